@@ -1,0 +1,1 @@
+"""EMO for ComfyUI: a portrait, a voice, a talking video."""

@@ -1,0 +1,54 @@
+"""The command line: `python -m emo_core animate ...` and `python -m emo_core weights ...`."""
+
+import argparse
+import os
+import signal
+import sys
+
+from .errors import Cancelled, EmoError
+
+DONE, BAD_INPUT, CANCELLED = 0, 2, 130
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run a command.
+
+    Returns:
+        0 done, 2 bad input (one line on stderr says what came, what was expected, what to do), 130 cancelled.
+    """
+    _quiet_libraries()
+    # A terminated run cleans up like an interrupted one.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        args = _parser().parse_args(arguments)
+        args.run(args)
+    except EmoError as error:
+        if isinstance(error, Cancelled):
+            return CANCELLED
+        sys.stderr.write(f"error: {' '.join(str(error).split())}\n")
+        return BAD_INPUT
+    except KeyboardInterrupt:
+        sys.stderr.write("cancelled; nothing was written\n")
+        return CANCELLED
+    return DONE
+
+
+def _parser() -> argparse.ArgumentParser:
+    from .animate_cli import add_parser as add_animate
+    from .weights.cli import add_parser as add_weights
+
+    parser = argparse.ArgumentParser(prog="python -m emo_core", description=__doc__.splitlines()[0])
+    commands = parser.add_subparsers(dest="command", required=True)
+    add_animate(commands)
+    add_weights(commands)
+    return parser
+
+
+def _quiet_libraries() -> None:
+    """MediaPipe and TensorFlow Lite write their start-up notes to stderr, where one line is promised."""
+    os.environ.setdefault("GLOG_minloglevel", "3")
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,1 @@
+"""Sound file -> 16 kHz mono -> wav2vec features -> one window per video frame."""

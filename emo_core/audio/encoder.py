@@ -1,0 +1,94 @@
+"""wav2vec2 (transformers): waveform -> the outputs of all its layers at 50 Hz."""
+
+import json
+from pathlib import Path
+
+import torch
+from safetensors.torch import load_file
+from torch import Tensor, nn
+from transformers import Wav2Vec2Config, Wav2Vec2Model
+
+from ..config import AudioConfig
+from ..errors import CheckpointError, InputError
+
+HOP = 320
+"""Samples between two features: 50 Hz at 16 kHz."""
+FIELD = 400
+"""Samples that one feature sees in the convolutions."""
+
+BASE = Wav2Vec2Config()
+LARGE = Wav2Vec2Config(
+    hidden_size=1024,
+    num_hidden_layers=24,
+    num_attention_heads=16,
+    intermediate_size=4096,
+    feat_extract_norm="layer",
+    do_stable_layer_norm=True,
+    conv_bias=True,
+)
+BY_WIDTH = {768: BASE, 1024: LARGE}
+"""For single weight files that come without a config.json: the two public sizes, told apart by width."""
+
+
+class AudioEncoder(nn.Module):
+    """A frozen wav2vec2 that returns every transformer layer's output."""
+
+    def __init__(self, net: Wav2Vec2Model) -> None:
+        super().__init__()
+        self.net = net
+
+    @classmethod
+    def from_config(cls, config: AudioConfig) -> "AudioEncoder":
+        """Build the (untrained) encoder that a checkpoint describes."""
+        return cls(Wav2Vec2Model(Wav2Vec2Config(**json.loads(config.encoder)))).eval()
+
+    @property
+    def layers(self) -> int:
+        """Transformer layers."""
+        return self.net.config.num_hidden_layers
+
+    @property
+    def width(self) -> int:
+        """Width of each layer."""
+        return self.net.config.hidden_size
+
+    def forward(self, waveform: Tensor) -> Tensor:
+        """(B, S) samples at 16 kHz and unit speech level to (B, T, L, D), T = (S - 400) // 320 + 1."""
+        states = self.net(waveform.to(self.net.dtype), output_hidden_states=True).hidden_states
+        return torch.stack(states[1:], dim=2)
+
+
+def load_encoder(path: Path, config: AudioConfig) -> AudioEncoder:
+    """Open a local wav2vec2: a transformers folder or a single .safetensors file (base or large).
+
+    Raises:
+        InputError: where there is nothing at `path`.
+        CheckpointError: where it is no wav2vec2, or not of the size that the model was trained with.
+    """
+    path = Path(path)
+    if not path.exists():
+        raise InputError(f"audio encoder: nothing at {path}; give a local wav2vec2 folder or .safetensors file")
+    try:
+        encoder = AudioEncoder(_open(path)).eval()
+    except (OSError, RuntimeError, ValueError, KeyError) as error:
+        raise CheckpointError(f"audio encoder: {path} cannot be opened as a wav2vec2: {error}") from error
+    if (encoder.layers, encoder.width) != (config.layers, config.width):
+        raise CheckpointError(
+            f"audio encoder: {path} has {encoder.layers} layers of width {encoder.width}, "
+            f"this model was trained with {config.layers} of width {config.width}; give that size"
+        )
+    return encoder
+
+
+def _open(path: Path) -> Wav2Vec2Model:
+    if path.is_dir():
+        return Wav2Vec2Model.from_pretrained(path, local_files_only=True)
+    weights = load_file(path)
+    prefix = "wav2vec2." if any(key.startswith("wav2vec2.") for key in weights) else ""
+    weights = {key.removeprefix(prefix): value for key, value in weights.items() if key.startswith(prefix)}
+    beside = path.parent / "config.json"
+    if beside.is_file():
+        config = Wav2Vec2Config.from_json_file(beside)
+    else:
+        config = BY_WIDTH[weights["encoder.layer_norm.weight"].shape[0]]
+    return Wav2Vec2Model.from_pretrained(None, config=config, state_dict=weights)

@@ -1,0 +1,105 @@
+"""wav2vec features at the video's frame rate, a few seconds at a time, as the clips need them.
+
+Shape legend: F frames, W = 2m + 1 frames in a window, L wav2vec layers, D their width.
+"""
+
+from collections import OrderedDict
+
+import torch
+from torch import Tensor
+
+from .encoder import FIELD, HOP, AudioEncoder
+from .sound import SAMPLE_RATE, Sound
+
+CHUNK_SECONDS = 16.0
+"""Features are computed this many seconds at a time."""
+CONTEXT_SECONDS = 2.0
+"""Sound before and after a chunk that the encoder also hears, so that its borders sound like its middle."""
+CHUNKS_KEPT = 2
+"""A window may reach over a border; more chunks are never needed at once."""
+
+
+def frame_count(seconds: float, fps: float) -> int:
+    """Frames of a video that lasts as long as its sound: round(seconds * fps), at least one."""
+    return max(1, round(seconds * fps))
+
+
+class AudioFeatures:
+    """All windows of one sound, computed lazily in overlapping chunks.
+
+    A sound of up to one chunk is encoded in a single pass. Longer ones never sit in memory as features.
+    """
+
+    def __init__(
+        self, sound: Sound, encoder: AudioEncoder, *, fps: float, window: int, chunk_seconds: float = CHUNK_SECONDS
+    ) -> None:
+        self.frames = frame_count(sound.seconds, fps)
+        self._sound = sound
+        self._encoder = encoder
+        self._fps = fps
+        self._window = window
+        self._per_chunk = max(1, round(chunk_seconds * fps))
+        self._chunks: OrderedDict[int, Tensor] = OrderedDict()
+
+    def windows(self, start: int, stop: int) -> Tensor:
+        """A_gen(f) = {A(f-m) .. A(f+m)} for f in [start, stop); indices are clamped to the sound's ends.
+
+        Returns:
+            (F, W, L, D) float32 on the encoder's device.
+        """
+        m = self._window
+        wanted = torch.arange(start, stop)[:, None] + torch.arange(-m, m + 1)
+        wanted = wanted.clamp(0, self.frames - 1)
+        low, high = int(wanted.min()), int(wanted.max())
+        return self._features(low, high + 1)[wanted - low]
+
+    def _features(self, start: int, stop: int) -> Tensor:
+        """A(f) for f in [start, stop): (F, L, D)."""
+        parts = []
+        for index in range(start // self._per_chunk, (stop - 1) // self._per_chunk + 1):
+            first = index * self._per_chunk
+            parts.append(self._chunk(index)[max(start - first, 0) : stop - first])
+        return torch.cat(parts)
+
+    def _chunk(self, index: int) -> Tensor:
+        if index not in self._chunks:
+            while len(self._chunks) >= CHUNKS_KEPT:
+                self._chunks.popitem(last=False)
+            first = index * self._per_chunk
+            self._chunks[index] = self._encode(first, min(first + self._per_chunk, self.frames))
+        self._chunks.move_to_end(index)
+        return self._chunks[index]
+
+    @torch.no_grad()
+    def _encode(self, first: int, last: int) -> Tensor:
+        """Encode frames [first, last) with context on both sides, and resample 50 Hz to the frame rate."""
+        context = CONTEXT_SECONDS * SAMPLE_RATE
+        total = len(self._sound.waveform)
+        begin = max(0, int(first / self._fps * SAMPLE_RATE - context)) // HOP * HOP
+        end = total if last == self.frames else min(total, int(last / self._fps * SAMPLE_RATE + context))
+        samples = torch.from_numpy(self._sound.waveform[begin:end])
+        samples = torch.nn.functional.pad(samples, (0, max(0, FIELD - len(samples))))
+        device = next(self._encoder.parameters()).device
+        features = self._encoder(samples[None].to(device))[0].float()
+        return at_frames(features, first, last, self._fps, begin // HOP)
+
+
+def at_frames(features: Tensor, first: int, last: int, fps: float, offset: int = 0) -> Tensor:
+    """Interpolate features (T, L, D) at the middle of each video frame.
+
+    Feature j is centred on sample 320 j + 200, frame k on second (k + 1/2) / fps.
+
+    Args:
+        features: (T, L, D) at 50 Hz.
+        first: first frame wanted.
+        last: frame after the last wanted.
+        fps: video frames per second.
+        offset: index in the whole sound of the first feature given.
+    """
+    middle = (torch.arange(first, last, dtype=torch.float64) + 0.5) / fps
+    place = (middle * SAMPLE_RATE - FIELD / 2) / HOP - offset
+    place = place.clamp(0, len(features) - 1).to(features.device)
+    low = place.floor().long()
+    high = (low + 1).clamp(max=len(features) - 1)
+    share = (place - low).to(features.dtype)[:, None, None]
+    return features[low] * (1 - share) + features[high] * share

@@ -1,0 +1,1 @@
+"""Finding the face: region mask, square crop and its inverse, head pose and speed."""

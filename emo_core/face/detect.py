@@ -1,0 +1,133 @@
+"""Face detection behind a small protocol; MediaPipe is the detector that comes with the pack."""
+
+import importlib.util
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+from PIL import Image
+
+from ..errors import InputError
+from .box import Box
+
+MAX_SIDE = 1280
+"""Larger pictures are searched at this size; landmarks come back in the picture's own pixels."""
+MAX_FACES = 8
+PAD = 0.5
+"""Where no face is found, the picture is searched again with a border of this share of its side: detectors expect
+some space around a head."""
+BUNDLE_VARIABLE = "EMO_FACE_LANDMARKER"
+BUNDLE = Path(__file__).resolve().parents[2] / "models" / "face_landmarker.task"
+
+
+@dataclass(frozen=True, slots=True)
+class Face:
+    """One found face."""
+
+    landmarks: np.ndarray
+    """(478, 3) MediaPipe's face mesh: x right, y down, z away, all in pixels, not rounded."""
+
+    @property
+    def box(self) -> Box:
+        """Around all landmarks: brow to chin, ear to ear."""
+        (left, top), (right, bottom) = self.landmarks[:, :2].min(0), self.landmarks[:, :2].max(0)
+        return Box(float(left), float(top), float(right), float(bottom))
+
+
+class FaceDetector(Protocol):
+    """Anything that finds faces."""
+
+    def detect(self, image: np.ndarray) -> list[Face]:
+        """Find the faces of a picture (H, W, 3) uint8 RGB, largest first."""
+        ...
+
+
+class TasksDetector:
+    """MediaPipe's Face Landmarker (Tasks API) with a `face_landmarker.task` bundle."""
+
+    def __init__(self, bundle: Path) -> None:
+        from mediapipe.tasks.python import BaseOptions, vision
+
+        if not Path(bundle).is_file():
+            raise InputError(f"face detector: no file at {bundle}; give a face_landmarker.task")
+        options = vision.FaceLandmarkerOptions(
+            base_options=BaseOptions(model_asset_buffer=Path(bundle).read_bytes()), num_faces=MAX_FACES
+        )
+        self._landmarker = vision.FaceLandmarker.create_from_options(options)
+
+    def detect(self, image: np.ndarray) -> list[Face]:
+        """See `FaceDetector`."""
+        return _search(self._meshes, image)
+
+    def _meshes(self, image: np.ndarray) -> list[np.ndarray]:
+        import mediapipe
+
+        picture = mediapipe.Image(image_format=mediapipe.ImageFormat.SRGB, data=image)
+        found = self._landmarker.detect(picture).face_landmarks
+        return [np.array([(p.x, p.y, p.z) for p in points]) for points in found]
+
+
+class BundledDetector:
+    """MediaPipe's older Face Mesh, whose models come inside the wheel (mediapipe up to 0.10.21)."""
+
+    def __init__(self) -> None:
+        from mediapipe.python.solutions.face_mesh import FaceMesh
+
+        self._mesh = FaceMesh(static_image_mode=True, max_num_faces=MAX_FACES, refine_landmarks=True)
+
+    def detect(self, image: np.ndarray) -> list[Face]:
+        """See `FaceDetector`."""
+        return _search(self._meshes, image)
+
+    def _meshes(self, image: np.ndarray) -> list[np.ndarray]:
+        found = self._mesh.process(image).multi_face_landmarks or []
+        return [np.array([(p.x, p.y, p.z) for p in face.landmark]) for face in found]
+
+
+def make_detector(bundle: Path | None = None) -> FaceDetector:
+    """Choose a detector: the bundle given, one that is found, or the models inside mediapipe.
+
+    A bundle is looked for in the environment variable EMO_FACE_LANDMARKER and at `models/face_landmarker.task`.
+
+    Raises:
+        InputError: where there is neither a bundle nor a mediapipe that brings its own.
+    """
+    if importlib.util.find_spec("mediapipe") is None:
+        raise InputError(
+            "face detector: mediapipe is not installed; `pip install mediapipe==0.10.21`, or give the face region "
+            "by hand (x,y,w,h) or none"
+        )
+    bundle = bundle or _found_bundle()
+    if bundle is not None:
+        return TasksDetector(bundle)
+    if importlib.util.find_spec("mediapipe.python") is None:
+        raise InputError(
+            f"face detector: this mediapipe brings no models; put a face_landmarker.task at {BUNDLE}, name one in "
+            f"{BUNDLE_VARIABLE}, or give the face region by hand (x,y,w,h) or none"
+        )
+    return BundledDetector()
+
+
+def _found_bundle() -> Path | None:
+    named = os.environ.get(BUNDLE_VARIABLE)
+    if named:
+        return Path(named)
+    return BUNDLE if BUNDLE.is_file() else None
+
+
+def _search(meshes: Callable[[np.ndarray], list[np.ndarray]], image: np.ndarray) -> list[Face]:
+    """Search a picture at most MAX_SIDE large, then with a border; meshes come in shares of the searched picture."""
+    height, width = image.shape[:2]
+    scale = min(1.0, MAX_SIDE / max(height, width))
+    small = np.asarray(Image.fromarray(image).resize((max(1, round(width * scale)), max(1, round(height * scale)))))
+    for pad in (0, round(PAD * max(small.shape))):
+        searched = np.ascontiguousarray(np.pad(small, ((pad, pad), (pad, pad), (0, 0)), mode="edge"))
+        found = meshes(searched)
+        if found:
+            break
+    size = np.array([searched.shape[1], searched.shape[0], searched.shape[1]])
+    faces = [Face((points * size - [pad, pad, 0]) * (width / small.shape[1])) for points in found]
+    return sorted(faces, key=lambda face: -face.box.width * face.box.height)

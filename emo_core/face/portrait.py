@@ -1,0 +1,39 @@
+"""Any picture file as RGB."""
+
+from pathlib import Path
+
+import numpy as np
+from PIL import Image, ImageOps, UnidentifiedImageError
+
+from ..errors import InputError
+
+
+def load_portrait(path: Path) -> np.ndarray:
+    """Read a picture upright as (H, W, 3) uint8; grey becomes RGB, transparency is laid on white.
+
+    Raises:
+        InputError: where the file is missing or is no picture.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise InputError(f"portrait: no file at {path}; give a PNG, JPEG or WebP picture")
+    try:
+        with Image.open(path) as picture:
+            picture = ImageOps.exif_transpose(picture)
+            if picture.mode in ("I", "I;16", "I;16B", "F"):
+                picture = _to_8_bit(picture)
+            if picture.has_transparency_data:
+                picture = picture.convert("RGBA")
+                picture = Image.alpha_composite(Image.new("RGBA", picture.size, "white"), picture)
+            return np.asarray(picture.convert("RGB"))
+    except (UnidentifiedImageError, OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
+        raise InputError(
+            f"portrait: {path} ({path.stat().st_size} bytes) cannot be read as a picture; give a PNG, JPEG or WebP ({error})"
+        ) from error
+
+
+def _to_8_bit(picture: Image.Image) -> Image.Image:
+    """16-bit and float greys are scaled by their depth, not clipped."""
+    grey = np.asarray(picture, dtype=np.float64)
+    depth = 1.0 if picture.mode == "F" and grey.max() <= 1 else 65535.0
+    return Image.fromarray(np.clip(grey / depth * 255, 0, 255).astype(np.uint8))

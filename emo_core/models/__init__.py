@@ -1,0 +1,1 @@
+"""The modules of the paper, one per file, under the paper's names."""

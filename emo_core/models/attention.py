@@ -1,0 +1,82 @@
+"""Attention and feed-forward, the two parts that every transformer of the model is made of.
+
+Shape legend: B rows, N query tokens, S context tokens, D token width, K heads, d head width (D / K).
+"""
+
+from dataclasses import dataclass
+
+import torch
+from einops import rearrange
+from torch import Tensor, nn
+from torch.nn import functional
+
+
+@dataclass(frozen=True, slots=True)
+class KeyValue:
+    """Keys and values of a context, projected once and attended to many times."""
+
+    k: Tensor
+    """(B, K, S, d)"""
+    v: Tensor
+    """(B, K, S, d)"""
+
+    @staticmethod
+    def cat(parts: list["KeyValue"]) -> "KeyValue":
+        """Join along the batch."""
+        return KeyValue(torch.cat([part.k for part in parts]), torch.cat([part.v for part in parts]))
+
+
+class Attention(nn.Module):
+    """Multi-head attention with SD 1.5's layout and key names: projections without bias, output with."""
+
+    def __init__(self, width: int, heads: int, context_width: int | None = None, *, zero: bool = False) -> None:
+        super().__init__()
+        context_width = context_width or width
+        self.heads = heads
+        self.to_q = nn.Linear(width, width, bias=False)
+        self.to_k = nn.Linear(context_width, width, bias=False)
+        self.to_v = nn.Linear(context_width, width, bias=False)
+        self.to_out = nn.ModuleList([nn.Linear(width, width)])
+        if zero:
+            zero_(self.to_out[0])
+
+    def keys_values(self, context: Tensor) -> KeyValue:
+        """Project a context (B, S, context_width)."""
+        k, v = (rearrange(project(context), "b s (k d) -> b k s d", k=self.heads) for project in (self.to_k, self.to_v))
+        return KeyValue(k, v)
+
+    def forward(self, x: Tensor, context: KeyValue | None = None) -> Tensor:
+        """Attend from x (B, N, D) to a projected context, or to itself; gives (B, N, D)."""
+        context = context or self.keys_values(x)
+        q = rearrange(self.to_q(x), "b n (k d) -> b k n d", k=self.heads)
+        out = functional.scaled_dot_product_attention(q, context.k, context.v)
+        return self.to_out[0](rearrange(out, "b k n d -> b n (k d)"))
+
+
+class FeedForward(nn.Module):
+    """GEGLU feed-forward (exact GELU), four times as wide inside."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        # Indices 0 and 2 are the keys of SD 1.5; 1 is its dropout, which has no weights.
+        self.net = nn.ModuleList([_GEGLU(width, 4 * width), nn.Identity(), nn.Linear(4 * width, width)])
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(B, N, D) to (B, N, D)."""
+        return self.net[2](self.net[0](x))
+
+
+class _GEGLU(nn.Module):
+    def __init__(self, width: int, inner: int) -> None:
+        super().__init__()
+        self.proj = nn.Linear(width, 2 * inner)
+
+    def forward(self, x: Tensor) -> Tensor:
+        value, gate = self.proj(x).chunk(2, dim=-1)
+        return value * functional.gelu(gate)
+
+
+def zero_(module: nn.Module) -> None:
+    """Zero a layer's weights, so that what it ends starts as the identity on the residual stream."""
+    for parameter in module.parameters():
+        nn.init.zeros_(parameter)

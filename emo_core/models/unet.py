@@ -1,0 +1,124 @@
+"""The SD 1.5 UNet skeleton that ReferenceNet and the Backbone share.
+
+A *site* is one residual block with what follows it (spatial transformer, temporal module). The skeleton knows only the
+order of the sites, their skips and samplers; what stands at a site is its owner's choice.
+
+Shape legend: B pictures (clips x frames in the Backbone), C channels, H W latent side, E width of the time embedding.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.utils.checkpoint import checkpoint
+
+from ..config import UNetConfig
+from .resnet import Downsample, ResnetBlock, TimeEmbedding, Upsample
+
+
+@dataclass(frozen=True, slots=True)
+class SiteShape:
+    """What an owner needs to know to build a site."""
+
+    channels: int
+    """Channels that come in, the skip's included."""
+    width: int
+    """Channels that go out."""
+    attention: bool
+    """Whether the site has a spatial transformer."""
+
+
+class UNet(nn.Module):
+    """Convolution in, down levels, middle, up levels; the output convolution is the Backbone's own."""
+
+    def __init__(self, config: UNetConfig, site: Callable[[SiteShape], nn.Module]) -> None:
+        super().__init__()
+        first, last, time_width = config.widths[0], config.widths[-1], 4 * config.widths[0]
+        self.gradient_checkpointing = False
+        self.conv_in = nn.Conv2d(config.latent_channels, first, 3, padding=1)
+        self.time_embedding = TimeEmbedding(first)
+        self.down, skips = self._down(config, site)
+        self.mid_site = site(SiteShape(last, last, True))
+        self.mid_resnet = ResnetBlock(last, last, time_width, config.groups)
+        self.up = self._up(config, site, skips)
+
+    @staticmethod
+    def _down(config: UNetConfig, site: Callable[[SiteShape], nn.Module]) -> tuple[nn.ModuleList, list[int]]:
+        levels, skips, channels = nn.ModuleList(), [config.widths[0]], config.widths[0]
+        for level, (width, attention) in enumerate(zip(config.widths, config.attention, strict=True)):
+            sites = nn.ModuleList()
+            for _ in range(config.layers_per_block):
+                sites.append(site(SiteShape(channels, width, attention)))
+                skips.append(width)
+                channels = width
+            has_sampler = level < len(config.widths) - 1
+            levels.append(nn.ModuleDict({"sites": sites}))
+            if has_sampler:
+                levels[-1]["sampler"] = Downsample(width)
+                skips.append(width)
+        return levels, skips
+
+    @staticmethod
+    def _up(config: UNetConfig, site: Callable[[SiteShape], nn.Module], skips: list[int]) -> nn.ModuleList:
+        levels, channels, skips = nn.ModuleList(), config.widths[-1], list(skips)
+        for level in reversed(range(len(config.widths))):
+            width, sites = config.widths[level], nn.ModuleList()
+            for _ in range(config.layers_per_block + 1):
+                sites.append(site(SiteShape(channels + skips.pop(), width, config.attention[level])))
+                channels = width
+            levels.append(nn.ModuleDict({"sites": sites}))
+            if level > 0:
+                levels[-1]["sampler"] = Upsample(width)
+        return levels
+
+    @property
+    def sites(self) -> list[nn.Module]:
+        """Every site, in the order in which they run."""
+        down = [site for level in self.down for site in level["sites"]]
+        up = [site for level in self.up for site in level["sites"]]
+        return [*down, self.mid_site, *up]
+
+    def forward(
+        self, x: Tensor, timesteps: Tensor, contexts: Sequence[Any], added: Tensor | None = None
+    ) -> tuple[Tensor, list[Any]]:
+        """Run the skeleton.
+
+        Args:
+            x: (B, C, H, W) latents.
+            timesteps: (B,).
+            contexts: what each site is given, in the order of `sites`.
+            added: (B, first width, H, W), added after the first convolution.
+
+        Returns:
+            (B, first width, H, W), and what each site gave besides, in the same order.
+        """
+        time = self.time_embedding(timesteps)
+        x = self.conv_in(x)
+        if added is not None:
+            x = x + added
+        given, features, skips = iter(contexts), [], [x]
+        for level in self.down:
+            for site in level["sites"]:
+                x = self._run(site, x, time, next(given), features)
+                skips.append(x)
+            if "sampler" in level:
+                x = level["sampler"](x)
+                skips.append(x)
+        x = self._run(self.mid_site, x, time, next(given), features)
+        x = self.mid_resnet(x, time)
+        for level in self.up:
+            for site in level["sites"]:
+                x = self._run(site, torch.cat([x, skips.pop()], dim=1), time, next(given), features)
+            if "sampler" in level:
+                x = level["sampler"](x)
+        return x, features
+
+    def _run(self, site: nn.Module, x: Tensor, time: Tensor, context: Any, features: list[Any]) -> Tensor:
+        if self.gradient_checkpointing and torch.is_grad_enabled():
+            x, feature = checkpoint(site, x, time, context, use_reentrant=False)
+        else:
+            x, feature = site(x, time, context)
+        features.append(feature)
+        return x

@@ -1,0 +1,1 @@
+"""Denoiser, schedules, guidance, clips: from conditions to latent frames of any length."""

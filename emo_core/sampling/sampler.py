@@ -1,0 +1,84 @@
+"""One clip: noise -> latents, in the denoising steps of a scheduler.
+
+Shape legend: F frames, C latent channels, H W latent side.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from ..errors import InputError
+from .denoiser import Denoiser
+from .guidance import GuidedContext
+from .schedule import make_scheduler
+
+MAX_STEPS = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """What a callback is told after each denoising step."""
+
+    step: int
+    """Steps done in this clip."""
+    steps: int
+    """Steps in a clip."""
+    preview: Tensor
+    """(F, C, H, W) the clean latents as the model sees them now."""
+
+
+StepCallback = Callable[[Step], None]
+"""Called after each step; raise `Cancelled` (or anything else) in it to stop there."""
+
+
+def check_steps(steps: int) -> int:
+    """Return `steps` if it can be sampled with.
+
+    Raises:
+        InputError: otherwise.
+    """
+    if not 1 <= steps <= MAX_STEPS:
+        raise InputError(f"steps: got {steps}; expected 1 .. {MAX_STEPS} (the paper uses 40)")
+    return steps
+
+
+@torch.no_grad()
+def sample(
+    denoiser: Denoiser,
+    context: GuidedContext,
+    noise: Tensor,
+    *,
+    scheduler: str = "ddim",
+    steps: int = 40,
+    generator: torch.Generator | None = None,
+    callback: StepCallback | None = None,
+) -> Tensor:
+    """Denoise one clip (DDIM with 40 steps is the paper's choice).
+
+    Args:
+        denoiser: model and parametrisation.
+        context: the clip's conditions with their guidance.
+        noise: (1, F, C, H, W) unit normal, on the model's device.
+        scheduler: a name in `schedule.SCHEDULERS`.
+        steps: denoising steps.
+        generator: for schedulers that add noise in between (LCM), on the CPU.
+        callback: told of every step.
+
+    Returns:
+        (1, F, C, H, W) float32 clean latents.
+    """
+    schedule = make_scheduler(scheduler, denoiser.diffusion)
+    schedule.set_timesteps(check_steps(steps), device=noise.device)
+    latents = noise.float() * schedule.init_noise_sigma
+    extra = {"generator": generator} if scheduler == "lcm" else {}
+    for index, timestep in enumerate(schedule.timesteps):
+        scaled = schedule.scale_model_input(latents, timestep)
+        current, passes = context.at(index, steps)
+        prediction = denoiser(scaled.expand(passes, -1, -1, -1, -1), timestep.expand(passes), current)
+        prediction = context.combine(prediction)
+        latents = schedule.step(prediction, timestep, latents, return_dict=False, **extra)[0]
+        if callback is not None:
+            callback(Step(index + 1, steps, denoiser.clean(scaled, prediction, timestep)[0]))
+    return latents

@@ -1,0 +1,57 @@
+"""diffusers' schedulers, by name, on a model's own noise schedule."""
+
+from typing import Any
+
+from diffusers import (
+    DDIMScheduler,
+    DDPMScheduler,
+    DPMSolverMultistepScheduler,
+    EulerDiscreteScheduler,
+    LCMScheduler,
+    UniPCMultistepScheduler,
+)
+
+from ..config import DiffusionConfig
+from ..errors import InputError
+
+SCHEDULERS: dict[str, Any] = {
+    "ddim": (DDIMScheduler, {"clip_sample": False}),
+    "dpm++2m": (DPMSolverMultistepScheduler, {"algorithm_type": "dpmsolver++", "solver_order": 2}),
+    "unipc": (UniPCMultistepScheduler, {}),
+    "euler": (EulerDiscreteScheduler, {}),
+    "lcm": (LCMScheduler, {"clip_sample": False}),
+}
+"""The paper's DDIM first; what each needs beyond the model's schedule."""
+
+
+def make_scheduler(name: str, config: DiffusionConfig) -> Any:
+    """Build a scheduler for one clip (multistep ones remember earlier steps, so they are never shared).
+
+    Raises:
+        InputError: for a name that is not in `SCHEDULERS`.
+    """
+    if name not in SCHEDULERS:
+        raise InputError(f"scheduler: unknown name {name!r}; choose one of {', '.join(SCHEDULERS)}")
+    kind, options = SCHEDULERS[name]
+    spacing = "trailing" if config.zero_terminal_snr else "leading"
+    if name != "lcm":
+        options = {**options, "timestep_spacing": spacing}
+    if spacing == "leading" and name in ("ddim", "euler"):
+        options = {**options, "steps_offset": 1}
+    return kind(**_betas(config), **options)
+
+
+def training_schedule(config: DiffusionConfig) -> DDPMScheduler:
+    """The schedule as the trainer uses it: all T timesteps."""
+    return DDPMScheduler(**_betas(config), clip_sample=False)
+
+
+def _betas(config: DiffusionConfig) -> dict[str, Any]:
+    return {
+        "num_train_timesteps": config.train_timesteps,
+        "beta_start": config.beta_start,
+        "beta_end": config.beta_end,
+        "beta_schedule": config.beta_schedule,
+        "prediction_type": config.prediction,
+        "rescale_betas_zero_snr": config.zero_terminal_snr,
+    }

@@ -1,0 +1,138 @@
+"""Write an mp4: H.264 and the original sound as AAC, streamed, marked as AI-generated, whole or not at all."""
+
+import json
+import os
+from collections.abc import Iterator
+from fractions import Fraction
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+import av
+import numpy as np
+
+from .errors import InputError
+
+AAC_RATES = (48_000, 44_100, 32_000, 24_000, 22_050, 16_000, 12_000, 11_025, 8_000)
+"""Hz that AAC knows; any other sound is resampled to the first."""
+QUALITY = {"crf": "18", "preset": "medium"}
+"""x264: visually lossless at a moderate size."""
+AUDIO_BITRATE = 160_000
+
+
+class VideoWriter:
+    """A context manager that takes frames as they come.
+
+    The file appears under its name when everything has been written; on an error or Ctrl-C nothing is left behind.
+
+        with VideoWriter(out, fps=25, size=(256, 256), sound=voice) as writer:
+            writer.write(frames)
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        *,
+        fps: float,
+        size: tuple[int, int],
+        sound: Path | None = None,
+        seconds: float | None = None,
+        settings: dict[str, Any] | None = None,
+    ) -> None:
+        """Prepare to write; the file is opened on entering.
+
+        Args:
+            path: the .mp4.
+            fps: frames per second.
+            size: width and height of the frames; odd sizes get one more column or row, as H.264 needs even ones.
+            sound: whose first sound track is added.
+            seconds: the sound is cut there.
+            settings: written to the metadata beside the mark that this is AI-generated.
+        """
+        self.path = Path(path)
+        self._temporary = self.path.with_name(f".{self.path.name}.part")
+        self._fps = Fraction(fps).limit_denominator(1001)
+        self._size = size
+        self._sound, self._seconds = sound, seconds
+        self._mark = json.dumps({"ai_generated": True, "generator": "ComfyUI-EMO", **(settings or {})})
+        self._frames = 0
+
+    def __enter__(self) -> "VideoWriter":
+        try:
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            if self.path.is_dir():
+                raise IsADirectoryError(f"{self.path} is a folder")
+            self._container = av.open(
+                str(self._temporary), "w", format="mp4", options={"movflags": "use_metadata_tags+faststart"}
+            )
+        except OSError as error:
+            raise InputError(
+                f"out: cannot write {self.path} ({error}); give a file in a folder you may write to"
+            ) from error
+        self._container.metadata.update(title="AI-generated video", comment=self._mark)
+        self._video = self._container.add_stream("libx264", rate=self._fps, options=QUALITY)
+        self._video.width, self._video.height = (side + side % 2 for side in self._size)
+        self._video.pix_fmt = "yuv420p"
+        self._audio = self._packets() if self._sound is not None else iter(())
+        self._pending = next(self._audio, None)
+        return self
+
+    def write(self, frames: np.ndarray) -> None:
+        """Add frames (F, H, W, 3) uint8 RGB, and the sound up to there."""
+        for picture in frames:
+            even = np.pad(picture, [(0, side % 2) for side in picture.shape[:2]] + [(0, 0)], mode="edge")
+            frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(even), format="rgb24")
+            frame.pts, frame.time_base = self._frames, 1 / self._fps
+            self._container.mux(self._video.encode(frame))
+            self._frames += 1
+        self._write_sound(until=self._frames / self._fps)
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        try:
+            if kind is None:
+                self._container.mux(self._video.encode(None))
+                self._write_sound(until=None)
+            self._container.close()
+            if kind is None:
+                os.replace(self._temporary, self.path)
+        except OSError as failure:
+            raise InputError(f"out: cannot finish {self.path} ({failure}); is the disk full?") from failure
+        finally:
+            self._temporary.unlink(missing_ok=True)
+
+    def _write_sound(self, until: Fraction | None) -> None:
+        while self._pending is not None and (until is None or self._pending.pts * self._pending.time_base <= until):
+            self._container.mux(self._pending)
+            self._pending = next(self._audio, None)
+
+    def _packets(self) -> Iterator[av.Packet]:
+        """Decode, resample, cut and encode the sound, a little at a time."""
+        with av.open(str(self._sound)) as source:
+            track = source.streams.audio[0]
+            rate = track.rate if track.rate in AAC_RATES else AAC_RATES[0]
+            layout = "mono" if track.channels == 1 else "stereo"
+            stream = self._container.add_stream("aac", rate=rate, layout=layout)
+            stream.bit_rate = AUDIO_BITRATE
+            resampler = av.AudioResampler(format="fltp", layout=layout, rate=rate)
+            left = None if self._seconds is None else round(self._seconds * rate)
+            written = 0
+            for part in self._parts(source, resampler):
+                samples = part.to_ndarray()
+                if left is not None:
+                    samples = samples[:, : left - written]
+                if not samples.shape[1]:
+                    break
+                frame = av.AudioFrame.from_ndarray(np.ascontiguousarray(samples), format="fltp", layout=layout)
+                frame.rate, frame.pts, frame.time_base = rate, written, Fraction(1, rate)
+                written += samples.shape[1]
+                yield from stream.encode(frame)
+            yield from stream.encode(None)
+
+    @staticmethod
+    def _parts(source: av.container.InputContainer, resampler: av.AudioResampler) -> Iterator[av.AudioFrame]:
+        for frame in source.decode(audio=0):
+            frame.pts = None
+            yield from resampler.resample(frame)
+        yield from resampler.resample(None)

@@ -1,0 +1,221 @@
+"""One safetensors file holds a model: EMO, and where included its VAE and audio encoder; the config is its metadata."""
+
+import dataclasses
+import hashlib
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from accelerate import init_empty_weights
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor, nn
+
+from ..audio.encoder import AudioEncoder
+from ..config import EMOConfig
+from ..errors import CheckpointError, InputError
+from ..models.emo import EMO
+from ..models.vae import VAE
+
+FORMAT = "emo-1"
+"""Metadata `format`; a file of another format is refused."""
+LISTED = 8
+"""How many keys of each kind an error lists."""
+
+
+@dataclass(frozen=True, slots=True)
+class Checkpoint:
+    """A loaded model."""
+
+    path: Path
+    config: EMOConfig
+    emo: EMO
+    vae: VAE | None
+    audio_encoder: AudioEncoder | None
+
+
+@dataclass(frozen=True, slots=True)
+class CheckpointInfo:
+    """What a file says of itself, read without loading its weights."""
+
+    config: EMOConfig
+    metadata: dict[str, str]
+    parameters: dict[str, int]
+    """Parameters per part."""
+    dtypes: tuple[str, ...]
+    size: int
+    """Bytes on disk."""
+    sha256: str
+
+
+def load_checkpoint(
+    path: Path, *, device: str | torch.device = "cpu", dtype: torch.dtype = torch.float32
+) -> Checkpoint:
+    """Load a model strictly: every key must be known, present and of the right shape.
+
+    The VAE stays in float32 on the CPU and takes `dtype` elsewhere; the audio encoder is always float32.
+
+    Raises:
+        InputError: where there is no file.
+        CheckpointError: where it is no whole EMO checkpoint.
+    """
+    path = Path(path)
+    metadata = read_metadata(path)
+    config = EMOConfig.from_json(metadata["config"])
+    weights = _read(path)
+    parts = {key.partition(".")[0] for key in weights}
+    device = torch.device(device)
+    # Nothing is initialised at random only to be overwritten: a full-size model would spend a minute on that.
+    with init_empty_weights(include_buffers=False):
+        emo = EMO(config)
+    vae = VAE(config.vae) if "vae" in parts else None
+    encoder = AudioEncoder.from_config(config.audio) if "audio_encoder" in parts else None
+    modules = {"emo": emo, "vae": vae, "audio_encoder": encoder}
+    _check(path, weights, {name: module for name, module in modules.items() if module is not None})
+    _assign(emo, weights, "emo.", device, dtype)
+    if vae is not None:
+        _assign(vae, weights, "vae.", device, torch.float32 if device.type == "cpu" else dtype)
+    if encoder is not None:
+        _assign(encoder, weights, "audio_encoder.", device, torch.float32)
+    return Checkpoint(path, config, emo, vae, encoder)
+
+
+def save_checkpoint(
+    path: Path,
+    config: EMOConfig,
+    parts: Mapping[str, nn.Module | Mapping[str, Tensor]],
+    *,
+    dtype: torch.dtype = torch.float16,
+    notes: Mapping[str, str] | None = None,
+) -> None:
+    """Write a model, whole or not at all.
+
+    Args:
+        path: a .safetensors file; it is replaced if it exists.
+        config: the model's.
+        parts: modules or state dicts under the names `emo`, `vae`, `audio_encoder`.
+        dtype: floating-point weights are stored in it.
+        notes: more metadata, for instance where the weights come from.
+
+    Raises:
+        InputError: where the file cannot be written.
+    """
+    weights = {}
+    for name, part in parts.items():
+        state = part.state_dict() if isinstance(part, nn.Module) else part
+        weights |= {f"{name}.{key}": value.to(dtype).contiguous() for key, value in state.items()}
+    metadata = {"format": FORMAT, "config": config.to_json(), **(notes or {})}
+    temporary = path.with_name(f".{path.name}.part")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        save_file(weights, temporary, metadata)
+        os.replace(temporary, path)
+    except (OSError, SafetensorError) as error:
+        temporary.unlink(missing_ok=True)
+        raise InputError(f"checkpoint: cannot write {path}: {error}") from error
+
+
+def read_metadata(path: Path) -> dict[str, str]:
+    """Read a checkpoint's metadata.
+
+    Raises:
+        InputError: where there is no file.
+        CheckpointError: where it is no EMO checkpoint.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise InputError(f"checkpoint: no file at {path}; give an EMO .safetensors, or leave it out for emo-mini")
+    with path.open("rb") as file:
+        magic = file.read(2)
+    if magic == b"PK" or magic[:1] == b"\x80":
+        raise CheckpointError(
+            f"checkpoint: {path} is a pickle (.pt, .pth or .ckpt), which can run code when opened; give a "
+            "safetensors file"
+        )
+    try:
+        with safe_open(path, "pt") as file:
+            metadata = file.metadata() or {}
+    except SafetensorError as error:
+        raise CheckpointError(
+            f"checkpoint: {path} is not a whole safetensors file ({error}); copy or download it again"
+        ) from error
+    if metadata.get("format") != FORMAT or "config" not in metadata:
+        raise CheckpointError(
+            f"checkpoint: {path} is a safetensors file but not an EMO checkpoint of format {FORMAT}; build one with "
+            "`python -m emo_core weights init`"
+        )
+    return metadata
+
+
+def checkpoint_info(path: Path) -> CheckpointInfo:
+    """Describe a file: config, sizes, hash."""
+    metadata = read_metadata(path)
+    parameters: dict[str, int] = {}
+    dtypes = set()
+    with safe_open(path, "pt") as file:
+        for key in file.keys():
+            tensor = file.get_slice(key)
+            part = ".".join(key.split(".")[: 2 if key.startswith("emo.") else 1])
+            count = 1
+            for length in tensor.get_shape():
+                count *= length
+            parameters[part] = parameters.get(part, 0) + count
+            dtypes.add(tensor.get_dtype())
+    digest = hashlib.sha256()
+    with Path(path).open("rb") as stream:
+        while block := stream.read(2**22):
+            digest.update(block)
+    config = EMOConfig.from_json(metadata["config"])
+    return CheckpointInfo(
+        config, metadata, parameters, tuple(sorted(dtypes)), Path(path).stat().st_size, digest.hexdigest()
+    )
+
+
+def info_as_json(info: CheckpointInfo) -> dict:
+    """`checkpoint_info` as plain data for printing."""
+    notes = {key: value for key, value in info.metadata.items() if key != "config"}
+    return {**dataclasses.asdict(info), "metadata": notes}
+
+
+def _read(path: Path) -> dict[str, Tensor]:
+    with safe_open(path, "pt") as file:
+        return {key: file.get_tensor(key) for key in file.keys()}
+
+
+def _check(path: Path, weights: Mapping[str, Tensor], modules: Mapping[str, nn.Module]) -> None:
+    expected = {
+        f"{name}.{key}": tuple(value.shape)
+        for name, module in modules.items()
+        for key, value in module.state_dict().items()
+    }
+    problems = describe_mismatch({key: tuple(value.shape) for key, value in weights.items()}, expected)
+    if problems:
+        raise CheckpointError(f"checkpoint: {path} does not fit its own config: {problems}; get the file again")
+
+
+def describe_mismatch(given: Mapping[str, tuple[int, ...]], expected: Mapping[str, tuple[int, ...]]) -> str:
+    """Name unknown, missing and misshaped keys, a few of each; empty where all fit."""
+    shared = given.keys() & expected.keys()
+    kinds = {
+        "unknown": sorted(given.keys() - expected.keys()),
+        "missing": sorted(expected.keys() - given.keys()),
+        "misshaped": [f"{k} {given[k]} instead of {expected[k]}" for k in sorted(shared) if given[k] != expected[k]],
+    }
+    texts = []
+    for kind, keys in kinds.items():
+        if keys:
+            more = f" and {len(keys) - LISTED} more" if len(keys) > LISTED else ""
+            texts.append(f"{len(keys)} {kind} ({', '.join(keys[:LISTED])}{more})")
+    return "; ".join(texts)
+
+
+def _assign(
+    module: nn.Module, weights: Mapping[str, Tensor], prefix: str, device: torch.device, dtype: torch.dtype
+) -> None:
+    state = {
+        key.removeprefix(prefix): value.to(device, dtype) for key, value in weights.items() if key.startswith(prefix)
+    }
+    module.load_state_dict(state, assign=True)
+    module.to(device).eval().requires_grad_(False)

@@ -1,0 +1,58 @@
+"""`python -m emo_core weights init|info`."""
+
+import argparse
+import json
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import torch
+
+from ..config import SD15, EMOConfig
+from .checkpoint import checkpoint_info, info_as_json, save_checkpoint
+from .sd15 import build_emo, load_sd15_unet, load_sd15_vae, read_state
+
+DTYPES = {"fp16": torch.float16, "bf16": torch.bfloat16, "fp32": torch.float32}
+
+
+def add_parser(commands: argparse._SubParsersAction) -> None:
+    """Add the `weights` command to the program's parser."""
+    weights = commands.add_parser("weights", help="build and inspect checkpoint files").add_subparsers(
+        dest="weights_command", required=True
+    )
+    init = weights.add_parser("init", help="build an sd15 checkpoint from Stable Diffusion 1.5")
+    init.add_argument(
+        "--sd15", type=Path, required=True, help="diffusers folder, or a single .safetensors (ldm or diffusers)"
+    )
+    init.add_argument("--animatediff", type=Path, help="AnimateDiff v2 or v3 motion module")
+    init.add_argument("--prediction", choices=("epsilon", "v_prediction"), default="epsilon",
+                      help="v_prediction also rescales to zero terminal SNR; then the model must be trained first")  # fmt: skip
+    init.add_argument("--dtype", choices=tuple(DTYPES), default="fp16", help="how weights are stored")
+    init.add_argument("--out", type=Path, required=True, help="the .safetensors to write")
+    init.set_defaults(run=_init)
+    info = weights.add_parser("info", help="print a checkpoint's config, sizes and hash as JSON")
+    info.add_argument("file", type=Path)
+    info.set_defaults(run=_info)
+
+
+def _init(args: argparse.Namespace) -> None:
+    config = _config(args.prediction)
+    motion = read_state(args.animatediff) if args.animatediff else None
+    parts = {"emo": build_emo(load_sd15_unet(args.sd15, config), motion, config)}
+    vae = load_sd15_vae(args.sd15)
+    if vae is not None:
+        parts["vae"] = {f"net.{key}": value for key, value in vae.state_dict().items()}
+    notes = {"sd15": args.sd15.name, "animatediff": args.animatediff.name if args.animatediff else ""}
+    save_checkpoint(args.out, config, parts, dtype=DTYPES[args.dtype], notes=notes)
+    included = ", ".join(parts)
+    sys.stdout.write(f"{args.out}: {included}; untrained beyond its sources, train it before use\n")
+
+
+def _config(prediction: str) -> EMOConfig:
+    if prediction == "epsilon":
+        return SD15
+    return replace(SD15, diffusion=replace(SD15.diffusion, prediction=prediction, zero_terminal_snr=True))
+
+
+def _info(args: argparse.Namespace) -> None:
+    sys.stdout.write(json.dumps(info_as_json(checkpoint_info(args.file)), indent=2) + "\n")

@@ -1,0 +1,1 @@
+"""Command lines beside the package: benchmarks, demo assets, the training of emo-mini."""
