@@ -16,7 +16,6 @@ def main(arguments: list[str] | None = None) -> int:
     Returns:
         0 done, 2 bad input (one line on stderr says what came, what was expected, what to do), 130 cancelled.
     """
-    _quiet_libraries()
     # A terminated run cleans up like an interrupted one.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
@@ -44,11 +43,19 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _quiet_libraries() -> None:
-    """MediaPipe and TensorFlow Lite write their start-up notes to stderr, where one line is promised."""
-    os.environ.setdefault("GLOG_minloglevel", "3")
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+def _silence_native_logs() -> None:
+    """MediaPipe's C++ parts write start-up notes straight to file descriptor 2, where one line is promised.
+
+    Python's own stderr goes on under a descriptor of its own. EMO_NATIVE_LOGS=1 keeps the notes.
+    """
+    if os.environ.get("EMO_NATIVE_LOGS"):
+        return
+    sys.stderr = os.fdopen(os.dup(2), "w", buffering=1)
+    null = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(null, 2)
+    os.close(null)
 
 
 if __name__ == "__main__":
+    _silence_native_logs()
     sys.exit(main())

@@ -199,7 +199,7 @@ def constant_speed(speed: float | None, frames: int, config: EMOConfig) -> Tenso
 def encode_picture(vae: VAE, picture: np.ndarray, device: torch.device) -> Tensor:
     """(H, W, 3) uint8 to a latent (C, h, w) float32."""
     weight = next(vae.parameters())
-    image = rearrange(torch.from_numpy(np.ascontiguousarray(picture)), "h w c -> 1 c h w").to(device, weight.dtype)
+    image = rearrange(torch.tensor(picture), "h w c -> 1 c h w").to(device, weight.dtype)
     return vae.encode(image / 127.5 - 1)[0].float()
 
 

@@ -69,8 +69,9 @@ def sample(
     Returns:
         (1, F, C, H, W) float32 clean latents.
     """
+    check_steps(steps)
     schedule = make_scheduler(scheduler, denoiser.diffusion)
-    schedule.set_timesteps(check_steps(steps), device=noise.device)
+    schedule.set_timesteps(steps, device=noise.device)
     latents = noise.float() * schedule.init_noise_sigma
     extra = {"generator": generator} if scheduler == "lcm" else {}
     for index, timestep in enumerate(schedule.timesteps):

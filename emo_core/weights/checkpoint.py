@@ -113,7 +113,8 @@ def save_checkpoint(
         save_file(weights, temporary, metadata)
         os.replace(temporary, path)
     except (OSError, SafetensorError) as error:
-        temporary.unlink(missing_ok=True)
+        if temporary.exists():
+            temporary.unlink()
         raise InputError(f"checkpoint: cannot write {path}: {error}") from error
 
 

@@ -136,7 +136,8 @@ def read_state(path: Path) -> dict[str, Tensor]:
     except (SafetensorError, RuntimeError, OSError, ValueError, EOFError) as error:
         raise CheckpointError(f"weights: {path} cannot be read: {error}") from error
     state = state.get("state_dict", state)
-    return {key.removeprefix("module."): value for key, value in state.items()}
+    # Self-trained motion modules bring a `module.` prefix, and an entry for their own config.
+    return {key.removeprefix("module."): value for key, value in state.items() if isinstance(value, Tensor)}
 
 
 def build_emo(unet: Mapping[str, Tensor], motion: Mapping[str, Tensor] | None = None, config: EMOConfig = SD15) -> EMO:

@@ -81,8 +81,6 @@ class Batches:
             frames = self.rng.integers(0, total, (len(clips), IMAGE_FRAMES))
         else:
             frames = self.rng.integers(0, total - f + 1, len(clips))[:, None] + np.arange(f)
-            np.stack([self.latents[c][i] for c, i in zip(clips, index, strict=True)])
-        ).float()
         reference = self.pick(clips, self.rng.integers(0, total, (len(clips), 1)))[:, 0]
         motion = known = speed = None
         if stage != "image":

@@ -1,0 +1,97 @@
+"""Crop, paste-back, region and mask."""
+
+import numpy as np
+import pytest
+import torch
+
+from emo_core.errors import InputError
+from emo_core.face.box import Box
+from emo_core.face.crop import Crop, Framing
+from emo_core.face.region import RegionRequest, find_face, region_mask
+
+FRAMING = Framing(0.54, (0.5, 0.57))
+
+
+def smooth_image(height: int, width: int) -> np.ndarray:
+    y, x = np.mgrid[0:height, 0:width]
+    waves = [np.sin(x / 37 + k) * np.cos(y / 29 - k) for k in range(3)]
+    return ((np.stack(waves, -1) + 1) * 127).astype(np.uint8)
+
+
+@pytest.mark.parametrize(("height", "width"), [(300, 300), (240, 640), (900, 200)])
+def test_face_sits_where_the_model_expects_it(height, width):
+    face = Box(width / 2 - 30, height / 2 - 40, width / 2 + 30, height / 2 + 40)
+    crop = Crop.around(face, FRAMING, 256)
+    seen = crop.inside(face)
+    assert seen.height / 256 == pytest.approx(0.54, abs=0.01)
+    assert seen.centre[0] / 256 == pytest.approx(0.5, abs=0.01)
+    assert seen.centre[1] / 256 == pytest.approx(0.57, abs=0.01)
+    assert crop.cut(smooth_image(height, width)).shape == (256, 256, 3)
+
+
+@pytest.mark.parametrize("face", [Box(150, 100, 210, 180), Box(-10, 5, 60, 90), Box(300, 250, 395, 298)])
+def test_paste_inverts_cut(face):
+    image = smooth_image(300, 400)
+    crop = Crop.around(face, FRAMING, 256)
+    pasted = crop.paste(crop.cut(image), image)
+    assert pasted.shape == image.shape
+    assert np.abs(pasted.astype(int) - image).max() <= 6
+
+
+def test_paste_fades_at_its_edge_and_leaves_the_rest_alone():
+    image, crop = np.zeros((200, 200, 3), np.uint8), Crop(50, 50, 100, 64)
+    pasted = crop.paste(np.full((64, 64, 3), 200, np.uint8), image)
+    assert not image.any()
+    assert pasted[100, 100, 0] == 200
+    outside = np.ones((200, 200), bool)
+    outside[50:150, 50:150] = False
+    assert not pasted[outside].any()
+    row = pasted[100, 50:150, 0].astype(int)
+    assert row[0] < 10 and row[-1] < 10 and np.abs(np.diff(row)).max() < 60
+
+
+def test_paste_does_not_fade_where_the_crop_leaves_the_picture():
+    image = np.zeros((100, 100, 3), np.uint8)
+    pasted = Crop(-20, -20, 140, 64).paste(np.full((64, 64, 3), 90, np.uint8), image)
+    assert (pasted == 90).all()
+
+
+def test_mask_covers_the_region():
+    mask = region_mask(Box(64, 32, 128, 192), 256, 64)
+    assert mask.sum().item() == pytest.approx(16 * 40)
+    assert mask[8:48, 16:32].min() == 1 and mask[:8].max() == 0 and mask[:, 32:].max() == 0
+    half = region_mask(Box(2, 0, 256, 256), 256, 64)
+    assert torch.allclose(half[:, 0], torch.tensor(0.5))
+    assert region_mask(None, 256, 64).min() == 1
+    assert region_mask(Box(-50, -50, 400, 400), 256, 64).min() == 1
+
+
+def test_union_and_expand():
+    union = Box.union([Box(0, 0, 10, 10), Box(5, -5, 20, 8)])
+    assert union == Box(0, -5, 20, 10)
+    assert Box(0, 0, 10, 20).expand(2) == Box(-5, -10, 15, 30)
+
+
+def test_region_requests():
+    assert RegionRequest.parse("auto").kind == "auto"
+    assert RegionRequest.parse("10,20,30,40").box == Box(10, 20, 40, 60)
+    for text in ("1,2,3", "left", "1,2,x,4", ""):
+        with pytest.raises(InputError, match="expected auto, none or x,y,w,h"):
+            RegionRequest.parse(text)
+    with pytest.raises(InputError, match="above 0"):
+        RegionRequest.parse("1,2,0,4")
+    with pytest.raises(InputError, match="expand: got 50"):
+        RegionRequest.parse("auto", expand=50)
+
+
+def test_box_must_touch_the_portrait():
+    image = smooth_image(100, 100)
+    assert find_face(image, RegionRequest.parse("10,10,50,50"), None) == Box(10, 10, 60, 60)
+    assert find_face(image, RegionRequest.parse("none"), None) is None
+    with pytest.raises(InputError, match="outside the 100 x 100 portrait"):
+        find_face(image, RegionRequest.parse("200,10,50,50"), None)
+
+
+def test_small_portrait():
+    with pytest.raises(InputError, match=r"40 x 40 pixels; give one of at least 64 x 64"):
+        find_face(smooth_image(40, 40), RegionRequest(), None)

@@ -1,0 +1,90 @@
+"""MediaPipe behind the protocol: both kinds, on real faces."""
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from emo_core.errors import InputError
+from emo_core.face import detect
+from emo_core.face.detect import BundledDetector, TasksDetector, make_detector
+from emo_core.face.portrait import load_portrait
+from emo_core.face.region import RegionRequest, find_face
+from tests.conftest import DATA
+
+BUNDLE = DATA.parent / "models" / "face_landmarker.task"
+pytest.importorskip("mediapipe")
+
+
+@pytest.fixture(scope="module", params=["tasks", "bundled"])
+def detector(request):
+    if request.param == "tasks":
+        if not BUNDLE.is_file():
+            pytest.skip(f"no {BUNDLE.name} beside the real data")
+        return TasksDetector(BUNDLE)
+    pytest.importorskip("mediapipe.python.solutions", reason="this mediapipe brings no models")
+    return BundledDetector()
+
+
+@pytest.fixture(scope="module")
+def astronaut():
+    if not DATA.is_dir():
+        pytest.skip(f"no real data at {DATA}")
+    return load_portrait(DATA / "portraits" / "astronaut.png")
+
+
+def side_by_side(image: np.ndarray, count: int) -> np.ndarray:
+    face = image[0:280, 120:340]
+    return np.concatenate([face] * count, axis=1)
+
+
+def test_finds_the_face(detector, astronaut):
+    faces = detector.detect(astronaut)
+    assert len(faces) == 1
+    assert faces[0].landmarks.shape == (478, 3)
+    x, y = faces[0].box.centre
+    assert 190 < x < 260 and 80 < y < 160
+
+
+def test_large_pictures_come_back_in_their_own_pixels(detector, astronaut):
+    large = np.asarray(Image.fromarray(astronaut).resize((8000, 8000)))
+    face = find_face(large, RegionRequest(), detector)
+    small = find_face(astronaut, RegionRequest(), detector)
+    assert face.centre[0] == pytest.approx(small.centre[0] * 8000 / 512, rel=0.03)
+    assert face.height == pytest.approx(small.height * 8000 / 512, rel=0.05)
+
+
+def test_tight_portraits_are_searched_with_a_border(detector, astronaut):
+    assert len(detector.detect(np.ascontiguousarray(astronaut[60:180, 170:280]))) == 1
+
+
+def test_no_face(detector):
+    noise = np.random.default_rng(0).integers(0, 255, (200, 200, 3), dtype=np.uint8)
+    with pytest.raises(InputError, match="no face found in the 200 x 200 picture"):
+        find_face(noise, RegionRequest(), detector)
+
+
+def test_three_faces_must_be_chosen_from(detector, astronaut):
+    three = side_by_side(astronaut, 3)
+    with pytest.raises(InputError, match=r"3 faces found.*choose one by its number"):
+        find_face(three, RegionRequest(), detector)
+    boxes = [find_face(three, RegionRequest(face_index=i), detector) for i in range(3)]
+    assert sorted(int(box.centre[0] // 220) for box in boxes) == [0, 1, 2]
+    with pytest.raises(InputError, match="face index: got 3; the portrait has 3"):
+        find_face(three, RegionRequest(face_index=3), detector)
+
+
+def test_choice_of_detector(monkeypatch, tmp_path):
+    monkeypatch.delenv(detect.BUNDLE_VARIABLE, raising=False)
+    monkeypatch.setattr(detect, "BUNDLE", tmp_path / "none.task")
+    assert isinstance(make_detector(), BundledDetector)
+    with pytest.raises(InputError, match="no file at"):
+        make_detector(tmp_path / "missing.task")
+    if BUNDLE.is_file():
+        monkeypatch.setenv(detect.BUNDLE_VARIABLE, str(BUNDLE))
+        assert isinstance(make_detector(), TasksDetector)
+
+
+def test_without_mediapipe_the_error_says_what_to_do(monkeypatch):
+    monkeypatch.setattr(detect.importlib.util, "find_spec", lambda name: None)
+    with pytest.raises(InputError, match=r"mediapipe is not installed.*by hand"):
+        make_detector()
