@@ -1,0 +1,39 @@
+# `make demo` makes output/demo.mp4 with the embedded emo-mini; `make test` runs the tests. Both build .venv on first use.
+PYTHON ?= $(shell for p in python3.12 python3.11 python3.10 python3; do $$p -c 'import venv' 2>/dev/null && echo $$p && break; done)
+VENV := .venv
+RUN := $(VENV)/bin/python
+READY := $(VENV)/.ready
+OUT ?= output/demo.mp4
+# mediapipe has no wheel with models inside for Python 3.13 and later; there the demo names the face's place itself.
+REGION = $(shell $(RUN) -c "import sys; print('auto' if sys.version_info < (3, 13) else '72,76,112,142')")
+
+.PHONY: demo test check fix bench slow gpu
+demo: $(READY)
+	$(RUN) -m emo_core animate --portrait assets/portrait.png --audio assets/voice.wav --face-region $(REGION) --out $(OUT)
+
+test: $(READY)
+	$(RUN) -m pytest -q
+
+check: $(READY)
+	$(RUN) -m ruff format --check .
+	$(RUN) -m ruff check .
+	$(RUN) -m pytest -q
+
+slow: $(READY)
+	$(RUN) -m pytest -q -m slow
+
+gpu: $(READY)
+	$(RUN) -m pytest -q -m gpu
+
+fix: $(READY)
+	$(RUN) -m ruff check --fix .
+	$(RUN) -m ruff format .
+
+bench: $(READY)
+	$(RUN) -m scripts.bench
+
+$(READY): requirements.txt requirements-face.txt requirements-dev.txt constraints.txt
+	$(PYTHON) -m venv $(VENV)
+	$(RUN) -m pip install --quiet --upgrade pip
+	$(RUN) -m pip install --quiet --requirement requirements-dev.txt --constraint constraints.txt
+	touch $(READY)
