@@ -132,8 +132,8 @@ def animate(request: Request, *, progress: Progress | None = None) -> Result:
     with writer:
         report = (lambda clip, step: progress(clip, clips, step)) if progress else None
         for latents in generate(Denoiser(checkpoint.emo), subject, settings, callback=report):
-            frames = to_bytes(decode_frames(vae, latents))
-            writer.write(np.stack([crop.paste(f, image) for f in frames]) if request.paste_back else frames)
+            for frame in to_bytes(decode_frames(vae, latents)):
+                writer.write(crop.paste(frame, image) if request.paste_back else frame)
     spent = time.monotonic() - start
     return Result(
         frames=features.frames,

@@ -26,7 +26,8 @@ class VideoWriter:
     The file appears under its name when everything has been written; on an error or Ctrl-C nothing is left behind.
 
         with VideoWriter(out, fps=25, size=(256, 256), sound=voice) as writer:
-            writer.write(frames)
+            for frame in frames:
+                writer.write(frame)
     """
 
     def __init__(
@@ -77,14 +78,13 @@ class VideoWriter:
         self._pending = next(self._audio, None)
         return self
 
-    def write(self, frames: np.ndarray) -> None:
-        """Add frames (F, H, W, 3) uint8 RGB, and the sound up to there."""
-        for picture in frames:
-            even = np.pad(picture, [(0, side % 2) for side in picture.shape[:2]] + [(0, 0)], mode="edge")
-            frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(even), format="rgb24")
-            frame.pts, frame.time_base = self._frames, 1 / self._fps
-            self._container.mux(self._video.encode(frame))
-            self._frames += 1
+    def write(self, picture: np.ndarray) -> None:
+        """Add a frame (H, W, 3) uint8 RGB, and the sound up to its end."""
+        even = np.pad(picture, [(0, side % 2) for side in picture.shape[:2]] + [(0, 0)], mode="edge")
+        frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(even), format="rgb24")
+        frame.pts, frame.time_base = self._frames, 1 / self._fps
+        self._container.mux(self._video.encode(frame))
+        self._frames += 1
         self._write_sound(until=self._frames / self._fps)
 
     def __exit__(

@@ -17,6 +17,11 @@ def frames(count: int, height: int = 64, width: int = 64) -> np.ndarray:
     return ramp.astype(np.uint8)
 
 
+def write_all(writer: VideoWriter, pictures: np.ndarray) -> None:
+    for picture in pictures:
+        writer.write(picture)
+
+
 def probe(path) -> dict:
     with av.open(str(path)) as container:
         video = sum(1 for _ in container.decode(video=0))
@@ -44,8 +49,8 @@ def probe(path) -> dict:
 def test_video_and_sound(tmp_path, rate):
     soundfile.write(tmp_path / "a.wav", np.stack([tone(1.2, rate)] * 2, -1), rate)
     with VideoWriter(tmp_path / "v.mp4", fps=25, size=(64, 64), sound=tmp_path / "a.wav") as writer:
-        writer.write(frames(12))
-        writer.write(frames(18))
+        write_all(writer, frames(12))
+        write_all(writer, frames(18))
     got = probe(tmp_path / "v.mp4")
     assert (got["frames"], got["rate"], got["format"]) == (30, 25, "yuv420p")
     assert got["duration"] == pytest.approx(1.2, abs=0.03)
@@ -55,7 +60,7 @@ def test_video_and_sound(tmp_path, rate):
 def test_sound_is_cut_to_the_seconds_asked_for(tmp_path):
     soundfile.write(tmp_path / "a.wav", tone(3.0), 16000)
     with VideoWriter(tmp_path / "v.mp4", fps=25, size=(64, 64), sound=tmp_path / "a.wav", seconds=1.0) as writer:
-        writer.write(frames(25))
+        write_all(writer, frames(25))
     assert probe(tmp_path / "v.mp4")["duration"] == pytest.approx(1.0, abs=0.03)
 
 
@@ -64,7 +69,7 @@ def test_sound_stays_in_sync(tmp_path):
     wave[16000:16400] = 0.9  # A click at one second.
     soundfile.write(tmp_path / "a.wav", wave, 16000)
     with VideoWriter(tmp_path / "v.mp4", fps=25, size=(64, 64), sound=tmp_path / "a.wav") as writer:
-        writer.write(frames(50))
+        write_all(writer, frames(50))
     with av.open(str(tmp_path / "v.mp4")) as container:
         parts = [
             (float(f.pts * f.time_base), np.abs(f.to_ndarray()[0]), f.sample_rate) for f in container.decode(audio=0)
@@ -75,14 +80,14 @@ def test_sound_stays_in_sync(tmp_path):
 
 def test_odd_sizes_and_fractional_rates(tmp_path):
     with VideoWriter(tmp_path / "v.mp4", fps=29.97, size=(65, 63)) as writer:
-        writer.write(frames(5, 63, 65))
+        write_all(writer, frames(5, 63, 65))
     got = probe(tmp_path / "v.mp4")
     assert got["size"] == (66, 64) and float(got["rate"]) == pytest.approx(29.97, abs=1e-3)
 
 
 def test_it_says_that_it_is_generated(tmp_path):
     with VideoWriter(tmp_path / "v.mp4", fps=25, size=(64, 64), settings={"seed": 7, "checkpoint": "x"}) as writer:
-        writer.write(frames(2))
+        write_all(writer, frames(2))
     metadata = probe(tmp_path / "v.mp4")["metadata"]
     assert metadata["title"] == "AI-generated video"
     mark = json.loads(metadata["comment"])
@@ -92,7 +97,7 @@ def test_it_says_that_it_is_generated(tmp_path):
 def test_nothing_is_left_after_an_error(tmp_path):
     (tmp_path / "v.mp4").write_bytes(b"the old one")
     with pytest.raises(KeyboardInterrupt), VideoWriter(tmp_path / "v.mp4", fps=25, size=(64, 64)) as writer:
-        writer.write(frames(3))
+        write_all(writer, frames(3))
         raise KeyboardInterrupt
     assert (tmp_path / "v.mp4").read_bytes() == b"the old one"
     assert [path.name for path in tmp_path.iterdir()] == ["v.mp4"]

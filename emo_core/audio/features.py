@@ -13,7 +13,7 @@ from .sound import SAMPLE_RATE, Sound
 
 CHUNK_SECONDS = 16.0
 """Features are computed this many seconds at a time."""
-CONTEXT_SECONDS = 2.0
+CONTEXT_SECONDS = 4.0
 """Sound before and after a chunk that the encoder also hears, so that its borders sound like its middle."""
 CHUNKS_KEPT = 2
 """A window may reach over a border; more chunks are never needed at once."""

@@ -33,12 +33,7 @@ def make_scheduler(name: str, config: DiffusionConfig) -> Any:
     if name not in SCHEDULERS:
         raise InputError(f"scheduler: unknown name {name!r}; choose one of {', '.join(SCHEDULERS)}")
     kind, options = SCHEDULERS[name]
-    spacing = "trailing" if config.zero_terminal_snr else "leading"
-    if name != "lcm":
-        options = {**options, "timestep_spacing": spacing}
-    if spacing == "leading" and name in ("ddim", "euler"):
-        options = {**options, "steps_offset": 1}
-    return kind(**_betas(config), **options)
+    return kind(**_betas(config), **options, **_spacing(name, config))
 
 
 def training_schedule(config: DiffusionConfig) -> DDPMScheduler:
@@ -55,3 +50,13 @@ def _betas(config: DiffusionConfig) -> dict[str, Any]:
         "prediction_type": config.prediction,
         "rescale_betas_zero_snr": config.zero_terminal_snr,
     }
+
+
+def _spacing(name: str, config: DiffusionConfig) -> dict[str, Any]:
+    """Which timesteps are visited: from pure noise on where training had it, else as SD 1.5's own scheduler does."""
+    if name == "lcm":
+        return {}  # It picks among the steps that it was distilled at.
+    if config.zero_terminal_snr:
+        return {"timestep_spacing": "trailing"}
+    last = {"set_alpha_to_one": False} if name == "ddim" else {}
+    return {"timestep_spacing": "leading", "steps_offset": 1, **last}

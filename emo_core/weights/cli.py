@@ -10,7 +10,9 @@ import torch
 
 from ..config import SD15, EMOConfig
 from .checkpoint import checkpoint_info, info_as_json, save_checkpoint
-from .sd15 import build_emo, load_sd15_unet, load_sd15_vae, read_state
+from .keys import read_state
+from .sd15 import build_emo, load_sd15_unet
+from .sd15_vae import load_sd15_vae
 
 DTYPES = {"fp16": torch.float16, "bf16": torch.bfloat16, "fp32": torch.float32}
 
@@ -39,9 +41,9 @@ def _init(args: argparse.Namespace) -> None:
     config = _config(args.prediction)
     motion = read_state(args.animatediff) if args.animatediff else None
     parts = {"emo": build_emo(load_sd15_unet(args.sd15, config), motion, config)}
-    vae = load_sd15_vae(args.sd15)
+    vae = load_sd15_vae(args.sd15, config)
     if vae is not None:
-        parts["vae"] = {f"net.{key}": value for key, value in vae.state_dict().items()}
+        parts["vae"] = vae
     notes = {"sd15": args.sd15.name, "animatediff": args.animatediff.name if args.animatediff else ""}
     save_checkpoint(args.out, config, parts, dtype=DTYPES[args.dtype], notes=notes)
     included = ", ".join(parts)

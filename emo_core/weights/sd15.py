@@ -6,12 +6,8 @@ Key names are tables of (pattern, replacement). SD 1.5 comes as a diffusers fold
 import re
 from collections.abc import Mapping
 from pathlib import Path
-from pickle import UnpicklingError
 
 import torch
-from diffusers import AutoencoderKL
-from safetensors import SafetensorError
-from safetensors.torch import load_file
 from torch import Tensor
 
 from ..config import SD15, EMOConfig
@@ -19,6 +15,7 @@ from ..errors import CheckpointError, InputError
 from ..models.emo import EMO
 from ..models.temporal import sinusoids
 from .checkpoint import describe_mismatch
+from .keys import read_state, rename
 
 LDM_PREFIX = "model.diffusion_model."
 
@@ -51,17 +48,6 @@ ANIMATEDIFF = (
 
 TEXT = re.compile(r"\.transformer_blocks\.0\.attn2\.")
 """SD 1.5's text cross-attention: EMO has none."""
-
-
-def rename(state: Mapping[str, Tensor], table: tuple[tuple[str, str], ...]) -> dict[str, Tensor]:
-    """Apply every row of a table to every key."""
-    renamed = {}
-    for key, value in state.items():
-        new = key
-        for pattern, replacement in table:
-            new = re.sub(pattern, replacement, new)
-        renamed[new] = value
-    return renamed
 
 
 def ldm_table(config: EMOConfig) -> tuple[tuple[str, str], ...]:
@@ -110,34 +96,6 @@ def load_sd15_unet(path: Path, config: EMOConfig = SD15) -> dict[str, Tensor]:
     if "input_blocks.0.0.weight" in state:
         state = rename(state, ldm_table(config))
     return state
-
-
-def load_sd15_vae(path: Path) -> AutoencoderKL | None:
-    """SD 1.5's VAE where a diffusers folder brings it, else None."""
-    folder = Path(path) / "vae"
-    return AutoencoderKL.from_pretrained(folder, local_files_only=True) if folder.is_dir() else None
-
-
-def read_state(path: Path) -> dict[str, Tensor]:
-    """Read .safetensors, or a public .ckpt/.pth/.pt/.bin with torch's restricted loader.
-
-    Raises:
-        InputError: where there is no file.
-        CheckpointError: where it cannot be read safely.
-    """
-    if not path.is_file():
-        raise InputError(f"weights: no file at {path}")
-    try:
-        if path.suffix == ".safetensors":
-            return load_file(path)
-        state = torch.load(path, map_location="cpu", weights_only=True, mmap=True)
-    except UnpicklingError as error:
-        raise CheckpointError(f"weights: {path} holds more than tensors and was not opened: {error}") from error
-    except (SafetensorError, RuntimeError, OSError, ValueError, EOFError) as error:
-        raise CheckpointError(f"weights: {path} cannot be read: {error}") from error
-    state = state.get("state_dict", state)
-    # Self-trained motion modules bring a `module.` prefix, and an entry for their own config.
-    return {key.removeprefix("module."): value for key, value in state.items() if isinstance(value, Tensor)}
 
 
 def build_emo(unet: Mapping[str, Tensor], motion: Mapping[str, Tensor] | None = None, config: EMOConfig = SD15) -> EMO:

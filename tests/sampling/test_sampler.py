@@ -40,7 +40,8 @@ def test_every_scheduler_finds_the_known_answer(name, config):
     clean = random_latents(config)
     got = sample(Oracle(config, clean), NOTHING, random_latents(config, seed=5), scheduler=name, steps=20,
                  generator=torch.Generator().manual_seed(0))  # fmt: skip
-    assert (got - clean).abs().max() < 0.05
+    # SD 1.5's own DDIM setting stops at the first training step's noise, 3 % of the amplitude.
+    assert (got - clean).square().mean().sqrt() < 0.04
 
 
 def test_ddim_equals_a_plain_diffusers_loop(emo):

@@ -1,6 +1,7 @@
 """Building a checkpoint from SD 1.5 and AnimateDiff, on narrow stand-ins and on the real files' key lists."""
 
 import json
+import re
 import subprocess
 import sys
 from dataclasses import replace
@@ -8,12 +9,16 @@ from dataclasses import replace
 import pytest
 import torch
 from accelerate import init_empty_weights
+from diffusers import AutoencoderKL
 from safetensors.torch import save_file
 
 from emo_core.config import SD15
 from emo_core.errors import CheckpointError, InputError
 from emo_core.models.temporal import sinusoids
-from emo_core.weights.sd15 import ANIMATEDIFF, DIFFUSERS, TEXT, build_emo, ldm_table, load_sd15_unet, read_state, rename
+from emo_core.models.vae import VAE
+from emo_core.weights.keys import read_state, rename
+from emo_core.weights.sd15 import ANIMATEDIFF, DIFFUSERS, TEXT, build_emo, ldm_table, load_sd15_unet
+from emo_core.weights.sd15_vae import load_sd15_vae
 from tests.conftest import DATA, ROOT
 from tests.models.test_parity import SMALL, diffusers_unet
 
@@ -134,6 +139,44 @@ def test_real_sd15_and_animatediff_fit_the_full_size_model():
                 assert shape[1] == tables
             else:
                 assert ours[f"backbone.{key}"] == shape
+
+
+def ldm_vae_state(net: AutoencoderKL) -> dict:
+    """diffusers' autoencoder under the names of the original code."""
+    state = {}
+    for key, value in net.state_dict().items():
+        for new, old in (
+            (r"\.down_blocks\.(\d+)\.resnets\.", r".down.\1.block."),
+            (r"\.down_blocks\.(\d+)\.downsamplers\.0\.", r".down.\1.downsample."),
+            (r"\.up_blocks\.(\d+)\.resnets\.", lambda m: f".up.{3 - int(m[1])}.block."),
+            (r"\.up_blocks\.(\d+)\.upsamplers\.0\.", lambda m: f".up.{3 - int(m[1])}.upsample."),
+            (r"\.mid_block\.resnets\.(\d)\.", lambda m: f".mid.block_{int(m[1]) + 1}."),
+            (r"\.mid_block\.attentions\.0\.group_norm\.", ".mid.attn_1.norm."),
+            (r"\.mid_block\.attentions\.0\.to_out\.0\.", ".mid.attn_1.proj_out."),
+            (r"\.mid_block\.attentions\.0\.to_([qkv])\.", r".mid.attn_1.\1."),
+            (r"\.conv_norm_out\.", ".norm_out."),
+            (r"\.conv_shortcut\.", ".nin_shortcut."),
+        ):
+            key = re.sub(new, old, key)
+        if re.search(r"\.attn_1\.(q|k|v|proj_out)\.weight", key):
+            value = value[:, :, None, None]
+        state[f"first_stage_model.{key}"] = value.contiguous()
+    return state
+
+
+def test_vae_from_folder_and_single_file_as_diffusers_reads_it(tmp_path):
+    config = replace(SD15, vae=replace(SD15.vae, widths=(32, 32, 64, 64)))
+    torch.manual_seed(0)
+    net = VAE(config.vae).net.eval()
+    net.save_pretrained(tmp_path / "sd" / "vae")
+    save_file(ldm_vae_state(net), tmp_path / "sd15.safetensors")
+    theirs = AutoencoderKL.from_single_file(
+        tmp_path / "sd15.safetensors", config=str(tmp_path / "sd" / "vae"), local_files_only=True
+    ).state_dict()
+    for source in (tmp_path / "sd", tmp_path / "sd15.safetensors"):
+        ours = load_sd15_vae(source, config).net.state_dict()
+        assert all(torch.equal(ours[key], theirs[key]) for key in theirs)
+    assert load_sd15_vae(tmp_path, config) is None
 
 
 def test_pickled_code_is_not_run(tmp_path):

@@ -1,0 +1,46 @@
+"""Reading weight files of other projects, and renaming their keys by tables."""
+
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from pickle import UnpicklingError
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file
+from torch import Tensor
+
+from ..errors import CheckpointError, InputError
+
+
+def rename(state: Mapping[str, Tensor], table: tuple[tuple[str, str], ...]) -> dict[str, Tensor]:
+    """Apply every row of a table to every key."""
+    renamed = {}
+    for key, value in state.items():
+        new = key
+        for pattern, replacement in table:
+            new = re.sub(pattern, replacement, new)
+        renamed[new] = value
+    return renamed
+
+
+def read_state(path: Path) -> dict[str, Tensor]:
+    """Read .safetensors, or a public .ckpt/.pth/.pt/.bin with torch's restricted loader.
+
+    Raises:
+        InputError: where there is no file.
+        CheckpointError: where it cannot be read safely.
+    """
+    if not path.is_file():
+        raise InputError(f"weights: no file at {path}")
+    try:
+        if path.suffix == ".safetensors":
+            return load_file(path)
+        state = torch.load(path, map_location="cpu", weights_only=True, mmap=True)
+    except UnpicklingError as error:
+        raise CheckpointError(f"weights: {path} holds more than tensors and was not opened: {error}") from error
+    except (SafetensorError, RuntimeError, OSError, ValueError, EOFError) as error:
+        raise CheckpointError(f"weights: {path} cannot be read: {error}") from error
+    state = state.get("state_dict", state)
+    # Self-trained motion modules bring a `module.` prefix, and an entry for their own config.
+    return {key.removeprefix("module."): value for key, value in state.items() if isinstance(value, Tensor)}
