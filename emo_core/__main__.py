@@ -4,8 +4,9 @@ import argparse
 import os
 import signal
 import sys
+from typing import NoReturn
 
-from .errors import Cancelled, EmoError
+from .errors import Cancelled, EmoError, InputError
 
 DONE, BAD_INPUT, CANCELLED = 0, 2, 130
 
@@ -32,11 +33,18 @@ def main(arguments: list[str] | None = None) -> int:
     return DONE
 
 
+class _OneLineParser(argparse.ArgumentParser):
+    """Reports a wrong option as the other bad input: one line, exit code 2."""
+
+    def error(self, message: str) -> NoReturn:
+        raise InputError(f"{message}; see `{self.prog} --help`")
+
+
 def _parser() -> argparse.ArgumentParser:
     from .animate_cli import add_parser as add_animate
     from .weights.cli import add_parser as add_weights
 
-    parser = argparse.ArgumentParser(prog="python -m emo_core", description=__doc__.splitlines()[0])
+    parser = _OneLineParser(prog="python -m emo_core", description=__doc__.splitlines()[0])
     commands = parser.add_subparsers(dest="command", required=True)
     add_animate(commands)
     add_weights(commands)
@@ -50,7 +58,7 @@ def _silence_native_logs() -> None:
     """
     if os.environ.get("EMO_NATIVE_LOGS"):
         return
-    sys.stderr = os.fdopen(os.dup(2), "w", buffering=1)
+    sys.stderr = os.fdopen(os.dup(2), "w", buffering=1, errors="backslashreplace")
     null = os.open(os.devnull, os.O_WRONLY)
     os.dup2(null, 2)
     os.close(null)

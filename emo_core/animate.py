@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import torch
 from einops import rearrange
+from PIL import Image
 from torch import Tensor
 
 from .audio.encoder import AudioEncoder, load_encoder
@@ -16,7 +17,7 @@ from .audio.sound import load_sound
 from .config import EMOConfig
 from .errors import CheckpointError, InputError
 from .face.box import Box
-from .face.crop import Crop, Framing
+from .face.crop import Crop, Framing, PasteBack
 from .face.detect import make_detector
 from .face.portrait import load_portrait
 from .face.region import RegionRequest, find_face, region_mask
@@ -26,10 +27,10 @@ from .sampling.clips import Clip, plan_clips
 from .sampling.denoiser import Denoiser
 from .sampling.generate import Settings, Subject, generate
 from .sampling.guidance import Guidance
-from .sampling.sampler import Step, check_steps
-from .sampling.schedule import make_scheduler
-from .video import VideoWriter
-from .weights.checkpoint import Checkpoint, load_checkpoint
+from .sampling.sampler import Step
+from .sampling.schedule import check_steps, make_scheduler
+from .video import VideoWriter, check_output
+from .weights.checkpoint import Checkpoint, load_checkpoint, read_metadata
 
 EMO_MINI = Path(__file__).resolve().parents[1] / "models" / "emo-mini.safetensors"
 """The embedded default."""
@@ -94,32 +95,29 @@ def animate(request: Request, *, progress: Progress | None = None) -> Result:
         InputError: for anything about the inputs that the user can mend.
         CheckpointError: for an unusable checkpoint.
     """
-    _check(request)
+    config = EMOConfig.from_json(read_metadata(request.checkpoint)["config"])
+    settings = check_request(request, config)
     image = load_portrait(request.portrait)
     sound = load_sound(request.audio, max_seconds=request.max_seconds)
+    detector = make_detector(request.face_model) if request.region.kind == "auto" else None
+    face = find_face(image, request.region, detector)
+    crop = frame_portrait(image, face, config)
     device, dtype = choose_device(request.device, request.dtype)
     checkpoint = load_checkpoint(request.checkpoint, device=device, dtype=dtype)
-    config = checkpoint.config
     vae, encoder = _needed(checkpoint, request, device)
-    face = find_face(
-        image, request.region, make_detector(request.face_model) if request.region.kind == "auto" else None
-    )
-    crop = frame_portrait(image, face, config)
     fps = request.fps or config.fps
     features = AudioFeatures(sound, encoder, fps=fps, window=config.audio.window)
     subject = Subject(
         reference=encode_picture(vae, crop.cut(image), device),
         audio=features,
-        mask=face_mask(face, crop, request.region.expand, config).to(device),
-        speed=constant_speed(request.speed, features.frames, config),
+        mask=face_mask(face, crop, request.region, config).to(device),
+        speed=None if request.speed is None else torch.full((features.frames,), request.speed),
     )
-    settings = _settings(request, config)
     clips = len(plan_clips(features.frames, config.temporal.frames))
-    size = image.shape[1::-1] if request.paste_back else (config.image_size, config.image_size)
     writer = VideoWriter(
         request.out,
         fps=fps,
-        size=size,
+        size=image.shape[1::-1] if request.paste_back else (config.image_size, config.image_size),
         sound=request.audio,
         seconds=sound.seconds,
         settings={
@@ -128,12 +126,13 @@ def animate(request: Request, *, progress: Progress | None = None) -> Result:
             **asdict(settings),
         },
     )
+    finish = PasteBack(crop, image) if request.paste_back else lambda frame: frame
+    report = (lambda clip, step: progress(clip, clips, step)) if progress else None
     start = time.monotonic()
     with writer:
-        report = (lambda clip, step: progress(clip, clips, step)) if progress else None
         for latents in generate(Denoiser(checkpoint.emo), subject, settings, callback=report):
             for frame in to_bytes(decode_frames(vae, latents)):
-                writer.write(crop.paste(frame, image) if request.paste_back else frame)
+                writer.write(finish(frame))
     spent = time.monotonic() - start
     return Result(
         frames=features.frames,
@@ -161,7 +160,7 @@ def choose_device(device: str, dtype: str) -> tuple[torch.device, torch.dtype]:
         return chosen, DTYPES[dtype]
     if chosen.type == "cpu":
         return chosen, torch.float32
-    return chosen, torch.bfloat16 if torch.cuda.is_bf16_supported() else torch.float16
+    return chosen, torch.bfloat16 if torch.cuda.is_bf16_supported(including_emulation=False) else torch.float16
 
 
 def frame_portrait(image: np.ndarray, face: Box | None, config: EMOConfig) -> Crop:
@@ -173,26 +172,14 @@ def frame_portrait(image: np.ndarray, face: Box | None, config: EMOConfig) -> Cr
     return Crop((width - side) // 2, (height - side) // 2, side, config.image_size)
 
 
-def face_mask(face: Box | None, crop: Crop, expand: float, config: EMOConfig) -> Tensor:
-    """The Face Locator's mask (mask_size, mask_size): the expanded face box, or all-white."""
-    region = None if face is None else crop.inside(face).expand(expand)
+def face_mask(face: Box | None, crop: Crop, request: RegionRequest, config: EMOConfig) -> Tensor:
+    """The Face Locator's mask (mask_size, mask_size): the expanded face box, the given mask, or all-white."""
+    if request.mask is not None:
+        square = crop.cut(np.repeat(np.uint8(request.mask * 255)[..., None], 3, axis=-1))
+        small = Image.fromarray(square).resize((config.mask_size, config.mask_size), Image.Resampling.BOX)
+        return torch.tensor(np.asarray(small))[..., 0] / 255
+    region = None if face is None else crop.inside(face).expand(request.expand)
     return region_mask(region, config.image_size, config.mask_size)
-
-
-def constant_speed(speed: float | None, frames: int, config: EMOConfig) -> Tensor | None:
-    """One speed for every frame, as in the paper.
-
-    Raises:
-        InputError: for a speed that no head has.
-    """
-    if speed is None:
-        return None
-    low, high = config.speed.range
-    if not 0 <= speed <= 4 * high:
-        raise InputError(
-            f"speed: got {speed:g}; this model was trained for {low:g} .. {high:g} {config.speed.unit} (0 is a still head)"
-        )
-    return torch.full((frames,), float(speed))
 
 
 @torch.no_grad()
@@ -208,18 +195,29 @@ def to_bytes(frames: Tensor) -> np.ndarray:
     return rearrange(frames * 255, "f c h w -> f h w c").round().to(torch.uint8).cpu().numpy()
 
 
-def _check(request: Request) -> None:
-    """Cheap checks first: nothing is loaded for a request that cannot succeed."""
-    check_steps(request.steps)
+def check_request(request: Request, config: EMOConfig) -> Settings:
+    """Check all that can be checked before anything large is loaded, and settle the sampling settings.
+
+    Raises:
+        InputError: for a request that cannot succeed.
+    """
+    check_output(request.out)
+    for path in (request.portrait, request.audio, request.checkpoint):
+        if path.resolve() == request.out.resolve():
+            raise InputError(f"out: {request.out} is also an input; give another name")
     if request.fps is not None and not 1 <= request.fps <= 120:
         raise InputError(f"fps: got {request.fps:g}; expected 1 .. 120 (the model's own is best)")
-    if request.max_seconds is not None and request.max_seconds <= 0:
+    if request.max_seconds is not None and not 0 < request.max_seconds < float("inf"):
         raise InputError(f"max seconds: got {request.max_seconds:g}; expected more than 0")
-    if request.out.suffix.lower() != ".mp4":
-        raise InputError(f"out: got {request.out}; expected a name ending in .mp4")
-
-
-def _settings(request: Request, config: EMOConfig) -> Settings:
+    if not 0 <= request.seed < 2**64:
+        raise InputError(f"seed: got {request.seed}; expected 0 .. 2^64 - 1")
+    low, high = config.speed.range
+    if request.speed is not None and not 0 <= request.speed <= 4 * high:
+        raise InputError(
+            f"speed: got {request.speed:g}; this model was trained for {low:g} .. {high:g} {config.speed.unit} "
+            "(0 is a still head)"
+        )
+    check_steps(request.steps, request.scheduler)
     make_scheduler(request.scheduler, config.diffusion)
     reference, audio = request.reference_scale, request.audio_scale
     guidance = Guidance(

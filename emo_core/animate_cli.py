@@ -36,7 +36,11 @@ def add_parser(commands: argparse._SubParsersAction) -> None:
     add("--guidance-interval", type=_interval, default=(0.0, 1.0), metavar="FROM,TO",
         help="shares of the steps between which guidance is on (default: 0,1)")  # fmt: skip
     add("--speed", type=float, help="head speed, in the checkpoint's unit (default: the model decides)")
-    add("--face-region", default="auto", help="auto, none (anywhere), or the face as x,y,w,h in pixels (default: auto)")
+    add(
+        "--face-region",
+        default="auto",
+        help="auto, none (anywhere), the face as x,y,w,h in pixels, or a mask picture (default: auto)",
+    )
     add("--expand", type=float, default=1.1, help="face region over face box: larger allows more motion (default: 1.1)")
     add("--face-index", type=int, help="which face of several, 0 is the largest")
     add("--face-model", type=Path, help="a face_landmarker.task for MediaPipe")

@@ -71,6 +71,21 @@ class UNetConfig:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class BlockConfig:
+    """One transformer block of the Backbone: what it attends to, and how wide.
+
+    Kinds of reference or audio attention that other models have are fields to add here.
+    """
+
+    width: int
+    """Channels of its site."""
+    heads: int
+    """Attention heads."""
+    audio_width: int
+    """Width of an audio token."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class AudioConfig:
     """Audio features, their window and the tokens that the audio layers attend to (paper section 3.2)."""
 
@@ -213,11 +228,11 @@ class EMOConfig:
         """Read what `to_json` wrote.
 
         Raises:
-            CheckpointError: on unknown, missing or impossible fields.
+            CheckpointError: on unknown or impossible fields; fields that a newer version added take their defaults.
         """
         try:
             return _build(cls, json.loads(text))
-        except (TypeError, ValueError) as error:
+        except (AttributeError, TypeError, ValueError) as error:
             raise CheckpointError(
                 f"the checkpoint's config cannot be read: {error}; it was written by another version of EMO"
             ) from error

@@ -8,6 +8,8 @@
 Every message says what came, what was expected and what to do.
 """
 
+from pathlib import Path
+
 
 class EmoError(Exception):
     """Root of the errors that this package raises for its users."""
@@ -23,3 +25,24 @@ class CheckpointError(EmoError):
 
 class Cancelled(EmoError):  # noqa: N818 -- a wish, not an error
     """The user asked to stop; raised by a progress callback, passes through the sampler."""
+
+
+def existing_file(path: Path, what: str, give: str) -> Path:
+    """Return a path that leads to a file.
+
+    Args:
+        path: as the user gave it.
+        what: its role, for the message.
+        give: what the user should give instead.
+
+    Raises:
+        InputError: where there is no file, or none that may be looked at.
+    """
+    path = Path(path)
+    try:
+        found = path.is_file()
+    except OSError as error:
+        raise InputError(f"{what}: {path} cannot be opened ({error.strerror}); give {give}") from error
+    if not found:
+        raise InputError(f"{what}: {'a folder' if path.is_dir() else 'no file'} at {path}; give {give}")
+    return path

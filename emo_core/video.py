@@ -1,5 +1,6 @@
 """Write an mp4: H.264 and the original sound as AAC, streamed, marked as AI-generated, whole or not at all."""
 
+import contextlib
 import json
 import os
 from collections.abc import Iterator
@@ -18,6 +19,32 @@ AAC_RATES = (48_000, 44_100, 32_000, 24_000, 22_050, 16_000, 12_000, 11_025, 8_0
 QUALITY = {"crf": "18", "preset": "medium"}
 """x264: visually lossless at a moderate size."""
 AUDIO_BITRATE = 160_000
+BT709, LIMITED = 1, 1
+"""H.273 numbers: colours of HD video, 16 .. 235."""
+
+
+def check_output(path: Path) -> None:
+    """Try to write where a video will go, before any work is done for it.
+
+    Raises:
+        InputError: where that is impossible.
+    """
+    if path.suffix.lower() != ".mp4":
+        raise InputError(f"out: got {path}; expected a name ending in .mp4")
+    probe = temporary_name(path)
+    try:
+        if path.is_dir():
+            raise IsADirectoryError(f"{path} is a folder")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        probe.touch()
+        probe.unlink()
+    except OSError as error:
+        raise InputError(f"out: cannot write {path} ({error}); give a file in a folder you may write to") from error
+
+
+def temporary_name(path: Path) -> Path:
+    """Where a video is written until it is whole."""
+    return path.with_name(f".{path.name}.part")
 
 
 class VideoWriter:
@@ -51,7 +78,7 @@ class VideoWriter:
             settings: written to the metadata beside the mark that this is AI-generated.
         """
         self.path = Path(path)
-        self._temporary = self.path.with_name(f".{self.path.name}.part")
+        self._temporary = temporary_name(self.path)
         self._fps = Fraction(fps).limit_denominator(1001)
         self._size = size
         self._sound, self._seconds = sound, seconds
@@ -59,22 +86,22 @@ class VideoWriter:
         self._frames = 0
 
     def __enter__(self) -> "VideoWriter":
-        try:
-            self.path.parent.mkdir(parents=True, exist_ok=True)
-            if self.path.is_dir():
-                raise IsADirectoryError(f"{self.path} is a folder")
-            self._container = av.open(
-                str(self._temporary), "w", format="mp4", options={"movflags": "use_metadata_tags+faststart"}
-            )
-        except OSError as error:
-            raise InputError(
-                f"out: cannot write {self.path} ({error}); give a file in a folder you may write to"
-            ) from error
+        check_output(self.path)
+        options = {"movflags": "use_metadata_tags+faststart"}
+        self._container = av.open(str(self._temporary), "w", format="mp4", options=options)
         self._container.metadata.update(title="AI-generated video", comment=self._mark)
         self._video = self._container.add_stream("libx264", rate=self._fps, options=QUALITY)
         self._video.width, self._video.height = (side + side % 2 for side in self._size)
         self._video.pix_fmt = "yuv420p"
-        self._audio = self._packets() if self._sound is not None else iter(())
+        # HD players assume BT.709; without the tag colours would shift.
+        context = self._video.codec_context
+        context.colorspace, context.color_primaries, context.color_trc, context.color_range = (
+            BT709,
+            BT709,
+            BT709,
+            LIMITED,
+        )
+        self._audio = self._packets()
         self._pending = next(self._audio, None)
         return self
 
@@ -82,6 +109,8 @@ class VideoWriter:
         """Add a frame (H, W, 3) uint8 RGB, and the sound up to its end."""
         even = np.pad(picture, [(0, side % 2) for side in picture.shape[:2]] + [(0, 0)], mode="edge")
         frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(even), format="rgb24")
+        frame = frame.reformat(format="yuv420p", dst_colorspace="ITU709")
+        frame.colorspace, frame.color_range = BT709, LIMITED
         frame.pts, frame.time_base = self._frames, 1 / self._fps
         self._container.mux(self._video.encode(frame))
         self._frames += 1
@@ -92,15 +121,25 @@ class VideoWriter:
     ) -> None:
         try:
             if kind is None:
-                self._container.mux(self._video.encode(None))
-                self._write_sound(until=None)
-            self._container.close()
-            if kind is None:
-                os.replace(self._temporary, self.path)
-        except OSError as failure:
-            raise InputError(f"out: cannot finish {self.path} ({failure}); is the disk full?") from failure
+                self._finish()
+            else:
+                # What went wrong first is what the user must hear of; the file is thrown away anyhow.
+                with contextlib.suppress(OSError):
+                    self._container.close()
         finally:
+            self._audio.close()
             self._temporary.unlink(missing_ok=True)
+
+    def _finish(self) -> None:
+        try:
+            self._container.mux(self._video.encode(None))
+            self._write_sound(until=None)
+            self._container.close()
+            os.replace(self._temporary, self.path)
+        except OSError as failure:
+            raise InputError(
+                f"out: cannot finish {self.path} ({failure}); is the disk full, or the file open in a player?"
+            ) from failure
 
     def _write_sound(self, until: Fraction | None) -> None:
         while self._pending is not None and (until is None or self._pending.pts * self._pending.time_base <= until):
@@ -109,6 +148,8 @@ class VideoWriter:
 
     def _packets(self) -> Iterator[av.Packet]:
         """Decode, resample, cut and encode the sound, a little at a time."""
+        if self._sound is None:
+            return
         with av.open(str(self._sound)) as source:
             track = source.streams.audio[0]
             rate = track.rate if track.rate in AAC_RATES else AAC_RATES[0]

@@ -44,8 +44,12 @@ def conditions(config: EMOConfig, device: torch.device, dtype: torch.dtype) -> C
 @torch.no_grad()
 def measure(config: EMOConfig, device: torch.device, dtype: torch.dtype, repeats: int) -> dict[str, str]:
     """One row of the table."""
+    torch.set_default_dtype(dtype)
     with torch.device(device):
-        emo = EMO(config).to(dtype).eval()
+        emo = EMO(config).eval()
+    torch.set_default_dtype(torch.float32)
+    if device.type == "cuda":
+        torch.cuda.reset_peak_memory_stats(device)
     given = conditions(config, device, dtype)
     f = config.temporal.frames
     noisy = torch.randn(1, f, *given.reference.shape[1:], device=device)

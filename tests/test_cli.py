@@ -84,13 +84,24 @@ BAD = {
     "missing sound": (["--audio", "nothing.wav"], "no file at nothing.wav"),
     "missing checkpoint": (["--checkpoint", "none.safetensors"], "no file at none.safetensors"),
     "steps": (["--steps", "0"], "steps: got 0"),
-    "region": (["--face-region", "1,2"], "expected auto, none or x,y,w,h"),
+    "region": (["--face-region", "1,2"], "expected auto, none, x,y,w,h"),
     "expand": (["--expand", "0"], "expand: got 0"),
     "speed": (["--speed", "-1"], "speed: got -1; this model was trained for 0 .. 1 degrees per frame"),
     "fps": (["--fps", "0"], "fps: got 0"),
     "length": (["--max-seconds", "0"], "max seconds: got 0"),
     "name": (["--out", "video.avi"], "expected a name ending in .mp4"),
     "interval": (["--guidance-interval", "0.9,0.1"], "guidance interval"),
+    "seed": (["--seed", "-1"], "seed: got -1; expected 0"),
+    "lcm steps": (["--scheduler", "lcm", "--steps", "51"], "steps: got 51; expected 1 .. 50 with lcm"),
+    "endless": (["--max-seconds", "inf"], "max seconds: got inf"),
+    "nan region": (["--face-region", "nan,1,20,20"], "four numbers are expected"),
+    "nan scale": (["--audio-scale", "nan"], "audio scale: got nan; expected 0 .. 100"),
+    "not a number": (["--steps", "many"], "invalid int value: 'many'"),
+    "unknown scheduler": (["--scheduler", "plms"], "invalid choice: 'plms'"),
+    "folder": (["--portrait", "."], "a folder at ."),
+    "long name": (["--portrait", "x" * 300 + ".png"], "cannot be opened (File name too long)"),
+    "no mask": (["--face-region", "mask.png"], "no file at mask.png"),
+    "face model": (["--face-region", "auto", "--face-model", "README.md"], "README.md is no face_landmarker.task"),
 }
 
 
@@ -113,6 +124,26 @@ def test_portraits_of_40_and_8000_pixels(side, voice, tmp_path, checkpoint, caps
         assert code == 2 and "40 x 40 pixels; give one of at least 64 x 64" in capsys.readouterr().err
     else:
         assert code == 0
+
+
+def test_an_input_is_never_overwritten(portrait, voice, tmp_path, checkpoint, capsys):
+    source = tmp_path / "talk.mp4"
+    assert main(arguments(portrait, voice, source, checkpoint, "--max-seconds", "0.3")) == 0
+    before = source.read_bytes()
+    assert main(arguments(portrait, source, source, checkpoint)) == 2
+    assert "is also an input" in capsys.readouterr().err and source.read_bytes() == before
+
+
+def test_a_mask_picture_is_the_region(portrait, voice, tmp_path, checkpoint, capsys):
+    mask = np.zeros((90, 120), np.uint8)
+    mask[10:80, 20:80] = 255
+    Image.fromarray(mask).save(tmp_path / "mask.png")
+    out = tmp_path / "v.mp4"
+    more = ("--max-seconds", "0.2", "--face-region", tmp_path / "mask.png")
+    assert main(arguments(portrait, voice, out, checkpoint, *more)) == 0 and count_frames(out) == 5
+    Image.fromarray(mask[:50]).save(tmp_path / "mask.png")
+    assert main(arguments(portrait, voice, out, checkpoint, *more)) == 2
+    assert "the mask is 120 x 50, the portrait 120 x 90" in capsys.readouterr().err
 
 
 def test_unwritable_output(portrait, voice, tmp_path, checkpoint, capsys):
@@ -151,9 +182,7 @@ def test_memory_does_not_grow_with_length(portrait, tmp_path, checkpoint):
     peaks = []
     for seconds in (10.0, 60.0):
         soundfile.write(tmp_path / "voice.wav", tone(seconds), 16000)
-        command = arguments(
-            portrait, tmp_path / "voice.wav", tmp_path / "v.mp4", checkpoint, "--json", "--steps", "1", "--fps", "5"
-        )
+        command = arguments(portrait, tmp_path / "voice.wav", tmp_path / "v.mp4", checkpoint, "--json", "--steps", "1")
         done = subprocess.run(
             [sys.executable, "-m", "emo_core", *command], cwd=ROOT, capture_output=True, text=True, check=True
         )

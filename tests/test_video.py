@@ -85,6 +85,19 @@ def test_odd_sizes_and_fractional_rates(tmp_path):
     assert got["size"] == (66, 64) and float(got["rate"]) == pytest.approx(29.97, abs=1e-3)
 
 
+@pytest.mark.parametrize("side", [64, 720])
+def test_colours_survive(tmp_path, side):
+    red = np.zeros((side, side, 3), np.uint8)
+    red[:] = (200, 40, 90)
+    with VideoWriter(tmp_path / "v.mp4", fps=25, size=(side, side)) as writer:
+        writer.write(red)
+    with av.open(str(tmp_path / "v.mp4")) as container:
+        frame = next(container.decode(video=0))
+        assert int(frame.colorspace) == 1  # BT.709, which players assume for HD.
+        picture = frame.reformat(format="rgb24", src_colorspace="ITU709").to_ndarray()
+    assert np.abs(picture.astype(int) - red).max() <= 6
+
+
 def test_it_says_that_it_is_generated(tmp_path):
     with VideoWriter(tmp_path / "v.mp4", fps=25, size=(64, 64), settings={"seed": 7, "checkpoint": "x"}) as writer:
         write_all(writer, frames(2))
@@ -107,5 +120,6 @@ def test_unwritable_output(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(InputError, match="cannot write"), VideoWriter(tmp_path / "file" / "v.mp4", fps=25, size=(8, 8)):
         pass
-    with pytest.raises(InputError, match="is a folder"), VideoWriter(tmp_path, fps=25, size=(8, 8)):
+    (tmp_path / "d.mp4").mkdir()
+    with pytest.raises(InputError, match="is a folder"), VideoWriter(tmp_path / "d.mp4", fps=25, size=(8, 8)):
         pass

@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 
 import torch
+from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor, nn
 from transformers import Wav2Vec2Config, Wav2Vec2Model
@@ -17,17 +18,12 @@ FIELD = 400
 """Samples that one feature sees in the convolutions."""
 
 BASE = Wav2Vec2Config()
-LARGE = Wav2Vec2Config(
-    hidden_size=1024,
-    num_hidden_layers=24,
-    num_attention_heads=16,
-    intermediate_size=4096,
-    feat_extract_norm="layer",
-    do_stable_layer_norm=True,
-    conv_bias=True,
-)
-BY_WIDTH = {768: BASE, 1024: LARGE}
-"""For single weight files that come without a config.json: the two public sizes, told apart by width."""
+LARGE_SIZE = {"hidden_size": 1024, "num_hidden_layers": 24, "num_attention_heads": 16, "intermediate_size": 4096}
+LARGE = Wav2Vec2Config(**LARGE_SIZE)
+LARGE_LAYER_NORM = Wav2Vec2Config(**LARGE_SIZE, feat_extract_norm="layer", do_stable_layer_norm=True, conv_bias=True)
+"""The public sizes, for single weight files that come without a config.json; lv60 and xlsr have layer norms."""
+UNUSED = {"masked_spec_embed"}
+"""Weights that only wav2vec2's own training reads."""
 
 
 class AudioEncoder(nn.Module):
@@ -69,9 +65,16 @@ def load_encoder(path: Path, config: AudioConfig) -> AudioEncoder:
     if not path.exists():
         raise InputError(f"audio encoder: nothing at {path}; give a local wav2vec2 folder or .safetensors file")
     try:
-        encoder = AudioEncoder(_open(path)).eval()
-    except (OSError, RuntimeError, ValueError, KeyError) as error:
+        net, report = _open(path)
+    except (OSError, RuntimeError, ValueError, KeyError, TypeError, SafetensorError) as error:
         raise CheckpointError(f"audio encoder: {path} cannot be opened as a wav2vec2: {error}") from error
+    wrong = sorted(set(report["missing_keys"]) - UNUSED) + sorted(map(str, report["mismatched_keys"]))
+    if wrong:
+        raise CheckpointError(
+            f"audio encoder: {path} is no whole wav2vec2: {len(wrong)} weights are missing or misshaped "
+            f"({', '.join(wrong[:4])}); give a wav2vec2 base or large, and its config.json beside a single file"
+        )
+    encoder = AudioEncoder(net.float()).eval().requires_grad_(False)
     if (encoder.layers, encoder.width) != (config.layers, config.width):
         raise CheckpointError(
             f"audio encoder: {path} has {encoder.layers} layers of width {encoder.width}, "
@@ -80,15 +83,21 @@ def load_encoder(path: Path, config: AudioConfig) -> AudioEncoder:
     return encoder
 
 
-def _open(path: Path) -> Wav2Vec2Model:
+def _open(path: Path) -> tuple[Wav2Vec2Model, dict]:
+    """The model, and transformers' report of what did not fit."""
     if path.is_dir():
-        return Wav2Vec2Model.from_pretrained(path, local_files_only=True)
+        return Wav2Vec2Model.from_pretrained(path, local_files_only=True, output_loading_info=True)
     weights = load_file(path)
     prefix = "wav2vec2." if any(key.startswith("wav2vec2.") for key in weights) else ""
     weights = {key.removeprefix(prefix): value for key, value in weights.items() if key.startswith(prefix)}
+    config = _config_of(path, weights)
+    return Wav2Vec2Model.from_pretrained(None, config=config, state_dict=weights, output_loading_info=True)
+
+
+def _config_of(path: Path, weights: dict[str, Tensor]) -> Wav2Vec2Config:
     beside = path.parent / "config.json"
     if beside.is_file():
-        config = Wav2Vec2Config.from_json_file(beside)
-    else:
-        config = BY_WIDTH[weights["encoder.layer_norm.weight"].shape[0]]
-    return Wav2Vec2Model.from_pretrained(None, config=config, state_dict=weights)
+        return Wav2Vec2Config.from_json_file(beside)
+    if weights["encoder.layer_norm.weight"].shape[0] == BASE.hidden_size:
+        return BASE
+    return LARGE_LAYER_NORM if "feature_extractor.conv_layers.0.conv.bias" in weights else LARGE

@@ -6,7 +6,7 @@ from pathlib import Path
 import av
 import numpy as np
 
-from ..errors import InputError
+from ..errors import InputError, existing_file
 
 SAMPLE_RATE = 16_000
 """Hz, what every wav2vec2 listens at."""
@@ -41,9 +41,7 @@ def load_sound(path: Path, *, max_seconds: float | None = None) -> Sound:
     Raises:
         InputError: where the file is missing, is no sound, is empty or silent.
     """
-    path = Path(path)
-    if not path.is_file():
-        raise InputError(f"audio: no file at {path}; give a WAV, FLAC, OGG, MP3, M4A or a video with sound")
+    path = existing_file(path, "audio", "a WAV, FLAC, OGG, MP3, M4A or a video with sound")
     try:
         waveform = _decode(path, max_seconds)
     except (av.FFmpegError, IndexError, ValueError) as error:

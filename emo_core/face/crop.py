@@ -55,41 +55,44 @@ class Crop:
             (box.bottom - self.top) * scale,
         )
 
-    def paste(self, frame: np.ndarray, image: np.ndarray) -> np.ndarray:
-        """Put a generated square back into its picture.
-
-        Args:
-            frame: (size, size, 3) uint8.
-            image: (H, W, 3) uint8; it is not changed.
-
-        Returns:
-            (H, W, 3) uint8, equal to `image` outside the square, fading into `frame` inside.
-        """
-        height, width = image.shape[:2]
-        square = np.asarray(Image.fromarray(frame).resize((self.side, self.side), Image.Resampling.LANCZOS))
-        y0, y1 = max(self.top, 0), min(self.top + self.side, height)
-        x0, x1 = max(self.left, 0), min(self.left + self.side, width)
-        if y0 >= y1 or x0 >= x1:
-            return image.copy()
-        part = np.s_[y0 - self.top : y1 - self.top, x0 - self.left : x1 - self.left]
-        alpha = self._feather(height, width)[part][..., None]
-        result = image.copy()
-        blend = square[part] * alpha + image[y0:y1, x0:x1] * (1 - alpha)
-        result[y0:y1, x0:x1] = np.round(blend).astype(np.uint8)
-        return result
-
     def _indices(self, length: int, start: int) -> np.ndarray:
         return np.clip(np.arange(start, start + self.side), 0, length - 1)
 
-    def _feather(self, height: int, width: int) -> np.ndarray:
-        """(side, side) in [0, 1]: 0 on the square's edge, except where that edge lies outside the picture."""
-        ramp = max(1.0, FEATHER * self.side)
-        place = np.arange(self.side) + 0.5
 
-        def fade(start: int, length: int) -> np.ndarray:
-            low = np.ones(self.side) if start <= 0 else np.clip(place / ramp, 0, 1)
-            high = np.ones(self.side) if start + self.side >= length else np.clip((self.side - place) / ramp, 0, 1)
-            return np.minimum(low, high)
+class PasteBack:
+    """Puts generated squares back into one picture; what all frames share is computed once."""
 
-        edge = np.minimum(fade(self.top, height)[:, None], fade(self.left, width)[None])
-        return edge * edge * (3 - 2 * edge)
+    def __init__(self, crop: Crop, image: np.ndarray) -> None:
+        """Prepare for a picture (H, W, 3) uint8, which is not changed."""
+        height, width = image.shape[:2]
+        self._crop, self._image = crop, image
+        y0, y1 = max(crop.top, 0), min(crop.top + crop.side, height)
+        x0, x1 = max(crop.left, 0), min(crop.left + crop.side, width)
+        self._place = np.s_[y0:y1, x0:x1]
+        self._part = np.s_[y0 - crop.top : y1 - crop.top, x0 - crop.left : x1 - crop.left]
+        edge = np.minimum(_fade(crop.top, crop.side, height)[:, None], _fade(crop.left, crop.side, width)[None])
+        self._alpha = (edge * edge * (3 - 2 * edge))[self._part][..., None]
+        self._rest = image[self._place] * (1 - self._alpha)
+
+    def __call__(self, frame: np.ndarray) -> np.ndarray:
+        """Paste one square.
+
+        Args:
+            frame: (size, size, 3) uint8.
+
+        Returns:
+            (H, W, 3) uint8, equal to the picture outside the square, fading into `frame` inside.
+        """
+        side = self._crop.side
+        square = np.asarray(Image.fromarray(frame).resize((side, side), Image.Resampling.LANCZOS))[self._part]
+        result = self._image.copy()
+        result[self._place] = np.round(square * self._alpha + self._rest).astype(np.uint8)
+        return result
+
+
+def _fade(start: int, side: int, length: int) -> np.ndarray:
+    """(side,) float32 from 0 on the square's edge to 1 inside, but 1 where that edge lies outside the picture."""
+    ramp, place = max(1.0, FEATHER * side), np.arange(side, dtype=np.float32) + 0.5
+    low = np.ones_like(place) if start <= 0 else np.clip(place / ramp, 0, 1)
+    high = np.ones_like(place) if start + side >= length else np.clip((side - place) / ramp, 0, 1)
+    return np.minimum(low, high)

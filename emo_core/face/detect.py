@@ -10,7 +10,7 @@ from typing import Protocol
 import numpy as np
 from PIL import Image
 
-from ..errors import InputError
+from ..errors import InputError, existing_file
 from .box import Box
 
 MAX_SIDE = 1280
@@ -51,12 +51,14 @@ class TasksDetector:
     def __init__(self, bundle: Path) -> None:
         from mediapipe.tasks.python import BaseOptions, vision
 
-        if not Path(bundle).is_file():
-            raise InputError(f"face detector: no file at {bundle}; give a face_landmarker.task")
+        bundle = existing_file(bundle, "face detector", "a face_landmarker.task")
         options = vision.FaceLandmarkerOptions(
-            base_options=BaseOptions(model_asset_buffer=Path(bundle).read_bytes()), num_faces=MAX_FACES
+            base_options=BaseOptions(model_asset_buffer=bundle.read_bytes()), num_faces=MAX_FACES
         )
-        self._landmarker = vision.FaceLandmarker.create_from_options(options)
+        try:
+            self._landmarker = vision.FaceLandmarker.create_from_options(options)
+        except (RuntimeError, ValueError) as error:
+            raise InputError(f"face detector: {bundle} is no face_landmarker.task; download it again") from error
 
     def detect(self, image: np.ndarray) -> list[Face]:
         """See `FaceDetector`."""

@@ -1,11 +1,12 @@
 """Any picture file as RGB."""
 
+import struct
 from pathlib import Path
 
 import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 
-from ..errors import InputError
+from ..errors import InputError, existing_file
 
 
 def load_portrait(path: Path) -> np.ndarray:
@@ -14,12 +15,10 @@ def load_portrait(path: Path) -> np.ndarray:
     Raises:
         InputError: where the file is missing or is no picture.
     """
-    path = Path(path)
-    if not path.is_file():
-        raise InputError(f"portrait: no file at {path}; give a PNG, JPEG or WebP picture")
+    path = existing_file(path, "portrait", "a PNG, JPEG or WebP picture")
     try:
         with Image.open(path) as picture:
-            picture = ImageOps.exif_transpose(picture)
+            picture = _upright(picture)
             if picture.mode in ("I", "I;16", "I;16B", "F"):
                 picture = _to_8_bit(picture)
             if picture.has_transparency_data:
@@ -30,6 +29,14 @@ def load_portrait(path: Path) -> np.ndarray:
         raise InputError(
             f"portrait: {path} ({path.stat().st_size} bytes) cannot be read as a picture; give a PNG, JPEG or WebP ({error})"
         ) from error
+
+
+def _upright(picture: Image.Image) -> Image.Image:
+    """Turn a phone's picture as its EXIF says; broken EXIF is no reason to refuse a picture."""
+    try:
+        return ImageOps.exif_transpose(picture)
+    except (struct.error, SyntaxError, ValueError, KeyError, TypeError, ZeroDivisionError):
+        return picture
 
 
 def _to_8_bit(picture: Image.Image) -> Image.Image:

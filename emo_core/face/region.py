@@ -1,6 +1,8 @@
 """The face region: boxes over time -> their union -> the mask M that the Face Locator takes (paper section 3.2)."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Literal
 
 import numpy as np
@@ -9,20 +11,24 @@ from torch import Tensor
 
 from ..errors import InputError
 from .box import Box
-from .detect import FaceDetector
+from .detect import Face, FaceDetector
+from .portrait import load_portrait
 
 MIN_SIDE = 64
 """Pixels: a smaller portrait has nothing to animate."""
+MASK_SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".bmp")
 
 
 @dataclass(frozen=True, slots=True)
 class RegionRequest:
     """How the user wants the face region to be chosen."""
 
-    kind: Literal["auto", "none", "box"] = "auto"
-    """auto: detect; none: the whole picture, anywhere the model likes; box: as given."""
+    kind: Literal["auto", "none", "box", "mask"] = "auto"
+    """auto: detect; none: the whole picture, anywhere the model likes; box, mask: as given."""
     box: Box | None = None
     """For `box`: the face, in pixels of the portrait."""
+    mask: np.ndarray | None = None
+    """For `mask`: (H, W) in [0, 1], of the portrait's size; its box frames the crop, itself is the region."""
     expand: float = 1.1
     """The region is the face box scaled by this: a larger region allows more head motion (paper figure 7)."""
     face_index: int | None = None
@@ -34,20 +40,24 @@ class RegionRequest:
 
     @classmethod
     def parse(cls, text: str, *, expand: float = 1.1, face_index: int | None = None) -> "RegionRequest":
-        """Read `auto`, `none` or `x,y,w,h` in pixels of the portrait.
+        """Read `auto`, `none`, `x,y,w,h` in pixels of the portrait, or the name of a mask picture.
 
         Raises:
             InputError: for anything else.
         """
         if text in ("auto", "none"):
-            return cls(text, None, expand, face_index)
+            return cls(text, expand=expand, face_index=face_index)
+        if Path(text).suffix.lower() in MASK_SUFFIXES:
+            return cls("mask", mask=load_portrait(Path(text)).mean(-1) / 255, expand=expand)
         try:
             x, y, w, h = (float(part) for part in text.split(","))
         except ValueError:
-            raise InputError(f"face region: got {text!r}; expected auto, none or x,y,w,h in pixels") from None
-        if w <= 0 or h <= 0:
-            raise InputError(f"face region: got width {w:g} and height {h:g}; both must be above 0")
-        return cls("box", Box(x, y, x + w, y + h), expand, face_index)
+            raise InputError(
+                f"face region: got {text!r}; expected auto, none, x,y,w,h in pixels, or a mask picture"
+            ) from None
+        if not np.isfinite([x, y, w, h]).all() or w <= 0 or h <= 0:
+            raise InputError(f"face region: got {text!r}; four numbers are expected, width and height above 0")
+        return cls("box", box=Box(x, y, x + w, y + h), expand=expand)
 
 
 def find_face(image: np.ndarray, request: RegionRequest, detector: FaceDetector | None) -> Box | None:
@@ -62,25 +72,51 @@ def find_face(image: np.ndarray, request: RegionRequest, detector: FaceDetector 
     if request.kind == "none":
         return None
     if request.kind == "box":
-        box = request.box
-        if box.right <= 0 or box.bottom <= 0 or box.left >= width or box.top >= height:
-            raise InputError(
-                f"face region: the box lies outside the {width} x {height} portrait; give x,y,w,h inside it"
-            )
-        return box
-    faces = detector.detect(image)
+        return _inside(request.box, width, height)
+    if request.kind == "mask":
+        return _around(request.mask, width, height)
+    return _chosen(detector.detect(image), request.face_index, f"{width} x {height}")
+
+
+def union_region(images: Iterable[np.ndarray], request: RegionRequest, detector: FaceDetector | None) -> Box | None:
+    """The union of the face boxes of a clip's frames (paper section 3.2), for `find_face`'s arguments."""
+    boxes = [find_face(image, request, detector) for image in images]
+    return None if None in boxes else Box.union(boxes)
+
+
+def _chosen(faces: list[Face], index: int | None, size: str) -> Box:
     if not faces:
         raise InputError(
-            f"portrait: no face found in the {width} x {height} picture; give a clear frontal face, or its place as x,y,w,h"
+            f"portrait: no face found in the {size} picture; give a clear frontal face, or its place as x,y,w,h"
         )
-    if request.face_index is None:
+    if index is None:
         if len(faces) > 1:
             places = "; ".join(f"{i}: {_place(face.box)}" for i, face in enumerate(faces))
             raise InputError(f"portrait: {len(faces)} faces found ({places}); choose one by its number (face index)")
         return faces[0].box
-    if not 0 <= request.face_index < len(faces):
-        raise InputError(f"face index: got {request.face_index}; the portrait has {len(faces)}, counted from 0")
-    return faces[request.face_index].box
+    if not 0 <= index < len(faces):
+        raise InputError(f"face index: got {index}; the portrait has {len(faces)}, counted from 0")
+    return faces[index].box
+
+
+def _inside(box: Box, width: int, height: int) -> Box:
+    """The part of a box that is in the picture."""
+    clipped = Box(max(box.left, 0), max(box.top, 0), min(box.right, width), min(box.bottom, height))
+    if clipped.width < 1 or clipped.height < 1:
+        raise InputError(f"face region: the box lies outside the {width} x {height} portrait; give x,y,w,h inside it")
+    return clipped
+
+
+def _around(mask: np.ndarray, width: int, height: int) -> Box:
+    """The box around a mask's white part."""
+    if mask.shape != (height, width):
+        raise InputError(
+            f"face region: the mask is {mask.shape[1]} x {mask.shape[0]}, the portrait {width} x {height}; make them equal"
+        )
+    rows, columns = np.nonzero(mask.max(1) > 0.5)[0], np.nonzero(mask.max(0) > 0.5)[0]
+    if not len(rows):
+        raise InputError("face region: the mask is black; paint the face's region white")
+    return Box(float(columns[0]), float(rows[0]), float(columns[-1] + 1), float(rows[-1] + 1))
 
 
 def region_mask(region: Box | None, picture: int, size: int) -> Tensor:

@@ -11,7 +11,7 @@ from einops import rearrange, repeat
 from torch import Tensor, nn
 from torch.nn import functional
 
-from ..config import EMOConfig
+from ..config import BlockConfig, EMOConfig
 from .attention import KeyValue
 from .resnet import ResnetBlock
 from .spatial import BackboneBlock, SpatialTransformer
@@ -89,8 +89,8 @@ class BackboneSite(nn.Module):
         self.resnet = ResnetBlock(shape.channels, width, 4 * unet.widths[0], unet.groups)
         self.spatial: SpatialTransformer | None = None
         if shape.attention:
-            block = BackboneBlock(width, unet.heads, config.audio.token_width)
-            self.spatial = SpatialTransformer(width, unet.heads, unet.groups, block)
+            block = BlockConfig(width=width, heads=unet.heads, audio_width=config.audio.token_width)
+            self.spatial = SpatialTransformer(width, unet.groups, BackboneBlock(block))
         self.temporal = TemporalModule(
             width, unet.heads, unet.groups, config.temporal.max_positions, config.speed.width
         )

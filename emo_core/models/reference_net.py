@@ -34,7 +34,7 @@ class ReferenceSite(nn.Module):
         self.resnet = ResnetBlock(shape.channels, shape.width, 4 * config.widths[0], config.groups)
         if shape.attention:
             block = ReferenceBlock(shape.width, config.heads)
-            self.spatial = SpatialTransformer(shape.width, config.heads, config.groups, block)
+            self.spatial = SpatialTransformer(shape.width, config.groups, block)
         else:
             self.spatial = None
 

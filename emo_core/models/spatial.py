@@ -9,13 +9,14 @@ Shape legend: B clips, F frames, C channels, H W side, N = H * W tokens.
 from einops import rearrange
 from torch import Tensor, nn
 
+from ..config import BlockConfig
 from .attention import Attention, FeedForward, KeyValue
 
 
 class SpatialTransformer(nn.Module):
     """GroupNorm -> 1x1 -> one transformer block -> 1x1 -> residual, frame by frame."""
 
-    def __init__(self, width: int, heads: int, groups: int, block: nn.Module) -> None:
+    def __init__(self, width: int, groups: int, block: nn.Module) -> None:
         super().__init__()
         self.norm = nn.GroupNorm(groups, width, eps=1e-6)
         self.proj_in = nn.Conv2d(width, width, 1)
@@ -39,14 +40,15 @@ class SpatialTransformer(nn.Module):
 class BackboneBlock(nn.Module):
     """The Backbone's transformer block."""
 
-    def __init__(self, width: int, heads: int, audio_width: int) -> None:
+    def __init__(self, config: BlockConfig) -> None:
         super().__init__()
+        width, heads = config.width, config.heads
         self.norm1 = nn.LayerNorm(width)
         self.attn1 = Attention(width, heads)
         self.norm_ref = nn.LayerNorm(width)
         self.attn_ref = Attention(width, heads, zero=True)
         self.norm_audio = nn.LayerNorm(width)
-        self.attn_audio = Attention(width, heads, audio_width, zero=True)
+        self.attn_audio = Attention(width, heads, config.audio_width, zero=True)
         self.norm3 = nn.LayerNorm(width)
         self.ff = FeedForward(width)
 

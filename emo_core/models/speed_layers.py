@@ -15,9 +15,7 @@ class SpeedEncoder(nn.Module):
 
     def __init__(self, config: SpeedConfig) -> None:
         super().__init__()
-        self.window = config.window
-        self.register_buffer("centres", torch.tensor(config.centres), persistent=False)
-        self.register_buffer("radii", torch.tensor(config.radii), persistent=False)
+        self.config = config
         self.mlp = nn.Sequential(
             nn.Linear((2 * config.window + 1) * len(config.centres), config.width),
             nn.SiLU(),
@@ -25,11 +23,13 @@ class SpeedEncoder(nn.Module):
         )
 
     def buckets(self, speed: Tensor) -> Tensor:
-        """(B, F) speeds in the config's unit to (B, F, J) in (-1, 1)."""
-        centres, radii = self.centres.to(speed), self.radii.to(speed)
-        return torch.tanh((speed[..., None] - centres) / radii * 3)
+        """(B, F) speeds in the config's unit to (B, F, J) in (-1, 1), in float32: buckets are narrow."""
+        centres, radii = (
+            torch.tensor(values, device=speed.device) for values in (self.config.centres, self.config.radii)
+        )
+        return torch.tanh((speed.float()[..., None] - centres) / radii * 3)
 
     def forward(self, speed: Tensor) -> Tensor:
         """(B, F + 2m) speeds, the m neighbours on each side included, to (B, F, L)."""
-        windows = self.buckets(speed).unfold(1, 2 * self.window + 1, 1)  # (B, F, J, W)
+        windows = self.buckets(speed).unfold(1, 2 * self.config.window + 1, 1)  # (B, F, J, W)
         return self.mlp(rearrange(windows, "b f j w -> b f (w j)").to(self.mlp[0].weight.dtype))

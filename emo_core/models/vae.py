@@ -86,10 +86,11 @@ def decode_frames(vae: VAE, latents: Tensor, batch: int = 8) -> Tensor:
 
     Args:
         vae: the autoencoder.
-        latents: (F, C, h, w).
+        latents: (F, C, h, w), any dtype.
         batch: frames decoded together.
 
     Returns:
         (F, 3, H, W) float32 in [0, 1].
     """
-    return torch.cat([vae.decode(part).float().add(1).div(2).clamp(0, 1) for part in latents.split(batch)])
+    dtype = next(vae.parameters()).dtype
+    return torch.cat([vae.decode(part.to(dtype)).float().add(1).div(2).clamp(0, 1) for part in latents.split(batch)])

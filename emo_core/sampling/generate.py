@@ -110,7 +110,7 @@ def clip_conditions(denoiser: Denoiser, subject: Subject, clip: Clip, motion: Te
     if subject.speed is not None:
         m = config.speed.window
         index = torch.arange(clip.start - m, stop + m).clamp(0, len(subject.speed) - 1)
-        speed = subject.speed[index][None].to(weight)
+        speed = subject.speed[index][None].to(weight.device)
     return Conditions(
         reference=subject.reference[None].to(weight),
         motion=motion[None].to(weight),

@@ -14,6 +14,8 @@ from torch import Tensor
 from ..errors import InputError
 from ..models.backbone import ClipContext
 
+MAX_SCALE = 100.0
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Guidance:
@@ -29,12 +31,15 @@ class Guidance:
     """And ends at this share."""
 
     def __post_init__(self) -> None:
+        for name, scale in (("reference", self.reference), ("audio", self.audio)):
+            if not 0 <= scale <= MAX_SCALE:
+                raise InputError(f"{name} scale: got {scale}; expected 0 .. {MAX_SCALE:g} (1 is off)")
         if not 0 <= self.start <= self.end <= 1:
             raise InputError(f"guidance interval: got {self.start} .. {self.end}; expected 0 <= start <= end <= 1")
 
     def active(self, step: int, steps: int) -> bool:
         """Whether step (from 0) of steps is inside the interval."""
-        return self.start <= step / steps < self.end or (self.end == 1.0 and step == steps - 1)
+        return self.start <= step / steps < self.end
 
 
 class GuidedContext:

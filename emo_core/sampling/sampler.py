@@ -9,12 +9,9 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from ..errors import InputError
 from .denoiser import Denoiser
 from .guidance import GuidedContext
-from .schedule import make_scheduler
-
-MAX_STEPS = 1000
+from .schedule import check_steps, make_scheduler
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,17 +28,6 @@ class Step:
 
 StepCallback = Callable[[Step], None]
 """Called after each step; raise `Cancelled` (or anything else) in it to stop there."""
-
-
-def check_steps(steps: int) -> int:
-    """Return `steps` if it can be sampled with.
-
-    Raises:
-        InputError: otherwise.
-    """
-    if not 1 <= steps <= MAX_STEPS:
-        raise InputError(f"steps: got {steps}; expected 1 .. {MAX_STEPS} (the paper uses 40)")
-    return steps
 
 
 @torch.no_grad()
@@ -69,7 +55,7 @@ def sample(
     Returns:
         (1, F, C, H, W) float32 clean latents.
     """
-    check_steps(steps)
+    check_steps(steps, scheduler)
     schedule = make_scheduler(scheduler, denoiser.diffusion)
     schedule.set_timesteps(steps, device=noise.device)
     latents = noise.float() * schedule.init_noise_sigma

@@ -24,6 +24,24 @@ SCHEDULERS: dict[str, Any] = {
 """The paper's DDIM first; what each needs beyond the model's schedule."""
 
 
+MAX_STEPS = {"lcm": 50}
+"""Where a scheduler has fewer than `MANY`."""
+MANY = 200
+"""Above this, rounding of timesteps costs more than the finer steps gain."""
+
+
+def check_steps(steps: int, scheduler: str = "ddim") -> int:
+    """Return `steps` if a scheduler can sample with as many.
+
+    Raises:
+        InputError: otherwise.
+    """
+    most = MAX_STEPS.get(scheduler, MANY)
+    if not 1 <= steps <= most:
+        raise InputError(f"steps: got {steps}; expected 1 .. {most} with {scheduler} (the paper uses 40 with ddim)")
+    return steps
+
+
 def make_scheduler(name: str, config: DiffusionConfig) -> Any:
     """Build a scheduler for one clip (multistep ones remember earlier steps, so they are never shared).
 
@@ -33,7 +51,9 @@ def make_scheduler(name: str, config: DiffusionConfig) -> Any:
     if name not in SCHEDULERS:
         raise InputError(f"scheduler: unknown name {name!r}; choose one of {', '.join(SCHEDULERS)}")
     kind, options = SCHEDULERS[name]
-    return kind(**_betas(config), **options, **_spacing(name, config))
+    # LCM picks among the steps that it was distilled at; all others start at the noisiest timestep.
+    spacing = {} if name == "lcm" else {"timestep_spacing": "trailing"}
+    return kind(**_betas(config), **options, **spacing)
 
 
 def training_schedule(config: DiffusionConfig) -> DDPMScheduler:
@@ -50,13 +70,3 @@ def _betas(config: DiffusionConfig) -> dict[str, Any]:
         "prediction_type": config.prediction,
         "rescale_betas_zero_snr": config.zero_terminal_snr,
     }
-
-
-def _spacing(name: str, config: DiffusionConfig) -> dict[str, Any]:
-    """Which timesteps are visited: from pure noise on where training had it, else as SD 1.5's own scheduler does."""
-    if name == "lcm":
-        return {}  # It picks among the steps that it was distilled at.
-    if config.zero_terminal_snr:
-        return {"timestep_spacing": "trailing"}
-    last = {"set_alpha_to_one": False} if name == "ddim" else {}
-    return {"timestep_spacing": "leading", "steps_offset": 1, **last}

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from ..audio.encoder import AudioEncoder
 from ..config import EMOConfig
-from ..errors import CheckpointError, InputError
+from ..errors import CheckpointError, InputError, existing_file
 from ..models.emo import EMO
 from ..models.vae import VAE
 
@@ -96,7 +96,7 @@ def save_checkpoint(
         path: a .safetensors file; it is replaced if it exists.
         config: the model's.
         parts: modules or state dicts under the names `emo`, `vae`, `audio_encoder`.
-        dtype: floating-point weights are stored in it.
+        dtype: the weights are stored in it.
         notes: more metadata, for instance where the weights come from.
 
     Raises:
@@ -125,29 +125,30 @@ def read_metadata(path: Path) -> dict[str, str]:
         InputError: where there is no file.
         CheckpointError: where it is no EMO checkpoint.
     """
-    path = Path(path)
-    if not path.is_file():
-        raise InputError(f"checkpoint: no file at {path}; give an EMO .safetensors, or leave it out for emo-mini")
-    with path.open("rb") as file:
-        magic = file.read(2)
-    if magic == b"PK" or magic[:1] == b"\x80":
-        raise CheckpointError(
-            f"checkpoint: {path} is a pickle (.pt, .pth or .ckpt), which can run code when opened; give a "
-            "safetensors file"
-        )
+    path = existing_file(path, "checkpoint", "an EMO .safetensors, or leave it out for emo-mini")
     try:
         with safe_open(path, "pt") as file:
             metadata = file.metadata() or {}
-    except SafetensorError as error:
-        raise CheckpointError(
-            f"checkpoint: {path} is not a whole safetensors file ({error}); copy or download it again"
-        ) from error
+    except (SafetensorError, OSError) as error:
+        raise CheckpointError(_unreadable(path, error)) from error
     if metadata.get("format") != FORMAT or "config" not in metadata:
         raise CheckpointError(
             f"checkpoint: {path} is a safetensors file but not an EMO checkpoint of format {FORMAT}; build one with "
             "`python -m emo_core weights init`"
         )
     return metadata
+
+
+def _unreadable(path: Path, error: Exception) -> str:
+    with path.open("rb") as file:
+        magic = file.read(2)
+    # A zip archive, or pickle protocol 2 and later: what torch.save writes.
+    if magic == b"PK" or (magic[:1] == b"\x80" and magic[1:] < b"\x06"):
+        return (
+            f"checkpoint: {path} is a pickle (.pt, .pth or .ckpt), which can run code when opened; give a "
+            "safetensors file"
+        )
+    return f"checkpoint: {path} is not a whole safetensors file ({error}); copy or download it again"
 
 
 def checkpoint_info(path: Path) -> CheckpointInfo:

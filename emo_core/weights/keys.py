@@ -36,11 +36,13 @@ def read_state(path: Path) -> dict[str, Tensor]:
     try:
         if path.suffix == ".safetensors":
             return load_file(path)
-        state = torch.load(path, map_location="cpu", weights_only=True, mmap=True)
+        state = torch.load(path, map_location="cpu", weights_only=True)
     except UnpicklingError as error:
-        raise CheckpointError(f"weights: {path} holds more than tensors and was not opened: {error}") from error
+        raise CheckpointError(
+            f"weights: {path} holds more than tensors, which could run code, and was not opened; give a safetensors file"
+        ) from error
     except (SafetensorError, RuntimeError, OSError, ValueError, EOFError) as error:
         raise CheckpointError(f"weights: {path} cannot be read: {error}") from error
-    state = state.get("state_dict", state)
+    state = state.get("state_dict", state) if isinstance(state, dict) else {}
     # Self-trained motion modules bring a `module.` prefix, and an entry for their own config.
     return {key.removeprefix("module."): value for key, value in state.items() if isinstance(value, Tensor)}

@@ -118,19 +118,20 @@ def build_emo(unet: Mapping[str, Tensor], motion: Mapping[str, Tensor] | None = 
         # Reference-attention starts as a copy of self-attention, but for its output, which stays zero.
         if ".attn1.to_out." not in key and (".attn1." in key or ".norm1." in key) and ".spatial." in key:
             backbone[key.replace(".attn1.", ".attn_ref.").replace(".norm1.", ".norm_ref.")] = value
-    temporal = _temporal(motion, config) if motion else {}
+    temporal = {} if motion is None else _temporal(motion)
+    has_middle = any(key.startswith("mid_site.") for key in temporal)  # AnimateDiff v3 has no middle module.
     own = {
         key: value
         for key, value in emo.backbone.state_dict().items()
         if re.search(r"\.(attn_audio|norm_audio|norm_speed|attn_speed)\.|\.attn_ref\.to_out\.", key)
-        or (".temporal." in key and key not in temporal)
+        or (".temporal." in key and (motion is None or (key.startswith("mid_site.") and not has_middle)))
     }
     _load(emo.reference_net, reference, "SD 1.5 UNet, for ReferenceNet")
     _load(emo.backbone, {**own, **backbone, **temporal}, "SD 1.5 UNet and motion module, for the Backbone")
     return emo
 
 
-def _temporal(motion: Mapping[str, Tensor], config: EMOConfig) -> dict[str, Tensor]:
+def _temporal(motion: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """AnimateDiff's tensors under our names; its position tables are checked against the formula and left out."""
     temporal = {}
     for key, value in rename(motion, ANIMATEDIFF).items():

@@ -4,7 +4,7 @@ import json
 
 import pytest
 import torch
-from safetensors.torch import save_file
+from safetensors.torch import load_file, save_file
 from transformers import Wav2Vec2Config, Wav2Vec2Model
 
 from emo_core.audio.encoder import AudioEncoder, load_encoder
@@ -102,6 +102,27 @@ def test_encoder_from_folder_and_file(folder):
 def test_encoder_of_another_size_is_refused(folder):
     with pytest.raises(CheckpointError, match=r"2 layers of width 16.*12 of width 768"):
         load_encoder(folder, AudioConfig())
+
+
+def test_other_and_incomplete_models_are_refused(folder, tmp_path):
+    weights = load_file(folder / "model.safetensors")
+    for key in [key for key in weights if ".k_proj." in key]:
+        del weights[key]
+    save_file(weights, folder / "model.safetensors", {"format": "pt"})
+    for path in (folder, folder / "model.safetensors"):
+        with pytest.raises(CheckpointError, match=r"no whole wav2vec2: 4 weights are missing.*k_proj"):
+            load_encoder(path, CONFIG.audio)
+
+
+def test_chunks_agree_for_encoders_that_normalise_over_time(tmp_path):
+    """wav2vec2-base's first layer normalises each channel over the whole chunk."""
+    torch.manual_seed(0)
+    config = Wav2Vec2Config(**{**TINY_ENCODER, "feat_extract_norm": "group", "do_stable_layer_norm": False})
+    encoder = AudioEncoder(Wav2Vec2Model(config)).eval()
+    sound = Sound(tone(20.0))
+    whole = AudioFeatures(sound, encoder, fps=25, window=2, chunk_seconds=100).windows(0, 500)
+    chunked = AudioFeatures(sound, encoder, fps=25, window=2, chunk_seconds=6.0).windows(0, 500)
+    assert ((chunked - whole).norm() / whole.norm()).item() < 0.02
 
 
 def test_missing_and_wrong_encoder(tmp_path):

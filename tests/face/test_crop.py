@@ -6,8 +6,8 @@ import torch
 
 from emo_core.errors import InputError
 from emo_core.face.box import Box
-from emo_core.face.crop import Crop, Framing
-from emo_core.face.region import RegionRequest, find_face, region_mask
+from emo_core.face.crop import Crop, Framing, PasteBack
+from emo_core.face.region import RegionRequest, find_face, region_mask, union_region
 
 FRAMING = Framing(0.54, (0.5, 0.57))
 
@@ -33,14 +33,14 @@ def test_face_sits_where_the_model_expects_it(height, width):
 def test_paste_inverts_cut(face):
     image = smooth_image(300, 400)
     crop = Crop.around(face, FRAMING, 256)
-    pasted = crop.paste(crop.cut(image), image)
+    pasted = PasteBack(crop, image)(crop.cut(image))
     assert pasted.shape == image.shape
     assert np.abs(pasted.astype(int) - image).max() <= 6
 
 
 def test_paste_fades_at_its_edge_and_leaves_the_rest_alone():
     image, crop = np.zeros((200, 200, 3), np.uint8), Crop(50, 50, 100, 64)
-    pasted = crop.paste(np.full((64, 64, 3), 200, np.uint8), image)
+    pasted = PasteBack(crop, image)(np.full((64, 64, 3), 200, np.uint8))
     assert not image.any()
     assert pasted[100, 100, 0] == 200
     outside = np.ones((200, 200), bool)
@@ -52,7 +52,7 @@ def test_paste_fades_at_its_edge_and_leaves_the_rest_alone():
 
 def test_paste_does_not_fade_where_the_crop_leaves_the_picture():
     image = np.zeros((100, 100, 3), np.uint8)
-    pasted = Crop(-20, -20, 140, 64).paste(np.full((64, 64, 3), 90, np.uint8), image)
+    pasted = PasteBack(Crop(-20, -20, 140, 64), image)(np.full((64, 64, 3), 90, np.uint8))
     assert (pasted == 90).all()
 
 
@@ -76,10 +76,11 @@ def test_region_requests():
     assert RegionRequest.parse("auto").kind == "auto"
     assert RegionRequest.parse("10,20,30,40").box == Box(10, 20, 40, 60)
     for text in ("1,2,3", "left", "1,2,x,4", ""):
-        with pytest.raises(InputError, match="expected auto, none or x,y,w,h"):
+        with pytest.raises(InputError, match="expected auto, none, x,y,w,h"):
             RegionRequest.parse(text)
-    with pytest.raises(InputError, match="above 0"):
-        RegionRequest.parse("1,2,0,4")
+    for text in ("1,2,0,4", "1,2,inf,4", "nan,1,2,3"):
+        with pytest.raises(InputError, match="above 0"):
+            RegionRequest.parse(text)
     with pytest.raises(InputError, match="expand: got 50"):
         RegionRequest.parse("auto", expand=50)
 
@@ -88,8 +89,15 @@ def test_box_must_touch_the_portrait():
     image = smooth_image(100, 100)
     assert find_face(image, RegionRequest.parse("10,10,50,50"), None) == Box(10, 10, 60, 60)
     assert find_face(image, RegionRequest.parse("none"), None) is None
+    assert find_face(image, RegionRequest.parse("-50,20,20000,20000"), None) == Box(0, 20, 100, 100)
     with pytest.raises(InputError, match="outside the 100 x 100 portrait"):
         find_face(image, RegionRequest.parse("200,10,50,50"), None)
+
+
+def test_region_of_several_frames_is_the_union():
+    images = [smooth_image(100, 100)] * 2
+    assert union_region(images, RegionRequest.parse("10,10,50,50"), None) == Box(10, 10, 60, 60)
+    assert union_region(images, RegionRequest.parse("none"), None) is None
 
 
 def test_small_portrait():

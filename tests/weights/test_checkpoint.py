@@ -11,6 +11,7 @@ from safetensors.torch import load_file, save_file
 from emo_core.config import MINI, PRESETS, SD15, EMOConfig, TemporalConfig, UNetConfig
 from emo_core.errors import CheckpointError, InputError
 from emo_core.models.emo import EMO
+from emo_core.models.vae import decode_frames
 from emo_core.weights.checkpoint import checkpoint_info, load_checkpoint, save_checkpoint
 from tests.conftest import CONFIG, random_conditions, random_latents
 
@@ -115,6 +116,26 @@ def test_pickles_are_refused(tmp_path, zipped):
     torch.save({"weight": torch.zeros(2)}, path, _use_new_zipfile_serialization=zipped)
     with pytest.raises(CheckpointError, match="is a pickle"):
         load_checkpoint(path)
+
+
+def test_a_header_that_begins_like_a_pickle_is_no_pickle(tmp_path):
+    """The file's first byte is the low byte of its header's length: 0x80 in one of 32 files."""
+    for padding in range(300):
+        path = tmp_path / "m.safetensors"
+        save_file({"x": torch.zeros(1)}, path, {"format": "emo-1", "note": "n" * padding})
+        if path.read_bytes()[0] == 0x80:
+            with pytest.raises(CheckpointError, match="not an EMO checkpoint"):
+                load_checkpoint(path)
+            return
+    pytest.fail("no header length ended in 0x80")
+
+
+def test_half_precision_model_decodes_to_float32(checkpoint):
+    loaded = load_checkpoint(checkpoint)
+    latents = random_latents(CONFIG)[0]
+    exact = decode_frames(loaded.vae, latents)
+    half = decode_frames(loaded.vae.to(torch.bfloat16), latents)
+    assert half.dtype == torch.float32 and (half - exact).abs().mean() < 0.02
 
 
 def test_other_safetensors_are_refused(tmp_path):

@@ -83,6 +83,16 @@ def test_reference_attention_starts_from_self_attention(unet):
     assert torch.equal(emo.reference_net.conv_in.weight, emo.backbone.conv_in.weight)
 
 
+def test_incomplete_motion_modules_are_refused(unet):
+    motion = {
+        key: value for key, value in animatediff_state(places(True)).items() if "attention_blocks.0.to_q" not in key
+    }
+    with pytest.raises(CheckpointError, match=r"missing \(down.0.sites.0.temporal.attention_blocks.0.to_q"):
+        build_emo(unet.state_dict(), motion, SMALL)
+    with pytest.raises(CheckpointError, match="missing"):
+        build_emo(unet.state_dict(), {}, SMALL)
+
+
 def test_unknown_keys_are_named(unet):
     state = {**unet.state_dict(), "extra.weight": torch.zeros(1)}
     with pytest.raises(CheckpointError, match=r"1 unknown \(extra.weight\)"):
