@@ -1,6 +1,7 @@
 """wav2vec2 (transformers): waveform -> the outputs of all its layers at 50 Hz."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import torch
@@ -52,6 +53,11 @@ class AudioEncoder(nn.Module):
         """(B, S) samples at 16 kHz and unit speech level to (B, T, L, D), T = (S - 400) // 320 + 1."""
         states = self.net(waveform.to(self.net.dtype), output_hidden_states=True).hidden_states
         return torch.stack(states[1:], dim=2)
+
+
+def with_encoder(config: AudioConfig, encoder: AudioEncoder) -> AudioConfig:
+    """The config of a checkpoint that ships this encoder."""
+    return replace(config, encoder=encoder.net.config.to_json_string(use_diff=True))
 
 
 def load_encoder(path: Path, config: AudioConfig) -> AudioEncoder:

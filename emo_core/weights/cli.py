@@ -8,6 +8,7 @@ from pathlib import Path
 
 import torch
 
+from ..audio.encoder import load_encoder, with_encoder
 from ..config import SD15, EMOConfig
 from .checkpoint import checkpoint_info, info_as_json, save_checkpoint
 from .keys import read_state
@@ -27,6 +28,7 @@ def add_parser(commands: argparse._SubParsersAction) -> None:
         "--sd15", type=Path, required=True, help="diffusers folder, or a single .safetensors (ldm or diffusers)"
     )
     init.add_argument("--animatediff", type=Path, help="AnimateDiff v2 or v3 motion module")
+    init.add_argument("--audio-encoder", type=Path, help="a local wav2vec2-base to ship inside")
     init.add_argument("--prediction", choices=("epsilon", "v_prediction"), default="epsilon",
                       help="v_prediction also rescales to zero terminal SNR; then the model must be trained first")  # fmt: skip
     init.add_argument("--dtype", choices=tuple(DTYPES), default="fp16", help="how weights are stored")
@@ -44,6 +46,9 @@ def _init(args: argparse.Namespace) -> None:
     vae = load_sd15_vae(args.sd15, config)
     if vae is not None:
         parts["vae"] = vae
+    if args.audio_encoder:
+        parts["audio_encoder"] = load_encoder(args.audio_encoder, config.audio)
+        config = replace(config, audio=with_encoder(config.audio, parts["audio_encoder"]))
     notes = {"sd15": args.sd15.name, "animatediff": args.animatediff.name if args.animatediff else ""}
     save_checkpoint(args.out, config, parts, dtype=DTYPES[args.dtype], notes=notes)
     included = ", ".join(parts)

@@ -7,7 +7,7 @@ import torch
 from safetensors.torch import load_file, save_file
 from transformers import Wav2Vec2Config, Wav2Vec2Model
 
-from emo_core.audio.encoder import AudioEncoder, load_encoder
+from emo_core.audio.encoder import AudioEncoder, load_encoder, with_encoder
 from emo_core.audio.features import AudioFeatures, at_frames, frame_count
 from emo_core.audio.sound import Sound, load_sound
 from emo_core.config import AudioConfig
@@ -97,6 +97,15 @@ def test_encoder_from_folder_and_file(folder):
     from_file = load_encoder(folder / "model.safetensors", CONFIG.audio)
     with torch.no_grad():
         assert torch.allclose(from_folder(wave), from_file(wave), atol=1e-6)
+
+
+def test_a_checkpoint_can_ship_it(folder):
+    encoder = load_encoder(folder, CONFIG.audio)
+    rebuilt = AudioEncoder.from_config(with_encoder(CONFIG.audio, encoder))
+    rebuilt.load_state_dict(encoder.state_dict())
+    wave = torch.from_numpy(tone(0.5))[None]
+    with torch.no_grad():
+        assert torch.equal(rebuilt(wave), encoder(wave))
 
 
 def test_encoder_of_another_size_is_refused(folder):
