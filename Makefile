@@ -1,5 +1,5 @@
 # `make demo` makes output/demo.mp4 with the embedded emo-mini; `make test` runs the tests. Both build .venv on first use.
-PYTHON ?= $(shell for p in python3.12 python3.11 python3.10 python3; do $$p -c 'import venv' 2>/dev/null && echo $$p && break; done)
+PYTHON ?= $(shell for p in python3.12 python3.11 python3.10 python3; do $$p -c 'import ensurepip, sys, venv; sys.exit(sys.version_info < (3, 10))' 2>/dev/null && echo $$p && break; done)
 VENV := .venv
 RUN := $(VENV)/bin/python
 READY := $(VENV)/.ready

@@ -19,6 +19,8 @@ AAC_RATES = (48_000, 44_100, 32_000, 24_000, 22_050, 16_000, 12_000, 11_025, 8_0
 QUALITY = {"crf": "18", "preset": "medium"}
 """x264: visually lossless at a moderate size."""
 AUDIO_BITRATE = 160_000
+MAX_SIDE = 16_384
+"""Pixels: libx264's limit."""
 BT709, LIMITED = 1, 1
 """H.273 numbers: colours of HD video, 16 .. 235."""
 
@@ -87,6 +89,10 @@ class VideoWriter:
 
     def __enter__(self) -> "VideoWriter":
         check_output(self.path)
+        if max(self._size) > MAX_SIDE:
+            raise InputError(
+                f"out: {self._size[0]} x {self._size[1]} pixels; H.264 takes {MAX_SIDE} at most; use a smaller portrait"
+            )
         options = {"movflags": "use_metadata_tags+faststart"}
         self._container = av.open(str(self._temporary), "w", format="mp4", options=options)
         self._container.metadata.update(title="AI-generated video", comment=self._mark)
@@ -112,9 +118,10 @@ class VideoWriter:
         frame = frame.reformat(format="yuv420p", dst_colorspace="ITU709")
         frame.colorspace, frame.color_range = BT709, LIMITED
         frame.pts, frame.time_base = self._frames, 1 / self._fps
-        self._container.mux(self._video.encode(frame))
-        self._frames += 1
-        self._write_sound(until=self._frames / self._fps)
+        with self._explained():
+            self._container.mux(self._video.encode(frame))
+            self._frames += 1
+            self._write_sound(until=self._frames / self._fps)
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
@@ -124,21 +131,27 @@ class VideoWriter:
                 self._finish()
             else:
                 # What went wrong first is what the user must hear of; the file is thrown away anyhow.
-                with contextlib.suppress(OSError):
+                with contextlib.suppress(OSError, av.FFmpegError):
                     self._container.close()
         finally:
             self._audio.close()
             self._temporary.unlink(missing_ok=True)
 
     def _finish(self) -> None:
-        try:
+        with self._explained():
             self._container.mux(self._video.encode(None))
             self._write_sound(until=None)
             self._container.close()
             os.replace(self._temporary, self.path)
-        except OSError as failure:
+
+    @contextlib.contextmanager
+    def _explained(self) -> Iterator[None]:
+        """Turn what the encoder or the disk refuse into an error for the user."""
+        try:
+            yield
+        except (OSError, av.FFmpegError) as failure:
             raise InputError(
-                f"out: cannot finish {self.path} ({failure}); is the disk full, or the file open in a player?"
+                f"out: cannot write {self.path} ({failure}); is the disk full, or the file open in a player?"
             ) from failure
 
     def _write_sound(self, until: Fraction | None) -> None:

@@ -36,8 +36,12 @@ class AudioEncoder(nn.Module):
 
     @classmethod
     def from_config(cls, config: AudioConfig) -> "AudioEncoder":
-        """Build the (untrained) encoder that a checkpoint describes."""
-        return cls(Wav2Vec2Model(Wav2Vec2Config(**json.loads(config.encoder)))).eval()
+        """Build the (untrained) encoder that a checkpoint describes; CheckpointError where that is impossible."""
+        try:
+            settings = Wav2Vec2Config(**json.loads(config.encoder))
+        except (TypeError, ValueError) as error:
+            raise CheckpointError(f"checkpoint: its audio encoder's config cannot be read: {error}") from error
+        return cls(Wav2Vec2Model(settings)).eval()
 
     @property
     def layers(self) -> int:

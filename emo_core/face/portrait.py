@@ -9,8 +9,8 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 from ..errors import InputError, existing_file
 
 
-def load_portrait(path: Path) -> np.ndarray:
-    """Read a picture upright as (H, W, 3) uint8; grey becomes RGB, transparency is laid on white.
+def load_portrait(path: Path, *, background: str = "white") -> np.ndarray:
+    """Read a picture upright as (H, W, 3) uint8; grey becomes RGB, transparency is laid on the background.
 
     Raises:
         InputError: where the file is missing or is no picture.
@@ -23,7 +23,7 @@ def load_portrait(path: Path) -> np.ndarray:
                 picture = _to_8_bit(picture)
             if picture.has_transparency_data:
                 picture = picture.convert("RGBA")
-                picture = Image.alpha_composite(Image.new("RGBA", picture.size, "white"), picture)
+                picture = Image.alpha_composite(Image.new("RGBA", picture.size, background), picture)
             return np.asarray(picture.convert("RGB"))
     except (UnidentifiedImageError, OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
         raise InputError(

@@ -28,7 +28,7 @@ class RegionRequest:
     box: Box | None = None
     """For `box`: the face, in pixels of the portrait."""
     mask: np.ndarray | None = None
-    """For `mask`: (H, W) in [0, 1], of the portrait's size; its box frames the crop, itself is the region."""
+    """For `mask`: (H, W) in [0, 1], of the portrait's size; its box frames the crop, itself is the region, unexpanded."""
     expand: float = 1.1
     """The region is the face box scaled by this: a larger region allows more head motion (paper figure 7)."""
     face_index: int | None = None
@@ -48,7 +48,7 @@ class RegionRequest:
         if text in ("auto", "none"):
             return cls(text, expand=expand, face_index=face_index)
         if Path(text).suffix.lower() in MASK_SUFFIXES:
-            return cls("mask", mask=load_portrait(Path(text)).mean(-1) / 255, expand=expand)
+            return cls("mask", mask=load_portrait(Path(text), background="black").mean(-1) / 255, expand=expand)
         try:
             x, y, w, h = (float(part) for part in text.split(","))
         except ValueError:

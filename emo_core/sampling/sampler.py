@@ -26,10 +26,6 @@ class Step:
     """(F, C, H, W) the clean latents as the model sees them now."""
 
 
-StepCallback = Callable[[Step], None]
-"""Called after each step; raise `Cancelled` (or anything else) in it to stop there."""
-
-
 @torch.no_grad()
 def sample(
     denoiser: Denoiser,
@@ -39,7 +35,7 @@ def sample(
     scheduler: str = "ddim",
     steps: int = 40,
     generator: torch.Generator | None = None,
-    callback: StepCallback | None = None,
+    callback: Callable[[Step], None] | None = None,
 ) -> Tensor:
     """Denoise one clip (DDIM with 40 steps is the paper's choice).
 
@@ -50,7 +46,7 @@ def sample(
         scheduler: a name in `schedule.SCHEDULERS`.
         steps: denoising steps.
         generator: for schedulers that add noise in between (LCM), on the CPU.
-        callback: told of every step.
+        callback: told of every step; raise `Cancelled` (or anything else) in it to stop there.
 
     Returns:
         (1, F, C, H, W) float32 clean latents.

@@ -113,9 +113,10 @@ def save_checkpoint(
         save_file(weights, temporary, metadata)
         os.replace(temporary, path)
     except (OSError, SafetensorError) as error:
+        raise InputError(f"checkpoint: cannot write {path}: {error}") from error
+    finally:
         if temporary.exists():
             temporary.unlink()
-        raise InputError(f"checkpoint: cannot write {path}: {error}") from error
 
 
 def read_metadata(path: Path) -> dict[str, str]:

@@ -10,6 +10,7 @@ import torch
 
 from ..audio.encoder import load_encoder, with_encoder
 from ..config import SD15, EMOConfig
+from ..errors import InputError
 from .checkpoint import checkpoint_info, info_as_json, save_checkpoint
 from .keys import read_state
 from .sd15 import build_emo, load_sd15_unet
@@ -40,6 +41,10 @@ def add_parser(commands: argparse._SubParsersAction) -> None:
 
 
 def _init(args: argparse.Namespace) -> None:
+    if args.out.suffix != ".safetensors":
+        raise InputError(f"out: got {args.out}; expected a name ending in .safetensors")
+    if args.out.exists() and args.out.resolve() in {p.resolve() for p in (args.sd15, args.animatediff) if p}:
+        raise InputError(f"out: {args.out} is also an input; give another name")
     config = _config(args.prediction)
     motion = read_state(args.animatediff) if args.animatediff else None
     parts = {"emo": build_emo(load_sd15_unet(args.sd15, config), motion, config)}

@@ -39,10 +39,17 @@ def read_state(path: Path) -> dict[str, Tensor]:
         state = torch.load(path, map_location="cpu", weights_only=True)
     except UnpicklingError as error:
         raise CheckpointError(
-            f"weights: {path} holds more than tensors, which could run code, and was not opened; give a safetensors file"
+            f"weights: {path} is damaged, or holds more than tensors, which could run code; it was not opened; give a "
+            "safetensors file"
         ) from error
     except (SafetensorError, RuntimeError, OSError, ValueError, EOFError) as error:
         raise CheckpointError(f"weights: {path} cannot be read: {error}") from error
     state = state.get("state_dict", state) if isinstance(state, dict) else {}
+    if not isinstance(state, dict):
+        raise CheckpointError(f"weights: {path} holds no table of named tensors")
     # Self-trained motion modules bring a `module.` prefix, and an entry for their own config.
-    return {key.removeprefix("module."): value for key, value in state.items() if isinstance(value, Tensor)}
+    return {
+        key.removeprefix("module."): value
+        for key, value in state.items()
+        if isinstance(key, str) and isinstance(value, Tensor)
+    }

@@ -137,9 +137,15 @@ def _temporal(motion: Mapping[str, Tensor]) -> dict[str, Tensor]:
     for key, value in rename(motion, ANIMATEDIFF).items():
         if not key.endswith(".pos_encoder.pe"):
             temporal[key] = value
-        elif not torch.allclose(value[0].float(), sinusoids(value.shape[1], value.shape[2]), atol=1e-2):
+        elif not _is_sinusoid(value):
             raise CheckpointError(f"motion module: {key} is not the usual sinusoid; this file is not supported")
     return temporal
+
+
+def _is_sinusoid(table: Tensor) -> bool:
+    if table.ndim != 3 or table.shape[2] % 2:
+        return False
+    return torch.allclose(table[0].float(), sinusoids(*table.shape[1:]), atol=1e-2)
 
 
 def _load(module: torch.nn.Module, state: Mapping[str, Tensor], name: str) -> None:

@@ -51,7 +51,10 @@ def load_sd15_vae(path: Path, config: EMOConfig = SD15) -> VAE | None:
     """
     folder = Path(path) / "vae"
     if folder.is_dir():
-        state = AutoencoderKL.from_pretrained(folder, local_files_only=True).state_dict()
+        try:
+            state = AutoencoderKL.from_pretrained(folder, local_files_only=True).state_dict()
+        except (OSError, ValueError) as error:
+            raise CheckpointError(f"SD 1.5 autoencoder in {folder}: cannot be read: {error}") from error
     elif Path(path).is_file():
         state = _from_ldm(read_state(Path(path)), len(config.vae.widths))
     else:

@@ -31,6 +31,8 @@ from .corpus import Corpus
 
 BATCH = {"image": 6, "video": 4, "speed": 4}
 IMAGE_FRAMES, LR, EMA = 4, 1e-3, 0.998
+WARM_UP = {"image": 200, "video": 200, "speed": 20}
+SPEED_RATE = 20.0
 MOUTH_WEIGHT, MOUTH_CELLS = 4.0, 2.0
 DROP_AUDIO, DROP_REFERENCE, DROP_MOTION, WHITE_MASK = 0.1, 0.05, 0.2, 0.1
 
@@ -144,6 +146,16 @@ def trained(model: EMO, stage: str) -> list[Tensor]:
     return [parameter for parameter in model.parameters() if parameter.requires_grad]
 
 
+def rates(model: EMO, stage: str) -> list[dict]:
+    """Optimiser groups: in the speed stage the new layers learn fast, the temporal modules only adapt."""
+    kinds = {True: [], False: []}
+    for name, parameter in model.named_parameters():
+        if parameter.requires_grad:
+            kinds["speed" in name].append(parameter)
+    fast = SPEED_RATE if stage == "speed" else 1.0
+    return [{"params": kinds[new], "rate": fast if new else 1.0} for new in kinds if kinds[new]]
+
+
 def average_gradients(parameters: list[Tensor]) -> None:
     """Mean over processes, as one message; what a batch did not reach (no motion frames in it) counts as zero."""
     grads = [torch.zeros_like(p) if p.grad is None else p.grad for p in parameters]
@@ -179,13 +191,14 @@ def main() -> None:
     torch.manual_seed(seed)
     batches = Batches(args.data, np.random.default_rng(seed))
     parameters = trained(denoiser.emo, args.stage)
-    optimiser = torch.optim.AdamW(parameters, args.lr, betas=(0.9, 0.99), weight_decay=0.01)
+    optimiser = torch.optim.AdamW(rates(denoiser.emo, args.stage), betas=(0.9, 0.99), weight_decay=0.01)
     start, step, saved, budget, losses = time.monotonic(), 0, 0.0, args.minutes * 60, []
     stop = torch.zeros(1)
     while not stop.item():
         spent = time.monotonic() - start
         decay = min(1.0, max(0.02, (1 - spent / budget) / 0.4))
-        optimiser.param_groups[0]["lr"] = args.lr * min(1, (step + 1) / 200) * decay
+        for group in optimiser.param_groups:
+            group["lr"] = args.lr * group["rate"] * min(1, (step + 1) / WARM_UP[args.stage]) * decay
         clean, conditions, weight = batches.batch(args.stage)
         keep = {
             f"keep_{name}": (torch.rand(len(clean)) > p).float()
@@ -206,7 +219,7 @@ def main() -> None:
         average_gradients(parameters)
         torch.nn.utils.clip_grad_norm_(parameters, 1.0)
         optimiser.step()
-        follow = min(EMA, (step + 1) / (step + 10)) if args.stage == "image" else EMA
+        follow = min(EMA, (step + 1) / (step + 10)) if args.stage != "video" else EMA
         with torch.no_grad():
             for kept, now in zip(average.parameters(), denoiser.emo.parameters(), strict=True):
                 kept.lerp_(now, 1 - follow)

@@ -10,6 +10,7 @@ from torch import nn
 
 from emo_core.conditions import Conditions
 from emo_core.config import SD15, TINY, EMOConfig, UNetConfig, VAEConfig
+from emo_core.memory import peak_memory_mb
 from emo_core.models.backbone import SiteContext
 from emo_core.models.temporal import TemporalModule
 from emo_core.weights.sd15 import build_emo
@@ -62,27 +63,33 @@ def test_skeleton_equals_diffusers():
     assert backbone_error(SMALL, 16) <= 1e-5
 
 
-@pytest.mark.slow
-def test_skeleton_equals_diffusers_at_sd15_size():
-    assert backbone_error(SD15, 32) <= 1e-5
-
-
 @torch.no_grad()
-def test_sd15_initialised_emo_denoises_as_sd15_whatever_the_conditions():
-    unet = diffusers_unet(SMALL)
-    emo = build_emo(unet.state_dict(), config=SMALL).eval()
-    frames, latent = SMALL.temporal.frames, (4, SMALL.latent_size, SMALL.latent_size)
+def identity_error(config: EMOConfig) -> float:
+    """A whole step with every condition given, against SD 1.5 on each frame by itself."""
+    unet = diffusers_unet(config)
+    emo = build_emo(unet.state_dict(), config=config).eval()
+    frames, latent = config.temporal.frames, (4, config.latent_size, config.latent_size)
     conditions = Conditions(
         reference=torch.randn(1, *latent),
-        motion=torch.randn(1, SMALL.temporal.motion_frames, *latent),
-        audio=torch.randn(1, frames, 5, SMALL.audio.layers, SMALL.audio.width),
-        mask=torch.rand(1, 1, SMALL.mask_size, SMALL.mask_size),
+        motion=torch.randn(1, config.temporal.motion_frames, *latent),
+        audio=torch.randn(1, frames, 5, config.audio.layers, config.audio.width),
+        mask=torch.rand(1, 1, config.mask_size, config.mask_size),
         speed=torch.rand(1, frames + 4),
     )
     noisy = torch.randn(1, frames, *latent)
     ours = emo(noisy, torch.tensor([500]), emo.context(conditions))
     theirs = unet(noisy[0], 500, encoder_hidden_states=torch.zeros(frames, 77, 768)).sample
-    assert relative_error(ours[0], theirs) <= 1e-5
+    return relative_error(ours[0], theirs)
+
+
+def test_sd15_initialised_emo_denoises_as_sd15_whatever_the_conditions():
+    assert identity_error(SMALL) <= 1e-5
+
+
+@pytest.mark.slow
+def test_full_size_step_at_256_within_24_gib():
+    assert identity_error(replace(SD15, image_size=256)) <= 1e-5
+    assert peak_memory_mb(torch.device("cpu")) < 24 * 1024
 
 
 @torch.no_grad()
