@@ -30,11 +30,10 @@ from .sampling.guidance import Guidance
 from .sampling.sampler import Step
 from .sampling.schedule import check_steps, make_scheduler
 from .video import VideoWriter, check_output
-from .weights.checkpoint import Checkpoint, load_checkpoint, read_metadata
+from .weights.checkpoint import DTYPES, Checkpoint, load_checkpoint, read_metadata
 
 EMO_MINI = Path(__file__).resolve().parents[1] / "models" / "emo-mini.safetensors"
 """The embedded default."""
-DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

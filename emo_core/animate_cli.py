@@ -8,11 +8,12 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from .animate import DTYPES, EMO_MINI, Request, Result, animate
+from .animate import EMO_MINI, Request, Result, animate
 from .face.region import RegionRequest
 from .sampling.clips import Clip
 from .sampling.sampler import Step
 from .sampling.schedule import SCHEDULERS
+from .weights.checkpoint import DTYPES
 
 
 def add_parser(commands: argparse._SubParsersAction) -> None:

@@ -18,9 +18,9 @@ from emo_core.memory import peak_memory_mb
 from emo_core.models.emo import EMO
 from emo_core.sampling.denoiser import Denoiser
 from emo_core.sampling.guidance import Guidance, GuidedContext
+from emo_core.weights.checkpoint import DTYPES
 
 STEPS = 40
-DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 
 
 def conditions(config: EMOConfig, device: torch.device, dtype: torch.dtype) -> Conditions:

@@ -19,6 +19,8 @@ from ..errors import CheckpointError, InputError, existing_file
 from ..models.emo import EMO
 from ..models.vae import VAE
 
+DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
+"""Precisions by the names that users give them."""
 FORMAT = "emo-1"
 """Metadata `format`; a file of another format is refused."""
 LISTED = 8

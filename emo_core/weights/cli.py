@@ -6,17 +6,13 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 
-import torch
-
 from ..audio.encoder import load_encoder, with_encoder
 from ..config import SD15, EMOConfig
 from ..errors import InputError
-from .checkpoint import checkpoint_info, info_as_json, save_checkpoint
+from .checkpoint import DTYPES, checkpoint_info, info_as_json, save_checkpoint
 from .keys import read_state
 from .sd15 import build_emo, load_sd15_unet
 from .sd15_vae import load_sd15_vae
-
-DTYPES = {"fp16": torch.float16, "bf16": torch.bfloat16, "fp32": torch.float32}
 
 
 def add_parser(commands: argparse._SubParsersAction) -> None:
