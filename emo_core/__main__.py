@@ -4,6 +4,7 @@ import argparse
 import os
 import signal
 import sys
+from collections.abc import Callable
 from typing import NoReturn
 
 from .errors import Cancelled, EmoError, InputError
@@ -12,7 +13,16 @@ DONE, BAD_INPUT, CANCELLED = 0, 2, 130
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run a command.
+    """Run a command; see `run_command` for the exit codes."""
+    return run_command(_parser, arguments)
+
+
+def run_command(parser: Callable[[], argparse.ArgumentParser], arguments: list[str] | None) -> int:
+    """Parse and run.
+
+    Args:
+        parser: builds the parser; each command has set `run`.
+        arguments: of the command line; None for the process's own.
 
     Returns:
         0 done, 2 bad input (one line on stderr says what came, what was expected, what to do), 130 cancelled.
@@ -20,10 +30,11 @@ def main(arguments: list[str] | None = None) -> int:
     # A terminated run cleans up like an interrupted one.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
-        args = _parser().parse_args(arguments)
+        args = parser().parse_args(arguments)
         args.run(args)
     except EmoError as error:
         if isinstance(error, Cancelled):
+            sys.stderr.write(f"cancelled; {error}\n" if str(error) else "")
             return CANCELLED
         sys.stderr.write(f"error: {' '.join(str(error).split())}\n")
         return BAD_INPUT
@@ -33,7 +44,7 @@ def main(arguments: list[str] | None = None) -> int:
     return DONE
 
 
-class _OneLineParser(argparse.ArgumentParser):
+class OneLineParser(argparse.ArgumentParser):
     """Reports a wrong option as the other bad input: one line, exit code 2."""
 
     def error(self, message: str) -> NoReturn:
@@ -44,14 +55,14 @@ def _parser() -> argparse.ArgumentParser:
     from .animate_cli import add_parser as add_animate
     from .weights.cli import add_parser as add_weights
 
-    parser = _OneLineParser(prog="python -m emo_core", description=__doc__.splitlines()[0])
+    parser = OneLineParser(prog="python -m emo_core", description=__doc__.splitlines()[0])
     commands = parser.add_subparsers(dest="command", required=True)
     add_animate(commands)
     add_weights(commands)
     return parser
 
 
-def _silence_native_logs() -> None:
+def silence_native_logs() -> None:
     """MediaPipe's C++ parts write start-up notes straight to file descriptor 2, where one line is promised.
 
     Python's own stderr goes on under a descriptor of its own. EMO_NATIVE_LOGS=1 keeps the notes.
@@ -65,5 +76,5 @@ def _silence_native_logs() -> None:
 
 
 if __name__ == "__main__":
-    _silence_native_logs()
+    silence_native_logs()
     sys.exit(main())

@@ -51,9 +51,9 @@ class AudioFeatures:
         wanted = torch.arange(start, stop)[:, None] + torch.arange(-m, m + 1)
         wanted = wanted.clamp(0, self.frames - 1)
         low, high = int(wanted.min()), int(wanted.max())
-        return self._features(low, high + 1)[wanted - low]
+        return self.frame_features(low, high + 1)[wanted - low]
 
-    def _features(self, start: int, stop: int) -> Tensor:
+    def frame_features(self, start: int, stop: int) -> Tensor:
         """A(f) for f in [start, stop): (F, L, D)."""
         parts = []
         for index in range(start // self._per_chunk, (stop - 1) // self._per_chunk + 1):

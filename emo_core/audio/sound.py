@@ -43,7 +43,7 @@ def load_sound(path: Path, *, max_seconds: float | None = None) -> Sound:
     """
     path = existing_file(path, "audio", "a WAV, FLAC, OGG, MP3, M4A or a video with sound")
     try:
-        waveform = _decode(path, max_seconds)
+        waveform = decode_sound(path, max_seconds)
     except (av.FFmpegError, IndexError, ValueError) as error:
         raise InputError(
             f"audio: {path} cannot be decoded as sound ({error}); give a WAV, FLAC, OGG, MP3, M4A or a video with sound"
@@ -76,7 +76,12 @@ def speech_level(waveform: np.ndarray) -> float:
     return float(np.sqrt(loud.mean()))
 
 
-def _decode(path: Path, max_seconds: float | None) -> np.ndarray:
+def decode_sound(path: Path, max_seconds: float | None = None) -> np.ndarray:
+    """Decode the first sound track as (S,) float32 at 16 kHz, mono, at its own level.
+
+    Raises:
+        ValueError, IndexError, av.FFmpegError: where there is no sound that can be decoded.
+    """
     limit = None if max_seconds is None else round(max_seconds * SAMPLE_RATE)
     resampler = av.AudioResampler(format="flt", layout="mono", rate=SAMPLE_RATE)
     parts, count = [], 0

@@ -32,6 +32,13 @@ class Box:
         (x, y), w, h = self.centre, self.width * ratio / 2, self.height * ratio / 2
         return Box(x - w, y - h, x + w, y + h)
 
+    def overlap(self, other: "Box") -> float:
+        """Intersection over union, 0 .. 1."""
+        width = min(self.right, other.right) - max(self.left, other.left)
+        height = min(self.bottom, other.bottom) - max(self.top, other.top)
+        shared = max(0.0, width) * max(0.0, height)
+        return shared / max(self.width * self.height + other.width * other.height - shared, 1e-9)
+
     @staticmethod
     def union(boxes: list["Box"]) -> "Box":
         """The smallest box around all (paper section 3.2: the union of a clip's face boxes)."""

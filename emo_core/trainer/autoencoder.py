@@ -1,0 +1,191 @@
+"""Stage `vae`: train the small autoencoder of `tiny` models on a dataset's pictures.
+
+SD 1.5's autoencoder needs no training; a small one knows only the faces that it has seen.
+"""
+
+import copy
+import math
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from einops import rearrange
+from torch import Tensor
+from torch.nn import functional
+
+from ..errors import InputError
+from ..models.vae import VAE
+from .shards import HELD_OUT, TRAIN, Dataset, read_clips
+
+MAX_PICTURES = 4000
+"""Pictures held in memory, spread evenly over the dataset."""
+CROP = 128
+"""Pixels; smaller pictures are taken whole."""
+MOUTH_WEIGHT = 4.0
+NOISE = 0.05
+"""Standard deviation of the noise on latents: what the diffusion model leaves behind."""
+MOMENTS = 0.05
+"""Weight of the pull towards unit variance."""
+WARM_UP, BEST_DECAY = 200, 0.999
+
+
+@dataclass(frozen=True, slots=True)
+class Pictures:
+    """Frames in memory."""
+
+    frames: np.ndarray
+    """(N, S, S, 3) uint8"""
+    mouths: np.ndarray
+    """(N, 4) pixels: left, top, right, bottom."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sharpness:
+    """What the autoencoder loses, in decibels (PSNR)."""
+
+    whole: float
+    mouth: float
+
+
+def read_pictures(dataset: Dataset, split: str, limit: int = MAX_PICTURES) -> Pictures:
+    """Read frames of a split, evenly spread."""
+    every = max(1, math.ceil(sum(shard.frames for shard in dataset.split(split)) / limit))
+    frames, mouths = [], []
+    for clip in read_clips(dataset, split):
+        frames.append(clip.pictures()[::every])
+        mouths.append(clip.labels.mouths[::every] * dataset.size)
+    if not frames:
+        return Pictures(np.zeros((0, dataset.size, dataset.size, 3), np.uint8), np.zeros((0, 4)))
+    return Pictures(np.concatenate(frames), np.concatenate(mouths))
+
+
+def train_autoencoder(
+    vae: VAE,
+    dataset: Dataset,
+    *,
+    minutes: float | None = None,
+    steps: int | None = None,
+    batch: int = 8,
+    rate: float = 1e-3,
+    decoder_only: bool = False,
+    report: Callable[[str], None] = lambda line: None,
+) -> tuple[VAE, Sharpness]:
+    """Train on a dataset; the moving average is returned, the given one is used up.
+
+    Args:
+        vae: of kind `tiny`.
+        dataset: prepared at the model's size.
+        minutes: limit.
+        steps: limit.
+        batch: crops per step.
+        rate: largest learning rate; it follows half a cosine.
+        decoder_only: keep the latents as they are, for a network that was trained on them.
+        report: told of the progress.
+
+    Raises:
+        InputError: for another kind, or without a limit.
+    """
+    if vae.config.kind != "tiny":
+        raise InputError("stage vae: this model has Stable Diffusion's autoencoder, which needs no training")
+    if minutes is None and steps is None:
+        raise InputError("stage vae: give --max-steps or --max-minutes")
+    pictures, rng = read_pictures(dataset, TRAIN), np.random.default_rng(0)
+    held_out = read_pictures(dataset, HELD_OUT, 64)
+    judged = held_out if len(held_out.frames) else pictures
+    vae.train().requires_grad_(True)
+    vae.net.encoder.requires_grad_(not decoder_only)
+    average = copy.deepcopy(vae)
+    chosen = [p for p in vae.parameters() if p.requires_grad]
+    optimiser = torch.optim.AdamW(chosen, rate, betas=(0.9, 0.99))
+    device, start, step = chosen[0].device, time.monotonic(), 0
+    while (share := _share(start, step, minutes, steps)) < 1:
+        for group in optimiser.param_groups:
+            group["lr"] = rate * min(1.0, (step + 1) / WARM_UP) * max(0.01, 0.5 * (1 + math.cos(math.pi * share)))
+        images, weight = (part.to(device) for part in crops(pictures, batch, rng))
+        with torch.autocast(device.type, torch.bfloat16, enabled=device.type == "cuda"):
+            latents = vae.encode(images)
+            output = vae.decode(latents + NOISE * torch.randn_like(latents))
+        loss = picture_loss(output.float(), images, weight) + MOMENTS * moments_loss(latents.float())
+        optimiser.zero_grad()
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(chosen, 1.0)
+        optimiser.step()
+        step += 1
+        _follow(average, vae, min(BEST_DECAY, step / (step + 10)))
+        if step % 500 == 0:
+            found = sharpness(average, judged)
+            report(f"vae step {step} loss {loss:.4f} psnr {found.whole:.2f} dB, mouth {found.mouth:.2f} dB")
+    average.eval().requires_grad_(False)
+    return average, sharpness(average, judged)
+
+
+def _share(start: float, step: int, minutes: float | None, steps: int | None) -> float:
+    done = 0.0 if steps is None else step / steps
+    return done if minutes is None else max(done, (time.monotonic() - start) / 60 / minutes)
+
+
+def crops(pictures: Pictures, count: int, rng: np.random.Generator) -> tuple[Tensor, Tensor]:
+    """Random crops, half of them around the mouth, mirrored and tinted.
+
+    Returns:
+        (B, 3, s, s) in [-1, 1] and the weight of each pixel (B, 1, s, s).
+    """
+    size = pictures.frames.shape[1]
+    side = min(CROP, size)
+    images, weights = [], []
+    for index in rng.integers(0, len(pictures.frames), count):
+        left, top, right, bottom = pictures.mouths[index]
+        near = np.array([left + right - side, top + bottom - side]) / 2 + rng.uniform(-0.3, 0.3, 2) * side
+        corner = near if rng.random() < 0.5 else rng.uniform(0, size - side + 1, 2)
+        x, y = np.clip(corner, 0, size - side).astype(int)
+        image = pictures.frames[index, y : y + side, x : x + side]
+        weight = np.ones((side, side), np.float32)
+        weight[max(0, int(top - y)) : max(0, int(bottom - y)), max(0, int(left - x)) : max(0, int(right - x))] = (
+            MOUTH_WEIGHT
+        )
+        flip = slice(None, None, -1 if rng.random() < 0.5 else 1)
+        images.append(image[:, flip])
+        weights.append(weight[:, flip])
+    pixels = rearrange(torch.from_numpy(np.stack(images)), "b h w c -> b c h w").float() / 127.5 - 1
+    gain = torch.from_numpy(rng.uniform(0.85, 1.15, (count, 1, 1, 1))).float()
+    tint = torch.from_numpy(rng.uniform(-0.08, 0.08, (count, 3, 1, 1))).float()
+    return (pixels * gain + tint).clamp(-1, 1), torch.from_numpy(np.stack(weights))[:, None]
+
+
+def picture_loss(output: Tensor, target: Tensor, weight: Tensor) -> Tensor:
+    """Weighted L1 + L1 of gradients + L1 at three coarser scales."""
+    error = output - target
+    loss = (error.abs() * weight).mean()
+    for axis in (2, 3):
+        loss = loss + (error.diff(dim=axis).abs() * weight.narrow(axis, 0, weight.shape[axis] - 1)).mean()
+    for _ in range(3):
+        error = functional.avg_pool2d(error, 2)
+        loss = loss + 0.5 * error.abs().mean()
+    return loss
+
+
+def moments_loss(latents: Tensor) -> Tensor:
+    """Pull every latent channel (B, C, h, w) towards mean 0 and variance 1, so that one scaling factor fits all."""
+    return latents.mean((0, 2, 3)).square().mean() + (latents.std((0, 2, 3)) - 1).square().mean()
+
+
+@torch.no_grad()
+def sharpness(vae: VAE, pictures: Pictures, count: int = 24) -> Sharpness:
+    """PSNR of evenly chosen pictures, whole and in the box of the mouth."""
+    whole, mouth = [], []
+    device = next(vae.parameters()).device
+    for index in np.linspace(0, len(pictures.frames) - 1, min(count, len(pictures.frames))).astype(int):
+        image = torch.from_numpy(pictures.frames[index]).permute(2, 0, 1)[None].to(device).float() / 127.5 - 1
+        error = (vae.decode(vae.encode(image)).clamp(-1, 1) - image).square() / 4
+        left, top, right, bottom = pictures.mouths[index].clip(0).astype(int)
+        whole.append(error.mean())
+        mouth.append(error[..., top : bottom + 1, left : right + 1].mean())
+    return Sharpness(*(float(-10 * torch.stack(part).mean().log10()) for part in (whole, mouth)))
+
+
+@torch.no_grad()
+def _follow(average: VAE, now: VAE, decay: float) -> None:
+    for kept, new in zip(average.parameters(), now.parameters(), strict=True):
+        kept.lerp_(new, 1 - decay)

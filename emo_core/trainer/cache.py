@@ -1,0 +1,139 @@
+"""Encode a dataset once: latents of every frame and wav2vec features at the frame rate, beside the clips.
+
+Training then reads a hundredth of the numbers and runs neither autoencoder nor wav2vec.
+"""
+
+import hashlib
+import shutil
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from tqdm import tqdm
+
+from ..audio.encoder import AudioEncoder
+from ..audio.features import AudioFeatures
+from ..audio.sound import prepare_sound
+from ..config import EMOConfig
+from ..errors import InputError
+from ..models.vae import VAE
+from .objective import Frozen
+from .shards import INDEX, Clip, Dataset, Shard, read_members, write_clips
+
+BATCH = 16
+"""Pictures that are encoded together."""
+
+
+@dataclass(frozen=True, slots=True)
+class Encoders:
+    """Who makes latents and features, and for which model."""
+
+    config: EMOConfig
+    frozen: Frozen
+    device: torch.device
+
+    @property
+    def fingerprint(self) -> str:
+        """Tells one pair of encoders from another: a hash of their weights and of what scales latents."""
+        digest = hashlib.sha256(f"{self.config.vae} {self.config.audio} {self.config.fps}".encode())
+        for module in (self.frozen.vae, self.frozen.audio_encoder):
+            _digest(module, digest)
+        return digest.hexdigest()[:16]
+
+
+def _digest(module: nn.Module, digest: "hashlib._Hash") -> None:
+    """In half precision, so that a stored and a freshly trained copy agree."""
+    for name, value in sorted(module.state_dict().items()):
+        digest.update(name.encode())
+        if value.is_floating_point():
+            digest.update(value.detach().half().cpu().contiguous().numpy().tobytes())
+
+
+def cache(dataset: Dataset, encoders: Encoders, out: Path) -> Dataset:
+    """Write a dataset whose clips carry latents and features; shards that are already there are kept.
+
+    Raises:
+        InputError: where the dataset does not fit the model, or `out` holds another one.
+    """
+    config = encoders.config
+    if (dataset.size, dataset.fps) != (config.image_size, config.fps):
+        raise InputError(
+            f"data: {dataset.folder} has {dataset.size} pixels at {dataset.fps:g} fps, the model {config.image_size} at "
+            f"{config.fps:g}; prepare it with --size {config.image_size} --fps {config.fps:g}"
+        )
+    if out.resolve() == dataset.folder.resolve():
+        raise InputError(f"out: {out} is the dataset itself; give another folder")
+    fingerprint = encoders.fingerprint
+    _begin(out, fingerprint)
+    with tqdm(total=sum(shard.clips for shard in dataset.shards), desc="cache", unit="clip", disable=None) as bar:
+        for shard in dataset.shards:
+            if (out / shard.name).is_file():
+                bar.update(shard.clips)
+                continue
+            write_clips(out / shard.name, _encoded(dataset, shard, encoders, bar))
+    cached = replace(dataset, folder=out, cache=fingerprint)
+    cached.save()
+    return cached
+
+
+def check_cache(dataset: Dataset, encoders: Encoders) -> None:
+    """Refuse latents of another autoencoder.
+
+    Raises:
+        InputError: saying what to do.
+    """
+    if dataset.cache and dataset.cache != encoders.fingerprint:
+        raise InputError(
+            f"data: {dataset.folder} was cached with other encoders ({dataset.cache}) than the model's "
+            f"({encoders.fingerprint}); cache it again with this checkpoint"
+        )
+
+
+def _begin(out: Path, fingerprint: str) -> None:
+    mark = out / "cache.txt"
+    if mark.is_file() and mark.read_text() != fingerprint:
+        raise InputError(f"out: {out} was begun with other encoders; give another folder, or remove it")
+    if (out / INDEX).is_file() and not mark.is_file():
+        raise InputError(f"out: {out} holds another dataset; give another folder")
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        mark.write_text(fingerprint)
+    except OSError as error:
+        raise InputError(
+            f"out: cannot write {out} ({error}); {shutil.disk_usage(Path.cwd()).free >> 20} MB free"
+        ) from error
+
+
+def _encoded(dataset: Dataset, shard: Shard, encoders: Encoders, bar: tqdm) -> Iterator[Clip]:
+    for members in read_members([dataset.folder / shard.name]):
+        yield encode_clip(Clip.of_members(members), encoders)
+        bar.update()
+
+
+def encode_clip(clip: Clip, encoders: Encoders) -> Clip:
+    """A clip with latents and features."""
+    latents = encode_pictures(encoders.frozen.vae, clip.pictures(), encoders.device).half().cpu().numpy()
+    features = clip_features(clip, encoders.frozen.audio_encoder, encoders.config).half().cpu().numpy()
+    return replace(clip, latents=latents, features=features)
+
+
+@torch.no_grad()
+def encode_pictures(vae: VAE, pictures: np.ndarray, device: torch.device) -> Tensor:
+    """(F, S, S, 3) uint8 to latents (F, C, h, w) float32."""
+    dtype = next(vae.parameters()).dtype
+    parts = []
+    for part in torch.from_numpy(pictures).split(BATCH):
+        images = part.permute(0, 3, 1, 2).to(device, dtype) / 127.5 - 1
+        parts.append(vae.encode(images).float())
+    return torch.cat(parts)
+
+
+def clip_features(clip: Clip, encoder: AudioEncoder, config: EMOConfig) -> Tensor:
+    """(F, L, D) wav2vec features at the clip's frames."""
+    sound = prepare_sound(clip.sound(), clip.key)
+    features = AudioFeatures(sound, encoder, fps=config.fps, window=config.audio.window)
+    found = features.frame_features(0, min(features.frames, clip.frames))
+    return torch.cat([found, found[-1:].expand(clip.frames - len(found), -1, -1)])

@@ -1,0 +1,63 @@
+"""What a run writes down: `log.jsonl`, one line per report, and TensorBoard's events beside it."""
+
+import json
+import os
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+import numpy as np
+
+LOG = "log.jsonl"
+
+
+class Journal:
+    """A context manager; numbers go to both files, pictures to TensorBoard.
+
+    A resumed run first forgets what was written after the checkpoint, so that every step stands once.
+    """
+
+    def __init__(self, run: Path, *, step: int) -> None:
+        """Prepare to go on after `step`."""
+        self._run, self._step = run, step
+
+    def __enter__(self) -> "Journal":
+        from torch.utils.tensorboard import SummaryWriter
+
+        self._run.mkdir(parents=True, exist_ok=True)
+        lines = [line for line in read_log(self._run) if line["step"] <= self._step]
+        temporary = self._run / f".{LOG}.part"
+        temporary.write_text("".join(json.dumps(line) + "\n" for line in lines))
+        os.replace(temporary, self._run / LOG)
+        self._file = (self._run / LOG).open("a")
+        self._board = SummaryWriter(str(self._run / "tensorboard"), purge_step=self._step + 1)
+        return self
+
+    def write(self, step: int, **numbers: Any) -> None:
+        """Report numbers, and words that go to the log alone."""
+        self._file.write(json.dumps({"step": step, **numbers}) + "\n")
+        self._file.flush()
+        for name, value in numbers.items():
+            if isinstance(value, (int, float)):
+                self._board.add_scalar(name, value, step)
+
+    def picture(self, step: int, name: str, picture: np.ndarray) -> None:
+        """Show a picture (H, W, 3) uint8."""
+        self._board.add_image(name, picture, step, dataformats="HWC")
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._file.close()
+        self._board.close()
+
+
+def read_log(run: Path) -> list[dict[str, Any]]:
+    """The lines of a run's log; a last line that was cut off is left out."""
+    lines = []
+    for line in (run / LOG).read_text().splitlines() if (run / LOG).is_file() else []:
+        try:
+            lines.append(json.loads(line))
+        except ValueError:
+            continue
+    return lines

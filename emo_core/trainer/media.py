@@ -1,0 +1,113 @@
+"""Source videos: scenes, frames at the model's rate, and the sound that belongs to them.
+
+Time 0 is the first frame's. Frame k of a rate r is what a player shows at (k + 1/2) / r seconds, so a video of any rate, also
+a variable one, keeps its length.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import av
+import numpy as np
+
+from ..audio.sound import SAMPLE_RATE, decode_sound
+from ..errors import InputError, existing_file
+
+CUT = 3.0
+"""PySceneDetect's adaptive threshold: how far a change stands out from the changes around it (its default)."""
+MIN_SCENE = 0.5
+"""Seconds: shorter scenes are not told apart."""
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """A video file."""
+
+    path: Path
+    fps: float
+    """Average rate of the file."""
+    start: float
+    """Timestamp of the first frame in seconds."""
+    sound_start: float | None
+    """Timestamp of the first sample; None where the file has no sound."""
+
+
+def open_source(path: Path) -> Source:
+    """Look at a file without decoding it.
+
+    Raises:
+        InputError: where it is missing or holds no video.
+    """
+    path = existing_file(path, "video", "a video file with sound")
+    try:
+        with av.open(str(path)) as container:
+            video = container.streams.video[0]
+            rate = float(video.average_rate or video.guessed_rate or 25)
+            sound = container.streams.audio[0] if container.streams.audio else None
+            return Source(path, rate, _start(video), None if sound is None else _start(sound))
+    except (av.FFmpegError, IndexError, ValueError) as error:
+        raise InputError(f"video: {path} cannot be opened as a video ({error}); give another copy of it") from error
+
+
+def _start(stream: av.stream.Stream) -> float:
+    return float((stream.start_time or 0) * stream.time_base)
+
+
+def scenes(source: Source) -> list[tuple[float, float]]:
+    """Start and end in seconds of every scene between cuts (PySceneDetect's adaptive detector); the last end is open."""
+    from scenedetect import AdaptiveDetector, detect
+
+    shortest = max(2, round(MIN_SCENE * source.fps))
+    found = detect(str(source.path), AdaptiveDetector(adaptive_threshold=CUT, min_scene_len=shortest))
+    cuts = [start.get_seconds() for start, _ in found[1:]]
+    return list(zip([0.0, *cuts], [*cuts, float("inf")], strict=True))
+
+
+def frames_at(source: Source, fps: float, first: int = 0, last: int | None = None) -> Iterator[tuple[int, np.ndarray]]:
+    """Stream the video at another rate.
+
+    Args:
+        source: the video.
+        fps: frames per second wanted.
+        first: number of the first frame wanted.
+        last: number after the last frame wanted; None for all.
+
+    Yields:
+        number and picture (H, W, 3) uint8, upright.
+
+    Raises:
+        av.FFmpegError: where the file is damaged.
+    """
+    number, shown, turned, end = first, None, None, 0.0
+    with av.open(str(source.path)) as container:
+        container.streams.video[0].thread_type = "AUTO"
+        for index, frame in enumerate(container.decode(video=0)):
+            time = index / source.fps if frame.time is None else frame.time - source.start
+            while shown is not None and (number + 0.5) / fps < time:
+                turned = _upright(shown) if turned is None else turned
+                yield number, turned
+                number += 1
+                if number == last:
+                    return
+            shown, turned, end = frame, None, time + 1 / source.fps
+    while shown is not None and (number + 0.5) / fps < end and number != last:
+        yield number, _upright(shown)
+        number += 1
+
+
+def _upright(frame: av.VideoFrame) -> np.ndarray:
+    """A phone's video is stored as the sensor saw it; its display matrix says how it was held."""
+    turns = round(getattr(frame, "rotation", 0) / 90) % 4
+    return np.ascontiguousarray(np.rot90(frame.to_ndarray(format="rgb24"), turns))
+
+
+def sound_of(source: Source) -> np.ndarray:
+    """The whole sound, (S,) float32 at 16 kHz mono, moved so that sample 0 is heard with the first frame.
+
+    Raises:
+        ValueError, IndexError, av.FFmpegError: where it cannot be decoded.
+    """
+    waveform = decode_sound(source.path)
+    late = round((source.sound_start - source.start) * SAMPLE_RATE)
+    return np.pad(waveform, (late, 0)) if late > 0 else waveform[-late:]

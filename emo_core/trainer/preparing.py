@@ -1,0 +1,252 @@
+"""Many videos -> a dataset: in parallel, resumable, with a report for every source and a summary.
+
+    DATASET/reports/KEY.json    what became of a source; its presence means that the source is done
+    DATASET/pending/KEY.tar     its clips, until they are packed
+    DATASET/*.tar               shards
+    DATASET/dataset.json        written last
+
+A killed run loses the videos in work, nothing else; the same command goes on where it was.
+"""
+
+import hashlib
+import json
+import re
+from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures.process import BrokenProcessPool
+from dataclasses import asdict, dataclass, replace
+from multiprocessing import get_context
+from pathlib import Path
+
+import numpy as np
+from tqdm import tqdm
+
+from ..__main__ import silence_native_logs
+from ..errors import InputError
+from ..face.detect import FaceDetector, make_detector
+from .judge import REASONS
+from .prepare import Piece, Recipe, prepare_video, recipe_json
+from .shards import HELD_OUT, INDEX, TRAIN, Clip, Dataset, Shard, read_clips, read_members, write_clips, write_json
+
+SUFFIXES = frozenset(".mp4 .mov .mkv .webm .avi .m4v .mpg .mpeg .ts .mts .wmv .flv .ogv .3gp".split())
+"""What is taken from a folder; a file that is named is tried whatever its suffix."""
+SHARD_BYTES = 256 * 2**20
+"""A shard is closed when it has grown to this."""
+QUANTILES = tuple(range(0, 101, 5))
+ENOUGH = 5
+"""From so many sources on, one is held out even if the share would round to none."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Summary:
+    """What `prepare` made."""
+
+    sources: int
+    kept: int
+    """Clips."""
+    minutes: float
+    """Of kept clips."""
+    held_out: int
+    """Clips of them that are not trained on."""
+    rejected: dict[str, int]
+    """Pieces per reason."""
+    rejected_minutes: float
+    speed_quantiles: dict[str, float]
+    """Degrees per frame, over all kept frames."""
+
+
+def find_videos(paths: list[Path]) -> list[Path]:
+    """Files as they are named, folders searched for videos.
+
+    Raises:
+        InputError: where a path does not exist, or nothing is found.
+    """
+    videos = []
+    for path in paths:
+        if path.is_dir():
+            videos.extend(sorted(p for p in path.rglob("*") if p.suffix.lower() in SUFFIXES and p.is_file()))
+        elif path.exists():
+            videos.append(path)
+        else:
+            raise InputError(f"videos: nothing at {path}; give video files or folders that hold some")
+    if not videos:
+        raise InputError(
+            f"videos: none found in {', '.join(map(str, paths)) or 'no path'}; give files, or folders with "
+            f"{' '.join(sorted(SUFFIXES))}"
+        )
+    return list(dict.fromkeys(path.resolve() for path in videos))
+
+
+def prepare(
+    videos: list[Path],
+    out: Path,
+    recipe: Recipe,
+    *,
+    workers: int = 1,
+    held_out: float = 0.05,
+    face_model: Path | None = None,
+) -> Summary:
+    """Turn videos into a dataset, or add them to one of the same recipe.
+
+    Args:
+        videos: files; see `find_videos`.
+        out: the dataset's folder.
+        recipe: rate, size and limits.
+        workers: processes.
+        held_out: share of the sources that is kept for validation, chosen by their names' hash.
+        face_model: a face_landmarker.task for MediaPipe.
+
+    Raises:
+        InputError: where the folder holds a dataset of another recipe, or nothing could be kept.
+    """
+    make_detector(face_model)  # Say what is missing before any work is done.
+    for folder in ("reports", "pending"):
+        (out / folder).mkdir(parents=True, exist_ok=True)
+    _same_recipe(out, recipe)
+    keys = {source_key(path): path for path in videos}
+    todo = {key: path for key, path in keys.items() if not _report(out, key).is_file()}
+    with tqdm(total=len(keys), initial=len(keys) - len(todo), desc="prepare", unit="video", disable=None) as bar:
+        for _ in _work(todo, out, recipe, workers, face_model):
+            bar.update()
+    dataset = pack(out, recipe, held_out)
+    summary = _summary(out, dataset)
+    write_json(out / "summary.json", asdict(summary))
+    if not summary.kept:
+        table = ", ".join(f"{count} {reason}" for reason, count in summary.rejected.items())
+        raise InputError(f"videos: none of {len(keys)} gave a usable clip ({table}); see {out / 'reports'}")
+    return summary
+
+
+def source_key(path: Path) -> str:
+    """A name that is unique to a file, and that WebDataset takes (no dots)."""
+    slug = re.sub(r"[^A-Za-z0-9_-]+", "-", path.stem)[:60]
+    return f"{slug}-{hashlib.sha1(str(path).encode()).hexdigest()[:8]}"
+
+
+def _same_recipe(out: Path, recipe: Recipe) -> None:
+    file = out / "recipe.json"
+    wanted = json.loads(json.dumps(recipe_json(recipe)))
+    if file.is_file() and json.loads(file.read_text()) != wanted:
+        raise InputError(f"out: {out} was begun with another recipe ({file}); give its options, or another folder")
+    write_json(file, wanted)
+
+
+def _report(out: Path, key: str) -> Path:
+    return out / "reports" / f"{key}.json"
+
+
+def _work(todo: dict[str, Path], out: Path, recipe: Recipe, workers: int, face_model: Path | None) -> Iterator[None]:
+    if workers <= 1:
+        detector = make_detector(face_model)
+        for key, path in todo.items():
+            yield prepare_source(path, key, out, recipe, detector)
+        return
+    # Fresh processes: MediaPipe's threads do not survive a fork.
+    with ProcessPoolExecutor(min(workers, max(1, len(todo))), mp_context=get_context("spawn")) as pool:
+        jobs = [pool.submit(_work_alone, path, key, out, recipe, face_model) for key, path in todo.items()]
+        try:
+            for job in as_completed(jobs):
+                yield job.result()
+        except BrokenProcessPool as error:
+            raise InputError(
+                "videos: a worker process died, probably for want of memory; the same command with fewer --workers goes on"
+            ) from error
+        finally:
+            pool.shutdown(wait=False, cancel_futures=True)
+
+
+def _work_alone(path: Path, key: str, out: Path, recipe: Recipe, face_model: Path | None) -> None:
+    silence_native_logs()
+    prepare_source(path, key, out, recipe, make_detector(face_model))
+
+
+def prepare_source(path: Path, key: str, out: Path, recipe: Recipe, detector: FaceDetector) -> None:
+    """Work on one video: clips first, then the report that says they are whole."""
+    pieces, clips = prepare_video(path, key, recipe, detector)
+    if any(not piece.reason for piece in pieces):
+        write_clips(out / "pending" / f"{key}.tar", clips)
+    write_json(_report(out, key), {"file": str(path), "pieces": [asdict(piece) for piece in pieces]})
+
+
+def pack(out: Path, recipe: Recipe, held_out: float) -> Dataset:
+    """Move pending clips into shards, and write `dataset.json`.
+
+    A shard counts from the moment `dataset.json` names it; files that it does not name are left over from a killed run.
+    """
+    dataset = Dataset.open(out) if (out / INDEX).is_file() else None
+    dataset = dataset or Dataset(folder=out, fps=recipe.fps, size=recipe.size, expand=recipe.expand)
+    known = {shard.name for shard in dataset.shards}
+    packed = {key for shard in dataset.shards for key in shard.sources}
+    for stray in (path for path in out.glob("*.tar") if path.name not in known):
+        stray.unlink()
+    pending = sorted((out / "pending").glob("*.tar"))
+    groups = _splits([path for path in pending if path.stem not in packed], held_out)
+    if any(groups.values()):
+        shards = [shard for split, tars in groups.items() for shard in _write_shards(out, split, tars, len(known))]
+        dataset = _measured(dataset.with_shards(shards))
+        dataset.save()
+    for path in pending:
+        path.unlink()
+    return dataset
+
+
+def _splits(tars: list[Path], held_out: float) -> dict[str, list[Path]]:
+    hashes = {tar: int(hashlib.sha1(tar.stem.encode()).hexdigest(), 16) % 10_000 / 10_000 for tar in tars}
+    chosen = [tar for tar in tars if hashes[tar] < held_out]
+    if not chosen and held_out > 0 and len(tars) >= ENOUGH:
+        chosen = [min(tars, key=hashes.__getitem__)]
+    return {TRAIN: [tar for tar in tars if tar not in chosen], HELD_OUT: chosen}
+
+
+def _write_shards(out: Path, split: str, tars: list[Path], number: int) -> Iterator[Shard]:
+    group: list[Path] = []
+    for index, tar in enumerate(tars):
+        group.append(tar)
+        if index == len(tars) - 1 or sum(path.stat().st_size for path in group) >= SHARD_BYTES:
+            name = f"{split}-{number:06d}.tar"
+            counted: list[Clip] = []
+            write_clips(out / name, _counting(group, counted))
+            frames = sum(frames for _, frames in counted)
+            yield Shard(name, split, len(counted), frames, tuple(path.stem for path in group))
+            group, number = [], number + 1
+
+
+def _counting(tars: list[Path], counted: list) -> Iterator[Clip]:
+    for members in read_members(tars):
+        clip = Clip.of_members(members)
+        counted.append((clip.key, clip.frames))
+        yield clip
+
+
+def _measured(dataset: Dataset) -> Dataset:
+    """Take the framing and the head speeds from all frames."""
+    boxes, speeds = [], []
+    for split in (TRAIN, HELD_OUT):
+        for clip in read_clips(dataset, split):
+            boxes.append(clip.labels.boxes)
+            speeds.append(clip.labels.speed)
+    left, top, right, bottom = np.concatenate(boxes).T
+    return replace(
+        dataset,
+        shortest=min(map(len, speeds)),
+        face_share=round(float(np.median(bottom - top)), 4),
+        face_centre=(round(float(np.median(left + right) / 2), 4), round(float(np.median(top + bottom) / 2), 4)),
+        speed_quantiles=tuple(round(float(q), 4) for q in np.percentile(np.concatenate(speeds), QUANTILES)),
+    )
+
+
+def _summary(out: Path, dataset: Dataset) -> Summary:
+    reports = [json.loads(path.read_text()) for path in sorted((out / "reports").glob("*.json"))]
+    pieces = [Piece(**piece) for report in reports for piece in report["pieces"]]
+    bad = [piece for piece in pieces if piece.reason]
+    counts = {reason: sum(piece.reason == reason for piece in bad) for reason in REASONS}
+    good = [piece for piece in pieces if not piece.reason]
+    return Summary(
+        sources=len(reports),
+        kept=len(good),
+        minutes=round(sum(piece.stop - piece.start for piece in good) / 60, 2),
+        held_out=dataset.clips(HELD_OUT),
+        rejected={reason: count for reason, count in counts.items() if count},
+        rejected_minutes=round(sum(piece.stop - piece.start for piece in bad) / 60, 2),
+        speed_quantiles=dict(zip(map(str, QUANTILES), dataset.speed_quantiles, strict=False)),
+    )

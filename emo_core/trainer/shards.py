@@ -1,0 +1,248 @@
+"""The dataset on disk: WebDataset shards of clips, and `dataset.json`, which says what is in them.
+
+A clip is four members of a tar, or six where latents and features are cached:
+
+    KEY.mp4      the square picture, without sound        KEY.latents.npy   (F, C, h, w) float16, scaled for the Backbone
+    KEY.flac     16 kHz mono                              KEY.features.npy  (F, L, D) float16, wav2vec at the frame rate
+    KEY.npz      labels
+    KEY.json     where it comes from
+
+Shards are only ever read from front to back, so they may lie on any storage that WebDataset reads.
+"""
+
+import io
+import json
+import os
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import av
+import numpy as np
+import soundfile
+import webdataset
+
+from ..audio.sound import SAMPLE_RATE
+from ..errors import InputError
+from .labels import Labels
+
+INDEX = "dataset.json"
+FORMAT = "emo-dataset-1"
+TRAIN, HELD_OUT = "train", "held-out"
+QUALITY = {"crf": "10", "preset": "veryfast"}
+"""x264: finer than any model draws."""
+
+
+@dataclass(frozen=True, slots=True)
+class Shard:
+    """One tar file."""
+
+    name: str
+    split: str
+    """`train` or `held-out`."""
+    clips: int
+    frames: int
+    sources: tuple[str, ...]
+    """Keys of the source videos whose clips it holds."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Dataset:
+    """A folder of shards; `dataset.json` is this."""
+
+    folder: Path
+    fps: float
+    size: int
+    """Side of the square pictures."""
+    expand: float
+    """Side of the square over the longer side of the union of the face boxes, where the picture was large enough."""
+    shards: tuple[Shard, ...] = ()
+    face_share: float = 0.5
+    """Median height of the face box over the side of the picture."""
+    face_centre: tuple[float, float] = (0.5, 0.5)
+    """Median centre of the face box, as shares of the side."""
+    shortest: int = 0
+    """Frames of the shortest clip."""
+    speed_quantiles: tuple[float, ...] = ()
+    """Head speed in degrees per frame, at 0, 5, ... 100 % of all frames."""
+    cache: str = ""
+    """Which autoencoder and audio encoder made the cached latents and features; empty where there are none."""
+
+    def split(self, name: str) -> tuple[Shard, ...]:
+        """The shards of `train` or `held-out`."""
+        return tuple(shard for shard in self.shards if shard.split == name)
+
+    def clips(self, name: str) -> int:
+        """Clips in a split."""
+        return sum(shard.clips for shard in self.split(name))
+
+    def save(self) -> None:
+        """Write `dataset.json`, whole or not at all."""
+        content = {"format": FORMAT, **asdict(self)}
+        del content["folder"]
+        write_json(self.folder / INDEX, content)
+
+    @classmethod
+    def open(cls, folder: Path) -> "Dataset":
+        """Read a dataset.
+
+        Raises:
+            InputError: where there is none, or its shards are gone.
+        """
+        file = Path(folder) / INDEX
+        if not file.is_file():
+            raise InputError(f"data: no {INDEX} in {folder}; make a dataset with `python -m emo_core.trainer prepare`")
+        try:
+            content = json.loads(file.read_text())
+            if content.pop("format", None) != FORMAT:
+                raise ValueError(f"it is not of format {FORMAT}")
+            shards = tuple(Shard(**{**shard, "sources": tuple(shard["sources"])}) for shard in content.pop("shards"))
+            tuples = {name: tuple(value) for name, value in content.items() if isinstance(value, list)}
+            dataset = cls(folder=Path(folder), shards=shards, **{**content, **tuples})
+        except (ValueError, TypeError, KeyError, AttributeError) as error:
+            raise InputError(f"data: {file} cannot be read ({error}); prepare the dataset again") from error
+        gone = [shard.name for shard in dataset.shards if not (dataset.folder / shard.name).is_file()]
+        if gone:
+            raise InputError(f"data: {folder} lacks {len(gone)} of its shards ({gone[0]} ...); copy the whole folder")
+        return dataset
+
+    def with_shards(self, shards: list[Shard]) -> "Dataset":
+        """The same with more shards."""
+        return replace(self, shards=(*self.shards, *shards))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Clip:
+    """One clip, decoded as far as it is asked for."""
+
+    key: str
+    """Source key and place in it."""
+    labels: Labels
+    about: dict[str, Any]
+    """Source file, start and stop in seconds."""
+    video: bytes
+    flac: bytes
+    latents: np.ndarray | None = None
+    features: np.ndarray | None = None
+
+    @property
+    def frames(self) -> int:
+        """F."""
+        return len(self.labels.speed)
+
+    @property
+    def speaker(self) -> str:
+        """The source video."""
+        return self.about["source"]
+
+    def pictures(self) -> np.ndarray:
+        """(F, S, S, 3) uint8."""
+        with av.open(io.BytesIO(self.video)) as container:
+            return np.stack([frame.to_ndarray(format="rgb24") for frame in container.decode(video=0)])
+
+    def sound(self) -> np.ndarray:
+        """(S,) float32 at 16 kHz, at the source's own level."""
+        return soundfile.read(io.BytesIO(self.flac), dtype="float32")[0]
+
+    def members(self) -> dict[str, Any]:
+        """What WebDataset's writer takes."""
+        cached = {"latents.npy": self.latents, "features.npy": self.features}
+        return {
+            "__key__": self.key,
+            "mp4": self.video,
+            "flac": self.flac,
+            "npz": self.labels.to_bytes(),
+            "json": json.dumps(self.about).encode(),
+            **{name: _npy(array) for name, array in cached.items() if array is not None},
+        }
+
+    @classmethod
+    def of_members(cls, members: dict[str, Any]) -> "Clip":
+        """Read what WebDataset hands out.
+
+        Raises:
+            InputError: where a member is missing or broken.
+        """
+        try:
+            arrays = {
+                name: _array(members[f"{name}.npy"]) for name in ("latents", "features") if f"{name}.npy" in members
+            }
+            return cls(
+                key=members["__key__"],
+                labels=Labels.from_bytes(members["npz"]),
+                about=json.loads(members["json"]),
+                video=members["mp4"],
+                flac=members["flac"],
+                **arrays,
+            )
+        except (KeyError, ValueError, OSError) as error:
+            raise InputError(
+                f"data: clip {members.get('__key__')} in {members.get('__url__')} is broken ({error!r}); prepare it again"
+            ) from error
+
+
+def encode_video(pictures: np.ndarray, fps: float) -> bytes:
+    """(F, S, S, 3) uint8 to an mp4 without sound; S even."""
+    from fractions import Fraction
+
+    buffer = io.BytesIO()
+    with av.open(buffer, "w", format="mp4") as container:
+        stream = container.add_stream("libx264", rate=Fraction(fps).limit_denominator(1001), options=QUALITY)
+        stream.height, stream.width = pictures.shape[1:3]
+        stream.pix_fmt = "yuv420p"
+        for picture in pictures:
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(picture, format="rgb24")))
+        container.mux(stream.encode(None))
+    return buffer.getvalue()
+
+
+def encode_sound(waveform: np.ndarray) -> bytes:
+    """(S,) float32 at 16 kHz to FLAC."""
+    buffer = io.BytesIO()
+    soundfile.write(buffer, np.clip(waveform, -1, 1), SAMPLE_RATE, format="FLAC", subtype="PCM_16")
+    return buffer.getvalue()
+
+
+def write_clips(path: Path, clips: Iterator[Clip] | list[Clip]) -> None:
+    """Write a tar of clips, whole or not at all."""
+    temporary = path.with_name(f".{path.name}.part")
+    try:
+        with webdataset.TarWriter(str(temporary), mtime=0) as writer:
+            for clip in clips:
+                writer.write(clip.members())
+        os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def read_members(shards: list[Path]) -> Iterator[dict[str, Any]]:
+    """Stream the undecoded clips of tars, in order."""
+    return iter(
+        webdataset.DataPipeline(
+            webdataset.SimpleShardList([str(path) for path in shards]), webdataset.tarfile_to_samples()
+        )
+    )
+
+
+def read_clips(dataset: Dataset, split: str) -> Iterator[Clip]:
+    """Stream the clips of a split, in order."""
+    paths = [dataset.folder / shard.name for shard in dataset.split(split)]
+    return (Clip.of_members(members) for members in read_members(paths)) if paths else iter(())
+
+
+def write_json(path: Path, content: Any) -> None:
+    """Write JSON, whole or not at all."""
+    temporary = path.with_name(f".{path.name}.part")
+    temporary.write_text(json.dumps(content, indent=1) + "\n")
+    os.replace(temporary, path)
+
+
+def _npy(array: np.ndarray) -> bytes:
+    buffer = io.BytesIO()
+    np.save(buffer, array, allow_pickle=False)
+    return buffer.getvalue()
+
+
+def _array(content: bytes) -> np.ndarray:
+    return np.load(io.BytesIO(content), allow_pickle=False)

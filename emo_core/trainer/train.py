@@ -1,0 +1,275 @@
+"""One stage of training, on accelerate: a CPU, a GPU, or many."""
+
+import math
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from accelerate import Accelerator, DistributedDataParallelKwargs
+from diffusers.training_utils import EMAModel
+from safetensors.torch import save_file
+from torch import Tensor, nn
+
+from ..errors import Cancelled, EmoError, InputError
+from ..models.emo import EMO
+from ..sampling.denoiser import Denoiser
+from . import state
+from .examples import Batch, Sampler
+from .journal import Journal
+from .lanes import Batches, load_batches
+from .meter import Meter
+from .objective import Frozen, Objective, inputs
+from .shards import Dataset
+from .signals import stop_signals
+from .stages import StageConfig, freeze_all_but, trained
+
+
+class TrainingError(EmoError):
+    """The training itself went wrong: the loss is no number any more."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """When a stage ends; whichever comes first."""
+
+    steps: int | None = None
+    minutes: float | None = None
+
+    def __post_init__(self) -> None:
+        if self.steps is None and self.minutes is None:
+            raise InputError("train: give --max-steps or --max-minutes")
+        if (self.steps is not None and self.steps < 1) or (self.minutes is not None and self.minutes <= 0):
+            raise InputError(f"train: got {self.steps} steps, {self.minutes} minutes; expected more than 0")
+
+    def share(self, progress: state.Progress) -> float:
+        """How much of the run is done, 0 .. 1; by steps where they are limited, so that it repeats exactly."""
+        done = 0.0 if self.steps is None else progress.step / self.steps
+        if self.minutes is not None:
+            done = max(done, progress.seconds / 60 / self.minutes)
+        return min(1.0, done)
+
+
+Validate = Callable[[int, Denoiser, Journal], None]
+"""Called on the main process with the averaged weights in place."""
+
+
+@dataclass(frozen=True, slots=True)
+class Trainee:
+    """What a run is given: the network to train, what it needs and where it goes."""
+
+    emo: EMO
+    frozen: Frozen
+    dataset: Dataset
+    run: Path
+
+
+def train(
+    trainee: Trainee, stage: StageConfig, limits: Limits, *, resume: bool = False, validate: Validate | None = None
+) -> state.Progress:
+    """Train a stage to its end.
+
+    Returns:
+        where it ended.
+
+    Raises:
+        Cancelled: on SIGTERM or Ctrl-C, after saving.
+        TrainingError: where the loss is no number; the last checkpoint stays.
+        InputError: where a checkpoint cannot be written or read.
+    """
+    run = _Run(trainee, stage, limits, resume)
+    with stop_signals() as stopped, Journal(run.log_folder, step=run.progress.step) as journal:
+        run.loop(journal, stopped, validate)
+    return run.progress
+
+
+class _Run:
+    """The state of `train`; `loop` reads top to bottom."""
+
+    def __init__(self, trainee: Trainee, stage: StageConfig, limits: Limits, resume: bool) -> None:
+        self.trainee, self.stage, self.limits = trainee, stage, limits
+        self.accelerator = _accelerator(stage)
+        emo, frozen, device = trainee.emo, trainee.frozen, self.accelerator.device
+        chosen = trained(emo, stage)
+        freeze_all_but(emo, chosen)
+        emo.set_gradient_checkpointing(stage.checkpointing)
+        emo.train()
+        frozen.vae.to(device)
+        frozen.audio_encoder.to(device)
+        objective = Objective(Denoiser(emo), stage.min_snr)
+        optimiser = _optimiser(chosen, stage)
+        self.model, self.optimiser = self.accelerator.prepare(objective, optimiser)
+        self.parameters = [p for p in self.model.parameters() if p.requires_grad]
+        self.average = EMAModel(self.parameters, decay=stage.ema)
+        self.accelerator.register_for_checkpointing(self.average)
+        self.progress = state.Progress()
+        if resume:
+            found = state.latest(trainee.run)
+            _load(self.accelerator, found)
+            self.progress = state.read_progress(found)
+        main = self.accelerator.is_main_process
+        # Other processes keep no journal worth reading.
+        self.log_folder = trainee.run if main else trainee.run / f".process-{self.accelerator.process_index}"
+
+    def loop(self, journal: Journal, stopped: Callable[[], bool], validate: Validate | None) -> None:
+        """Train until the limits are reached."""
+        stage, accelerator = self.stage, self.accelerator
+        sampler = Sampler(self.trainee.emo.config, stage)
+        batches = Batches(
+            self.trainee.dataset,
+            sampler,
+            rank=accelerator.process_index,
+            processes=accelerator.num_processes,
+            consumed=self.progress.micro_steps,
+        )
+        meter = Meter()
+        batches = iter(load_batches(batches))
+        while self.limits.share(self.progress) < 1:
+            start = time.monotonic()
+            loss, norm = self._step(batches, meter)
+            meter.add(loss, time.monotonic() - start, stage.batch * stage.accumulate * accelerator.num_processes)
+            step = self.progress.step
+            done = self.limits.share(self.progress) >= 1
+            if step % stage.log_every == 0 or done:
+                journal.write(step, **meter.report(), gradient=norm, rate=self._rate(), minutes=self._minutes())
+            cancelled = self._agreed(stopped())
+            if step % stage.save_every == 0 or done or cancelled:
+                self.save()
+            if cancelled:
+                raise Cancelled(f"stopped at step {step}; go on with --resume")
+            if validate is not None and stage.validate_every and (step % stage.validate_every == 0 or done):
+                self._validate(validate, journal)
+
+    def _step(self, batches: Iterator[Batch], meter: Meter) -> tuple[float, float]:
+        """One step of the optimiser; gives the mean loss over all samples and the gradient's norm."""
+        start = time.monotonic()
+        losses = []
+        for group in self.optimiser.param_groups:
+            group["lr"] = self._rate() * group["times"]
+        for _ in range(self.stage.accumulate):
+            with self.accelerator.accumulate(self.model):
+                waiting = time.monotonic()
+                batch = next(batches).to(self.accelerator.device)
+                meter.waited(time.monotonic() - waiting)
+                loss = self._loss(batch)
+                self.accelerator.backward(loss.mean())
+                losses.append(loss.detach())
+                norm = torch.zeros(())
+                if self.accelerator.sync_gradients:
+                    norm = self.accelerator.clip_grad_norm_(self.parameters, self.stage.clip)
+                    self._check(torch.cat(losses), norm, batch)
+                self.optimiser.step()
+                self.optimiser.zero_grad()
+        self.average.step(self.parameters)
+        self.progress = state.Progress(
+            self.progress.step + 1,
+            self.progress.micro_steps + self.stage.accumulate,
+            self.progress.seconds + time.monotonic() - start,
+        )
+        return float(self.accelerator.gather(torch.cat(losses)).mean()), float(norm)
+
+    def _loss(self, batch: Batch) -> Tensor:
+        """(B,) weighted losses."""
+        clean, conditions = inputs(batch, self.trainee.emo.config, self.trainee.frozen)
+        return self.model(batch, clean, conditions)
+
+    def _check(self, losses: Tensor, norm: Tensor, batch: Batch) -> None:
+        """Stop before a bad gradient reaches the weights (fp16 skips such steps by itself)."""
+        bad = not bool(torch.isfinite(losses).all())
+        bad = bad or (self.stage.precision != "fp16" and not math.isfinite(float(norm)))
+        if self._agreed(bad):
+            raise TrainingError(
+                f"train: the loss is no number at step {self.progress.step + 1} (clips {', '.join(batch.keys)}); "
+                "the checkpoints before it are good. Lower learning_rate, use precision bf16, or prepare without these clips"
+            )
+
+    def _rate(self) -> float:
+        """Learning rate of the next step: warm-up, constant, linear decay."""
+        stage, share = self.stage, self.limits.share(self.progress)
+        warm = min(1.0, (self.progress.step + 1) / max(1, stage.warm_up))
+        falling = 1.0 if share <= stage.decay_from else 1 - (share - stage.decay_from) / (1 - stage.decay_from)
+        return stage.learning_rate * warm * max(stage.decay_to, falling)
+
+    def _minutes(self) -> float:
+        return round(self.progress.seconds / 60, 3)
+
+    def _agreed(self, flag: bool) -> bool:
+        """Whether any process raises the flag: all must leave a loop together."""
+        if self.accelerator.num_processes == 1:
+            return flag
+        return bool(self.accelerator.gather(torch.tensor([float(flag)], device=self.accelerator.device)).any())
+
+    def save(self) -> None:
+        """Write a checkpoint."""
+        state.save(self.trainee.run, self.accelerator, self.progress, self._write_average, self.stage.keep)
+
+    def _write_average(self, folder: Path) -> None:
+        with self._averaged():
+            weights = self.accelerator.get_state_dict(self.model)
+            if self.accelerator.is_main_process:
+                emo = {k.removeprefix("denoiser.emo."): v.contiguous().cpu() for k, v in weights.items()}
+                save_file(emo, folder / state.AVERAGE, {"config": self.trainee.emo.config.to_json()})
+
+    @contextmanager
+    def _averaged(self) -> Iterator[None]:
+        """With the moving average in place of the weights."""
+        self.average.store(self.parameters)
+        self.average.copy_to(self.parameters)
+        try:
+            yield
+        finally:
+            self.average.restore(self.parameters)
+
+    def _validate(self, validate: Validate, journal: Journal) -> None:
+        """On the main process; sharded weights (FSDP) are in no single process, so there it is left to `check`."""
+        with self._averaged():
+            if self.accelerator.is_main_process and self.accelerator.distributed_type != "FSDP":
+                model = self.accelerator.unwrap_model(self.model)
+                model.eval()
+                validate(self.progress.step, model.denoiser, journal)
+                model.train()
+        self.accelerator.wait_for_everyone()
+
+
+def _accelerator(stage: StageConfig) -> Accelerator:
+    # ReferenceNet's last layers feed motion frames alone, which a batch of first clips has none of.
+    unsure = "reference_net" in stage.trains and stage.follow
+    return Accelerator(
+        mixed_precision=precision_of(stage.precision),
+        gradient_accumulation_steps=stage.accumulate,
+        kwargs_handlers=[DistributedDataParallelKwargs(find_unused_parameters=unsure)],
+    )
+
+
+def precision_of(wanted: str) -> str:
+    """Resolve `auto`: bf16 on a GPU that has it, else none."""
+    if wanted != "auto":
+        return wanted
+    return "bf16" if torch.cuda.is_available() and torch.cuda.is_bf16_supported(including_emulation=False) else "no"
+
+
+def _optimiser(chosen: dict[str, nn.Parameter], stage: StageConfig) -> torch.optim.Optimizer:
+    fast = [value for name, value in chosen.items() if "speed" in name]
+    slow = [value for name, value in chosen.items() if "speed" not in name]
+    groups = [{"params": slow, "times": 1.0}, {"params": fast, "times": stage.new_rate}]
+    settings = {"lr": stage.learning_rate, "betas": (0.9, stage.beta2), "weight_decay": stage.weight_decay}
+    groups = [group for group in groups if group["params"]]
+    if stage.optimiser == "adamw":
+        return torch.optim.AdamW(groups, **settings)
+    try:
+        from bitsandbytes.optim import AdamW8bit
+    except ImportError as error:
+        raise InputError("config: optimiser adamw8bit needs `pip install bitsandbytes`; or use adamw") from error
+    return AdamW8bit(groups, **settings)
+
+
+def _load(accelerator: Accelerator, checkpoint: Path) -> None:
+    try:
+        accelerator.load_state(str(checkpoint))
+    except (OSError, RuntimeError, ValueError, KeyError) as error:
+        raise InputError(
+            f"resume: {checkpoint} does not fit this run ({' '.join(str(error).split())[:300]}); resume with the stage "
+            "and model it was begun with"
+        ) from error

@@ -1,0 +1,161 @@
+"""`python -m emo_core.trainer cache|train|export`."""
+
+import argparse
+import sys
+from pathlib import Path
+
+import torch
+
+from ..errors import InputError
+from ..weights.checkpoint import DTYPES, load_checkpoint, save_checkpoint
+from .begin import begin, frozen_parts
+from .cache import Encoders, cache
+from .export import export, read_run, write_run
+from .shards import Dataset
+from .stages import STAGES, StageConfig, options_of, read_options
+from .train import Limits, train
+from .validate import Validation, fixed_clips, landmarks_detector
+
+OTHER_STAGES = ("0", "vae")
+"""Stages that train a net of their own."""
+
+
+def add_parsers(commands: argparse._SubParsersAction) -> None:
+    """Add the commands to the program's parser."""
+    _add_cache(commands.add_parser("cache", help="encode a dataset once, for faster training"))
+    _add_train(commands.add_parser("train", help="train one stage"))
+    _add_export(commands.add_parser("export", help="make a checkpoint of a run"))
+
+
+def _add_cache(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("data", type=Path, help="a prepared dataset")
+    parser.add_argument("--init", type=Path, required=True, help="the EMO checkpoint whose encoders are used")
+    parser.add_argument("--audio-encoder", type=Path, help="a local wav2vec2, where the checkpoint brings none")
+    parser.add_argument("--out", type=Path, required=True, help="a new folder")
+    parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
+    parser.set_defaults(run=_cache)
+
+
+def _add_train(parser: argparse.ArgumentParser) -> None:
+    add = parser.add_argument
+    add("--stage", required=True, choices=(*OTHER_STAGES, *STAGES),
+        help="0 face finder, vae autoencoder of small models, 1 image, 2 video, 3 speed")  # fmt: skip
+    add("--data", type=Path, required=True, help="a prepared or cached dataset")
+    add("--out", type=Path, required=True, help="the run's folder")
+    add("--init", type=Path, help="the EMO checkpoint to start from")
+    add("--fresh", action="store_true", help="start the network from random weights, keep the checkpoint's encoders")
+    add("--audio-encoder", type=Path, help="a local wav2vec2, where the checkpoint brings none")
+    add("--config", type=Path, help="YAML with fields of the stage, see configs/ and docs/training.md")
+    add("--set", action="append", default=[], metavar="NAME=VALUE", help="one field of the stage, on top of --config")
+    add("--max-steps", type=int)
+    add("--max-minutes", type=float)
+    add("--resume", action="store_true", help="go on from the run's newest checkpoint")
+    add("--decoder-only", action="store_true", help="stage vae: keep the latents, for a network that knows them")
+    parser.set_defaults(run=_train)
+
+
+def _add_export(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("run_folder", metavar="RUN", type=Path)
+    parser.add_argument("--out", type=Path, required=True, help="the .safetensors to write")
+    parser.add_argument("--init", type=Path, help="where the encoders come from, if the first checkpoint has moved")
+    parser.add_argument("--dtype", choices=tuple(DTYPES), default="fp16")
+    parser.set_defaults(run=_export)
+
+
+def _cache(args: argparse.Namespace) -> None:
+    dataset, checkpoint = Dataset.open(args.data), load_checkpoint(args.init, device=args.device)
+    frozen = frozen_parts(checkpoint, args.audio_encoder)
+    cached = cache(dataset, Encoders(checkpoint.config, frozen, torch.device(args.device)), args.out)
+    sys.stdout.write(f"{args.out}: {sum(shard.clips for shard in cached.shards)} clips with latents and features\n")
+
+
+def _train(args: argparse.Namespace) -> None:
+    dataset = Dataset.open(args.data)
+    if args.stage == "0":
+        _train_finder(dataset, args)
+        return
+    if args.init is None:
+        raise InputError(
+            "train: give --init, an EMO checkpoint (models/emo-mini.safetensors, or one of `weights init`)"
+        )
+    if args.stage == "vae":
+        _train_autoencoder(dataset, args)
+        return
+    stage = stage_config(args.stage, args.config, args.set)
+    limits = Limits(steps=args.max_steps, minutes=args.max_minutes)
+    _check_folder(args, stage)
+    trainee = begin(dataset, args.init, args.out, stage, audio_encoder=args.audio_encoder, fresh=args.fresh)
+    write_run(args.out, args.init, args.audio_encoder, options_of(stage), args.data)
+    clips, other = fixed_clips(dataset)
+    validation = Validation(tuple(clips), other, stage, trainee.frozen, args.out / "validation", landmarks_detector())
+    done = train(trainee, stage, limits, resume=args.resume, validate=validation)
+    sys.stdout.write(f"{args.out}: stage {stage.stage}, {done.step} steps in {done.seconds / 60:.1f} minutes\n")
+
+
+def stage_config(name: str, file: Path | None, settings: list[str]) -> StageConfig:
+    """A stage with the options of a file, then of the command line.
+
+    Raises:
+        InputError: for an unknown name or an impossible value.
+    """
+    import yaml
+
+    stage = STAGES[name]
+    if file is not None:
+        stage = stage.with_options(read_options(file)[name])
+    options = {}
+    for setting in settings:
+        key, mark, value = setting.partition("=")
+        if not mark:
+            raise InputError(f"set: got {setting!r}; expected NAME=VALUE")
+        options[key.strip()] = yaml.safe_load(value)
+    return stage.with_options(options)
+
+
+def _check_folder(args: argparse.Namespace, stage: StageConfig) -> None:
+    """A run is begun in an empty folder, and resumed with the stage and worker count that it was begun with."""
+    if not args.resume:
+        if (args.out / "run.json").is_file():
+            raise InputError(f"out: {args.out} holds a run; add --resume to go on with it, or give another folder")
+        return
+    begun = read_run(args.out)["stage"]
+    for name in ("stage", "trains", "batch", "accumulate", "workers", "seed", "shuffle"):
+        now = options_of(stage)[name]
+        if (list(now) if isinstance(now, tuple) else now) != begun[name]:
+            raise InputError(f"resume: {name} was {begun[name]} when {args.out} was begun, now it is {now}; keep it")
+
+
+def _train_finder(dataset: Dataset, args: argparse.Namespace) -> None:
+    from .face_finder import train_finder
+
+    file = train_finder(dataset, args.out, steps=args.max_steps, minutes=args.max_minutes, report=_say)
+    sys.stdout.write(f"{file}: copy it to models/ to use it as the built-in face detector\n")
+
+
+def _train_autoencoder(dataset: Dataset, args: argparse.Namespace) -> None:
+    from .autoencoder import train_autoencoder
+
+    checkpoint = load_checkpoint(args.init)
+    frozen = frozen_parts(checkpoint, args.audio_encoder)
+    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    vae, found = train_autoencoder(
+        frozen.vae.to(device),
+        dataset,
+        minutes=args.max_minutes,
+        steps=args.max_steps,
+        decoder_only=args.decoder_only,
+        report=_say,
+    )
+    file = args.out / "model.safetensors"
+    parts = {"emo": checkpoint.emo, "vae": vae.cpu(), "audio_encoder": frozen.audio_encoder}
+    save_checkpoint(file, checkpoint.config, parts)
+    sys.stdout.write(f"{file}: {found.whole:.1f} dB, mouth {found.mouth:.1f} dB\n")
+
+
+def _export(args: argparse.Namespace) -> None:
+    step = export(args.run_folder, args.out, dtype=DTYPES[args.dtype], init=args.init)
+    sys.stdout.write(f"{args.out}: step {step}\n")
+
+
+def _say(line: str) -> None:
+    sys.stderr.write(line + "\n")

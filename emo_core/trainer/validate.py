@@ -1,0 +1,153 @@
+"""Held-out clips, looked at while a stage trains: loss at fixed noise, and a video with its numbers and contact sheet.
+
+Shape legend: F frames, S picture side.
+"""
+
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from einops import rearrange
+from torch import Tensor
+
+from ..audio.features import AudioFeatures
+from ..audio.sound import prepare_sound
+from ..errors import InputError
+from ..face.box import Box
+from ..face.detect import FaceDetector, make_detector
+from ..face.region import region_mask
+from ..models.vae import decode_frames
+from ..sampling.denoiser import Denoiser
+from ..sampling.generate import Settings, Subject, generate
+from ..sampling.guidance import Guidance
+from .cache import encode_pictures
+from .examples import Sampler, collate
+from .journal import Journal
+from .measure import nearness, shuffle_sound
+from .objective import Frozen, inputs, quick_attention
+from .shards import HELD_OUT, TRAIN, Clip, Dataset, read_clips
+from .sheet import contact_sheet
+from .stages import StageConfig
+
+LEVELS = 8
+"""Noise levels at which every held-out clip is tried."""
+MAX_CLIPS = 8
+MAX_FRAMES = 75
+"""The validation video's length: three seconds say enough."""
+
+
+@dataclass(frozen=True, slots=True)
+class Validation:
+    """Fixed clips and the means to judge them; called by the training loop."""
+
+    clips: tuple[Clip, ...]
+    """The first of them also speaks."""
+    other: Clip
+    """Whose sound is the wrong one for the first clip; itself, shuffled, where there is one clip alone."""
+    stage: StageConfig
+    frozen: Frozen
+    folder: Path
+    detector: FaceDetector | None
+    """None: no landmarks, so no numbers about mouth and head."""
+
+    def __call__(self, step: int, denoiser: Denoiser, journal: Journal) -> None:
+        """Report to a journal."""
+        journal.write(step, validation_loss=self.loss(denoiser))
+        if self.stage.validation_steps:
+            self._speak(step, denoiser, journal)
+
+    @torch.no_grad()
+    def loss(self, denoiser: Denoiser) -> float:
+        """Mean squared error over the clips at evenly spread noise levels, with every condition, unweighted."""
+        config = denoiser.emo.config
+        sampler, total, losses = Sampler(config, self.stage), config.diffusion.train_timesteps, []
+        for number, clip in enumerate(self.clips):
+            samples = [sampler.draw(clip, np.random.default_rng([number, level])) for level in range(LEVELS)]
+            batch = collate(samples).to(denoiser.emo.backbone.conv_in.weight.device)
+            clean, conditions = inputs(batch, config, self.frozen)
+            levels = ((torch.arange(LEVELS) + 0.5) / LEVELS * total).long().to(clean.device)
+            with quick_attention(clean.device):
+                losses.append(denoiser.loss(clean, conditions, noise=batch.noise, timesteps=levels).mean())
+        return float(torch.stack(losses).mean())
+
+    def _speak(self, step: int, denoiser: Denoiser, journal: Journal) -> None:
+        clip, frames = self.clips[0], min(self.clips[0].frames, MAX_FRAMES)
+        true = clip.pictures()[:frames]
+        settings = validation_settings(denoiser, self.stage.validation_steps)
+        sound = cut_sound(clip, denoiser, frames)
+        wrong = shuffle_sound(sound) if self.other is clip else cut_sound(self.other, denoiser, frames)
+        made, shuffled = (speak(denoiser, self.frozen, clip, heard, settings) for heard in (sound, wrong))
+        sheet = contact_sheet(true, made)
+        self.folder.mkdir(parents=True, exist_ok=True)
+        sheet.save(self.folder / f"step-{step:08d}.jpg", quality=90)
+        journal.picture(step, "validation", np.asarray(sheet))
+        if self.detector is not None:
+            numbers = asdict(nearness(made, shuffled, true, self.detector))
+            journal.write(step, **{f"validation_{name}": round(value, 4) for name, value in numbers.items()})
+
+
+def fixed_clips(dataset: Dataset) -> tuple[list[Clip], Clip]:
+    """Up to `MAX_CLIPS` held-out clips, or training clips where none are held out; and one with another sound."""
+    split = HELD_OUT if dataset.clips(HELD_OUT) else TRAIN
+    clips = []
+    for clip in read_clips(dataset, split):
+        clips.append(clip)
+        if len(clips) == MAX_CLIPS:
+            break
+    return clips, clips[-1]
+
+
+def landmarks_detector(face_model: Path | None = None) -> FaceDetector | None:
+    """MediaPipe, or None where only the built-in face finder is at hand, which gives no landmarks."""
+    try:
+        detector = make_detector(face_model)
+    except InputError:
+        return None
+    return detector if type(detector).__name__ != "FinderDetector" else None
+
+
+def validation_settings(denoiser: Denoiser, steps: int, audio_scale: float | None = None) -> Settings:
+    """DDIM with the checkpoint's guidance."""
+    diffusion = denoiser.diffusion
+    scale = diffusion.audio_scale if audio_scale is None else audio_scale
+    return Settings(steps=steps, guidance=Guidance(audio=scale, reference=diffusion.reference_scale))
+
+
+def cut_sound(clip: Clip, denoiser: Denoiser, frames: int) -> np.ndarray:
+    """The sound (S,) of a clip's first frames, padded with silence where it is shorter."""
+    length = round(frames / denoiser.emo.config.fps * 16_000)
+    sound = clip.sound()[:length]
+    return np.pad(sound, (0, length - len(sound)))
+
+
+def speak(
+    denoiser: Denoiser,
+    frozen: Frozen,
+    clip: Clip,
+    sound: np.ndarray,
+    settings: Settings,
+    *,
+    speed: Tensor | None = None,
+) -> np.ndarray:
+    """A video from a clip's first frame, its face region and a sound: (F, S, S, 3) uint8."""
+    subject = subject_of(denoiser, frozen, clip, sound, speed)
+    latents = torch.cat(list(generate(denoiser, subject, settings)))
+    pictures = decode_frames(frozen.vae, latents)
+    return rearrange(pictures * 255, "f c h w -> f h w c").round().to(torch.uint8).cpu().numpy()
+
+
+def subject_of(
+    denoiser: Denoiser, frozen: Frozen, clip: Clip, sound: np.ndarray, speed: Tensor | None = None
+) -> Subject:
+    """Inputs as the sampler takes them."""
+    config, device = denoiser.emo.config, denoiser.emo.backbone.conv_in.weight.device
+    boxes = clip.labels.boxes * config.image_size
+    union = Box(*boxes[:, :2].min(0).tolist(), *boxes[:, 2:].max(0).tolist())
+    heard = prepare_sound(sound, clip.key)
+    return Subject(
+        reference=encode_pictures(frozen.vae, clip.pictures()[:1], device)[0],
+        audio=AudioFeatures(heard, frozen.audio_encoder, fps=config.fps, window=config.audio.window),
+        mask=region_mask(union, config.image_size, config.mask_size).to(device),
+        speed=speed,
+    )
