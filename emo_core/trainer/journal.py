@@ -17,11 +17,13 @@ class Journal:
     A resumed run first forgets what was written after the checkpoint, so that every step stands once.
     """
 
-    def __init__(self, run: Path, *, step: int) -> None:
-        """Prepare to go on after `step`."""
+    def __init__(self, run: Path | None, *, step: int) -> None:
+        """Prepare to go on after `step`; without a folder nothing is written (all processes but the first)."""
         self._run, self._step = run, step
 
     def __enter__(self) -> "Journal":
+        if self._run is None:
+            return self
         from torch.utils.tensorboard import SummaryWriter
 
         self._run.mkdir(parents=True, exist_ok=True)
@@ -35,6 +37,8 @@ class Journal:
 
     def write(self, step: int, **numbers: Any) -> None:
         """Report numbers, and words that go to the log alone."""
+        if self._run is None:
+            return
         self._file.write(json.dumps({"step": step, **numbers}) + "\n")
         self._file.flush()
         for name, value in numbers.items():
@@ -48,8 +52,9 @@ class Journal:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._file.close()
-        self._board.close()
+        if self._run is not None:
+            self._file.close()
+            self._board.close()
 
 
 def read_log(run: Path) -> list[dict[str, Any]]:

@@ -93,8 +93,7 @@ class Batches(IterableDataset):
 def load_batches(batches: Batches) -> DataLoader:
     """Read in worker processes, a few batches ahead."""
     workers = batches.sampler.stage.workers
-    # Forked workers of a multi-threaded parent can hang; fresh ones cost seconds, once.
-    extra = {"multiprocessing_context": "spawn", "prefetch_factor": 4} if workers else {}
+    extra = {"prefetch_factor": 4} if workers else {}
     return DataLoader(batches, batch_size=None, num_workers=workers, **extra)
 
 

@@ -157,12 +157,21 @@ def _typed(name: str, value: Any, kind: Any) -> Any:
     elif isinstance(kind, types.GenericAlias):
         accepted, kinds, value = isinstance(value, (list, tuple)), "a list", tuple(value) if value else ()
     elif kind is float:
+        value = _number(value)
         accepted, kinds = isinstance(value, (int, float)) and not isinstance(value, bool), "a number"
     else:
         accepted, kinds = type(value) is kind, kind.__name__
     if not accepted:
         raise InputError(f"config: {name} is {value!r}; expected {kinds}")
     return value
+
+
+def _number(value: Any) -> Any:
+    """YAML reads 1e-4 as a word; it takes 1.0e-4 for a number."""
+    try:
+        return float(value) if isinstance(value, str) else value
+    except ValueError:
+        return value
 
 
 STAGES = {

@@ -109,9 +109,7 @@ class _Run:
             found = state.latest(trainee.run)
             _load(self.accelerator, found)
             self.progress = state.read_progress(found)
-        main = self.accelerator.is_main_process
-        # Other processes keep no journal worth reading.
-        self.log_folder = trainee.run if main else trainee.run / f".process-{self.accelerator.process_index}"
+        self.log_folder = trainee.run if self.accelerator.is_main_process else None
 
     def loop(self, journal: Journal, stopped: Callable[[], bool], validate: Validate | None) -> None:
         """Train until the limits are reached."""
@@ -237,6 +235,8 @@ def _accelerator(stage: StageConfig) -> Accelerator:
     # ReferenceNet's last layers feed motion frames alone, which a batch of first clips has none of.
     unsure = "reference_net" in stage.trains and stage.follow
     return Accelerator(
+        # Said outright, several processes on CPUs find each other.
+        cpu=not (torch.cuda.is_available() or torch.backends.mps.is_available()),
         mixed_precision=precision_of(stage.precision),
         gradient_accumulation_steps=stage.accumulate,
         kwargs_handlers=[DistributedDataParallelKwargs(find_unused_parameters=unsure)],

@@ -1,6 +1,7 @@
 """`python -m emo_core.trainer cache|train|export`."""
 
 import argparse
+import os
 import sys
 from pathlib import Path
 
@@ -85,11 +86,14 @@ def _train(args: argparse.Namespace) -> None:
     limits = Limits(steps=args.max_steps, minutes=args.max_minutes)
     _check_folder(args, stage)
     trainee = begin(dataset, args.init, args.out, stage, audio_encoder=args.audio_encoder, fresh=args.fresh)
-    write_run(args.out, args.init, args.audio_encoder, options_of(stage), args.data)
+    first = os.environ.get("RANK", "0") == "0"  # Of the processes that accelerate or torchrun started.
+    if first and not args.resume:
+        write_run(args.out, args.init, args.audio_encoder, options_of(stage), args.data)
     clips, other = fixed_clips(dataset)
     validation = Validation(tuple(clips), other, stage, trainee.frozen, args.out / "validation", landmarks_detector())
     done = train(trainee, stage, limits, resume=args.resume, validate=validation)
-    sys.stdout.write(f"{args.out}: stage {stage.stage}, {done.step} steps in {done.seconds / 60:.1f} minutes\n")
+    if first:
+        sys.stdout.write(f"{args.out}: stage {stage.stage}, {done.step} steps in {done.seconds / 60:.1f} minutes\n")
 
 
 def stage_config(name: str, file: Path | None, settings: list[str]) -> StageConfig:

@@ -27,6 +27,7 @@ def draw_clip(key: str, frames: int = 20, seed: int = 0) -> Clip:
         mouth = (abs(columns - x) < 8) & (abs(rows - y - 8) < half)
         pictures[t] = np.where(face[..., None], skin, background)
         pictures[t][mouth] = 30
+        pictures[t][:8] = 40 + 8 * t  # No two frames are alike.
         radius = SIZE / 3.5
         boxes[t] = [x - radius, y - radius, x + radius, y + radius]
         mouths[t] = [x - 8, y + 8 - half, x + 8, y + 8 + half]

@@ -1,0 +1,107 @@
+"""The order of samples: the seed's alone, whatever the number of processes, workers and restarts."""
+
+from itertools import islice
+
+import pytest
+import torch
+
+from emo_core.errors import InputError
+from emo_core.trainer.examples import Sampler
+from emo_core.trainer.lanes import Batches, Lane, check_dataset, load_batches
+from emo_core.trainer.shards import Dataset
+from emo_core.trainer.stages import STAGES
+from tests.conftest import CONFIG
+from tests.trainer.synthetic import write_dataset
+
+STAGE = STAGES["2"].with_options({"batch": 2, "workers": 0})
+
+
+def take(dataset, count, stage=STAGE, **place):
+    return list(islice(iter(load_batches(Batches(dataset, Sampler(CONFIG, stage), **place))), count))
+
+
+def same(a, b) -> bool:
+    return a.keys == b.keys and all(
+        torch.equal(getattr(a, name), getattr(b, name)) for name in ("latents", "noise", "timesteps", "mask", "weight")
+    )
+
+
+def test_two_processes_see_what_one_sees(dataset):
+    one = take(dataset, 6)
+    single = STAGE.with_options({"batch": 1})
+    halves = [take(dataset, 6, single, rank=rank, processes=2) for rank in range(2)]
+    for whole, first, second in zip(one, *halves, strict=True):
+        assert whole.keys == first.keys + second.keys
+        assert torch.equal(whole.noise, torch.cat([first.noise, second.noise]))
+
+
+@pytest.mark.parametrize("consumed", [1, 5, 13])
+def test_a_restart_repeats_nothing_and_skips_nothing(dataset, consumed):
+    whole = take(dataset, consumed + 4)
+    rest = take(dataset, 4, consumed=consumed)
+    assert all(same(a, b) for a, b in zip(whole[consumed:], rest, strict=True))
+
+
+def test_a_restart_with_worker_processes(dataset):
+    stage = STAGE.with_options({"workers": 2})
+    whole, rest = take(dataset, 5, stage), take(dataset, 2, stage, consumed=3)
+    assert all(same(a, b) for a, b in zip(whole[3:], rest, strict=True))
+
+
+def test_an_epoch_shows_every_clip_once_in_new_order(dataset):
+    lane = Lane(dataset, Sampler(CONFIG, STAGE), 0, 2)
+    keys = [batch.keys[0] for batch in islice(lane.samples(0), 12)]
+    assert sorted(keys[:6]) == sorted(keys[6:]) and len(set(keys[:6])) == 6
+    assert keys[:6] != keys[6:]
+
+
+def test_enough_shards_are_shared_out(tmp_path):
+    dataset = write_dataset(tmp_path, clips=4, shards=4, held_out=0)
+    lanes = [Lane(dataset, Sampler(CONFIG, STAGE), index, 2) for index in range(2)]
+    seen = [{batch.keys[0] for batch in islice(lane.samples(0), 6)} for lane in lanes]
+    assert not seen[0] & seen[1] and len(seen[0] | seen[1]) == 4
+
+
+def test_held_out_clips_are_not_trained_on(dataset):
+    keys = {key for batch in take(dataset, 20) for key in batch.keys}
+    assert "clip6-000" not in keys and len(keys) == 6
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"size": 128}, "has 128 pixels at 25 fps, the model 64 at 25; prepare it with --size 64"),
+        ({"fps": 30.0}, "has 64 pixels at 30 fps"),
+        ({"shortest": 3}, "has a clip of 3 frames, a sample takes 4"),
+        ({"shards": ()}, "no clips to train on"),
+    ],
+)
+def test_a_dataset_that_does_not_fit(plain, changes, message):
+    from dataclasses import replace
+
+    with pytest.raises(InputError, match=message):
+        check_dataset(replace(plain, **changes), CONFIG, CONFIG.temporal.frames)
+
+
+def test_a_broken_shard_is_named(tmp_path):
+    dataset = write_dataset(tmp_path, clips=2, held_out=0)
+    file = tmp_path / dataset.shards[0].name
+    file.write_bytes(file.read_bytes()[:3000])
+    with pytest.raises(Exception, match=r"broken|train-000000\.tar"):
+        take(dataset, 3)
+
+
+def test_datasets_that_cannot_be_opened(tmp_path):
+    with pytest.raises(InputError, match=r"no dataset\.json in"):
+        Dataset.open(tmp_path)
+    (tmp_path / "dataset.json").write_text("{")
+    with pytest.raises(InputError, match="cannot be read"):
+        Dataset.open(tmp_path)
+    (tmp_path / "dataset.json").write_text('{"format": "emo-dataset-9", "shards": []}')
+    with pytest.raises(InputError, match="not of format"):
+        Dataset.open(tmp_path)
+    dataset = write_dataset(tmp_path / "whole", clips=2, held_out=0)
+    (tmp_path / "whole" / dataset.shards[0].name).unlink()
+    with pytest.raises(InputError, match="lacks 1 of its shards"):
+        Dataset.open(tmp_path / "whole")
+    assert Dataset.open(write_dataset(tmp_path / "again").folder).shards[0].sources
