@@ -1,4 +1,4 @@
-"""Face detection behind a small protocol; MediaPipe is the detector that comes with the pack."""
+"""Face detection behind a small protocol: MediaPipe where it is installed, else the pack's own finder."""
 
 import importlib.util
 import os
@@ -27,14 +27,17 @@ BUNDLE = Path(__file__).resolve().parents[2] / "models" / "face_landmarker.task"
 class Face:
     """One found face."""
 
-    landmarks: np.ndarray
-    """(478, 3) MediaPipe's face mesh: x right, y down, z away, all in pixels, not rounded."""
+    box: Box
+    """Brow to chin, ear to ear, in pixels of the picture."""
+    landmarks: np.ndarray | None = None
+    """(478, 3) MediaPipe's face mesh: x right, y down, z away, all in pixels, not rounded; None from a detector that
+    finds only boxes."""
 
-    @property
-    def box(self) -> Box:
-        """Around all landmarks: brow to chin, ear to ear."""
-        (left, top), (right, bottom) = self.landmarks[:, :2].min(0), self.landmarks[:, :2].max(0)
-        return Box(float(left), float(top), float(right), float(bottom))
+    @classmethod
+    def of_mesh(cls, landmarks: np.ndarray) -> "Face":
+        """The face of a mesh; its box goes around all landmarks."""
+        (left, top), (right, bottom) = landmarks[:, :2].min(0), landmarks[:, :2].max(0)
+        return cls(Box(float(left), float(top), float(right), float(bottom)), landmarks)
 
 
 class FaceDetector(Protocol):
@@ -48,12 +51,12 @@ class FaceDetector(Protocol):
 class TasksDetector:
     """MediaPipe's Face Landmarker (Tasks API) with a `face_landmarker.task` bundle."""
 
-    def __init__(self, bundle: Path) -> None:
+    def __init__(self, bundle: Path, faces: int = MAX_FACES) -> None:
         from mediapipe.tasks.python import BaseOptions, vision
 
         bundle = existing_file(bundle, "face detector", "a face_landmarker.task")
         options = vision.FaceLandmarkerOptions(
-            base_options=BaseOptions(model_asset_buffer=bundle.read_bytes()), num_faces=MAX_FACES
+            base_options=BaseOptions(model_asset_buffer=bundle.read_bytes()), num_faces=faces
         )
         try:
             self._landmarker = vision.FaceLandmarker.create_from_options(options)
@@ -75,10 +78,10 @@ class TasksDetector:
 class BundledDetector:
     """MediaPipe's older Face Mesh, whose models come inside the wheel (mediapipe up to 0.10.21)."""
 
-    def __init__(self) -> None:
+    def __init__(self, faces: int = MAX_FACES) -> None:
         from mediapipe.python.solutions.face_mesh import FaceMesh
 
-        self._mesh = FaceMesh(static_image_mode=True, max_num_faces=MAX_FACES, refine_landmarks=True)
+        self._mesh = FaceMesh(static_image_mode=True, max_num_faces=faces, refine_landmarks=True)
 
     def detect(self, image: np.ndarray) -> list[Face]:
         """See `FaceDetector`."""
@@ -89,28 +92,35 @@ class BundledDetector:
         return [np.array([(p.x, p.y, p.z) for p in face.landmark]) for face in found]
 
 
-def make_detector(bundle: Path | None = None) -> FaceDetector:
-    """Choose a detector: the bundle given, one that is found, or the models inside mediapipe.
+def make_detector(bundle: Path | None = None, *, landmarks: bool = False) -> FaceDetector:
+    """Choose a detector: MediaPipe with the bundle given, one that is found, or its own models; else the built-in one.
 
     A bundle is looked for in the environment variable EMO_FACE_LANDMARKER and at `models/face_landmarker.task`.
 
+    Args:
+        bundle: a face_landmarker.task.
+        landmarks: whether they are needed; the built-in finder has none.
+
     Raises:
-        InputError: where there is neither a bundle nor a mediapipe that brings its own.
+        InputError: where the bundle cannot be used, only MediaPipe would do, or the built-in finder's weights are gone.
+        CheckpointError: where those weights are broken.
     """
     if importlib.util.find_spec("mediapipe") is None:
-        raise InputError(
-            "face detector: mediapipe is not installed; `pip install mediapipe==0.10.21`, or give the face region "
-            "by hand (x,y,w,h) or none"
+        problem = "mediapipe is not installed; `pip install mediapipe==0.10.21`"
+    else:
+        found = bundle or _found_bundle()
+        if found is not None:
+            return TasksDetector(found)
+        if importlib.util.find_spec("mediapipe.python") is not None:
+            return BundledDetector()
+        problem = (
+            f"this mediapipe brings no models; put a face_landmarker.task at {BUNDLE}, or name one in {BUNDLE_VARIABLE}"
         )
-    bundle = bundle or _found_bundle()
-    if bundle is not None:
-        return TasksDetector(bundle)
-    if importlib.util.find_spec("mediapipe.python") is None:
-        raise InputError(
-            f"face detector: this mediapipe brings no models; put a face_landmarker.task at {BUNDLE}, name one in "
-            f"{BUNDLE_VARIABLE}, or give the face region by hand (x,y,w,h) or none"
-        )
-    return BundledDetector()
+    if landmarks or bundle is not None:
+        raise InputError(f"face detector: {problem} (the built-in face finder gives no landmarks and takes no bundle)")
+    from .finder import FinderDetector
+
+    return FinderDetector()
 
 
 def _found_bundle() -> Path | None:
@@ -131,5 +141,5 @@ def _search(meshes: Callable[[np.ndarray], list[np.ndarray]], image: np.ndarray)
         if found:
             break
     size = np.array([searched.shape[1], searched.shape[0], searched.shape[1]])
-    faces = [Face((points * size - [pad, pad, 0]) * (width / small.shape[1])) for points in found]
+    faces = [Face.of_mesh((points * size - [pad, pad, 0]) * (width / small.shape[1])) for points in found]
     return sorted(faces, key=lambda face: -face.box.width * face.box.height)

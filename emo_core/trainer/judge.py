@@ -39,14 +39,17 @@ class Rules:
     """Mean brightness of the face, 0 .. 255."""
     speech: float = 0.15
     """Share of frames with speech."""
+    sync_seconds: float = 6.0
+    """Shorter pieces are not judged by their sync: by chance, every tenth fits best at a wrong shift."""
     sync_lag: float = 0.12
     """Seconds by which sound and mouth may differ, if they clearly agree elsewhere."""
     sync_clear: float = 0.45
     """Correlation of mouth and loudness from which an agreement elsewhere is clear, if it also beats the unshifted one by
     twice what chance gives in so short a piece."""
+    sync_moves: float = 0.004
+    """Spread of the mouth opening below which a mouth is too still to be late."""
     sync_none: float = 0.05
-    """With at least `sync_seconds` of speech, mouth and loudness must correlate more than this at some shift."""
-    sync_seconds: float = 6.0
+    """Mouth and loudness must correlate more than this at some shift."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,12 +91,16 @@ def judge(labels: Labels, luma: float, sound: np.ndarray, *, fps: float, side: f
 
 
 def _judge_sync(opening: np.ndarray, loud: np.ndarray, fps: float, rules: Rules) -> Rejection | None:
+    seconds = len(opening) / fps
+    if seconds < rules.sync_seconds:
+        return None
     late, best, straight = lag(opening, loud, fps)
-    chance = 1 / np.sqrt(2 * (SYLLABLES[1] - SYLLABLES[0]) * len(opening) / fps)
-    if best > rules.sync_clear and abs(late) > rules.sync_lag and best > straight + 2 * chance:
+    chance = 1 / np.sqrt(2 * (SYLLABLES[1] - SYLLABLES[0]) * seconds)
+    clear = opening.std() > rules.sync_moves and best > max(rules.sync_clear, straight + 2 * chance)
+    if clear and abs(late) > rules.sync_lag:
         return Rejection(
             "bad sync", f"the sound is {late * 1000:+.0f} ms late (correlation {best:.2f}, unshifted {straight:.2f})"
         )
-    if best < rules.sync_none and len(opening) > rules.sync_seconds * fps:
+    if best < rules.sync_none:
         return Rejection("bad sync", f"the mouth does not follow the sound (correlation {best:.2f})")
     return None

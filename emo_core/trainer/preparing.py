@@ -99,7 +99,7 @@ def prepare(
     Raises:
         InputError: where the folder holds a dataset of another recipe, or nothing could be kept.
     """
-    make_detector(face_model)  # Say what is missing before any work is done.
+    make_detector(face_model, landmarks=True)  # Say what is missing before any work is done.
     for folder in ("reports", "pending"):
         (out / folder).mkdir(parents=True, exist_ok=True)
     _same_recipe(out, recipe)
@@ -137,7 +137,7 @@ def _report(out: Path, key: str) -> Path:
 
 def _work(todo: dict[str, Path], out: Path, recipe: Recipe, workers: int, face_model: Path | None) -> Iterator[None]:
     if workers <= 1:
-        detector = make_detector(face_model)
+        detector = make_detector(face_model, landmarks=True)
         for key, path in todo.items():
             yield prepare_source(path, key, out, recipe, detector)
         return
@@ -157,7 +157,7 @@ def _work(todo: dict[str, Path], out: Path, recipe: Recipe, workers: int, face_m
 
 def _work_alone(path: Path, key: str, out: Path, recipe: Recipe, face_model: Path | None) -> None:
     silence_native_logs()
-    prepare_source(path, key, out, recipe, make_detector(face_model))
+    prepare_source(path, key, out, recipe, make_detector(face_model, landmarks=True))
 
 
 def prepare_source(path: Path, key: str, out: Path, recipe: Recipe, detector: FaceDetector) -> None:

@@ -99,12 +99,11 @@ def fixed_clips(dataset: Dataset) -> tuple[list[Clip], Clip]:
 
 
 def landmarks_detector(face_model: Path | None = None) -> FaceDetector | None:
-    """MediaPipe, or None where only the built-in face finder is at hand, which gives no landmarks."""
+    """MediaPipe, or None where it is not at hand: the built-in face finder gives no landmarks."""
     try:
-        detector = make_detector(face_model)
+        return make_detector(face_model, landmarks=True)
     except InputError:
         return None
-    return detector if type(detector).__name__ != "FinderDetector" else None
 
 
 def validation_settings(denoiser: Denoiser, steps: int, audio_scale: float | None = None) -> Settings:

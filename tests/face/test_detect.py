@@ -9,6 +9,7 @@ from PIL import Image
 from emo_core.errors import InputError
 from emo_core.face import detect
 from emo_core.face.detect import BundledDetector, TasksDetector, make_detector
+from emo_core.face.finder import FinderDetector
 from emo_core.face.portrait import load_portrait
 from emo_core.face.region import RegionRequest, find_face
 from tests.conftest import DATA
@@ -87,7 +88,18 @@ def test_choice_of_detector(monkeypatch, tmp_path):
         assert isinstance(make_detector(), TasksDetector)
 
 
-def test_without_mediapipe_the_error_says_what_to_do(monkeypatch):
+def test_without_mediapipe_the_built_in_finder_is_used(monkeypatch, tmp_path):
     monkeypatch.setattr(detect.importlib.util, "find_spec", lambda name: None)
-    with pytest.raises(InputError, match=r"mediapipe is not installed.*by hand"):
-        make_detector()
+    assert isinstance(make_detector(), FinderDetector)
+    for arguments in ({"bundle": tmp_path / "face_landmarker.task"}, {"landmarks": True}):
+        with pytest.raises(InputError, match=r"mediapipe is not installed.*pip install.*no landmarks"):
+            make_detector(**arguments)
+
+
+def test_mediapipe_without_models_gives_way_to_the_built_in_finder(monkeypatch, tmp_path):
+    monkeypatch.delenv(detect.BUNDLE_VARIABLE, raising=False)
+    monkeypatch.setattr(detect, "BUNDLE", tmp_path / "none.task")
+    monkeypatch.setattr(detect.importlib.util, "find_spec", lambda name: None if "." in name else object())
+    assert isinstance(make_detector(), FinderDetector)
+    with pytest.raises(InputError, match=r"brings no models; put a face_landmarker.task at"):
+        make_detector(landmarks=True)
