@@ -32,7 +32,7 @@ fix: $(READY)
 bench: $(READY)
 	$(RUN) -m scripts.bench
 
-$(READY): requirements.txt requirements-face.txt requirements-dev.txt constraints.txt
+$(READY): requirements.txt requirements-face.txt requirements-train.txt requirements-dev.txt constraints.txt
 	$(PYTHON) -m venv $(VENV)
 	$(RUN) -m pip install --quiet --upgrade pip
 	$(RUN) -m pip install --quiet --requirement requirements-dev.txt --constraint constraints.txt

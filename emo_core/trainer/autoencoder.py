@@ -23,7 +23,7 @@ MAX_PICTURES = 4000
 """Pictures held in memory, spread evenly over the dataset."""
 CROP = 128
 """Pixels; smaller pictures are taken whole."""
-MOUTH_WEIGHT = 4.0
+MOUTH_WEIGHT = 10.0
 NOISE = 0.05
 """Standard deviation of the noise on latents: what the diffusion model leaves behind."""
 MOMENTS = 0.05

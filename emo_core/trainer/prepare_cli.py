@@ -25,6 +25,8 @@ def add_parser(commands: argparse._SubParsersAction) -> None:
     add("--expand", type=float, default=DEFAULT.expand, help="square over face box (default: 1.8; stage 0 wants 3)")
     add("--workers", type=int, default=os.cpu_count() or 1, help="processes (default: one per core)")
     add("--held-out", type=float, default=0.05, help="share of the videos kept for validation (default: 0.05)")
+    add("--hold-out", nargs="+", default=[], metavar="PATTERN",
+        help="file names to keep for validation instead, such as 's26_*': all videos of a person")  # fmt: skip
     add("--min-seconds", type=float, default=RULES.min_seconds, help="shorter pieces are rejected (default: 1.5)")
     add("--max-seconds", type=float, default=RULES.max_seconds, help="longer ones are cut in parts (default: 12)")
     add("--face-model", type=Path, help="a face_landmarker.task for MediaPipe")
@@ -41,6 +43,7 @@ def _run(args: argparse.Namespace) -> None:
         recipe,
         workers=args.workers,
         held_out=args.held_out,
+        hold_out=tuple(args.hold_out),
         face_model=args.face_model,
     )
     sys.stdout.write((json.dumps(asdict(summary)) if args.json else _table(summary, args.out)) + "\n")

@@ -15,6 +15,7 @@ from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import asdict, dataclass, replace
+from fnmatch import fnmatch
 from multiprocessing import get_context
 from pathlib import Path
 
@@ -84,6 +85,7 @@ def prepare(
     *,
     workers: int = 1,
     held_out: float = 0.05,
+    hold_out: tuple[str, ...] = (),
     face_model: Path | None = None,
 ) -> Summary:
     """Turn videos into a dataset, or add them to one of the same recipe.
@@ -94,6 +96,7 @@ def prepare(
         recipe: rate, size and limits.
         workers: processes.
         held_out: share of the sources that is kept for validation, chosen by their names' hash.
+        hold_out: patterns of file names (`s26_*`) that are kept for it instead, so that whole people can be left out.
         face_model: a face_landmarker.task for MediaPipe.
 
     Raises:
@@ -108,7 +111,7 @@ def prepare(
     with tqdm(total=len(keys), initial=len(keys) - len(todo), desc="prepare", unit="video", disable=None) as bar:
         for _ in _work(todo, out, recipe, workers, face_model):
             bar.update()
-    dataset = pack(out, recipe, held_out)
+    dataset = pack(out, recipe, held_out, hold_out)
     summary = _summary(out, dataset)
     write_json(out / "summary.json", asdict(summary))
     if not summary.kept:
@@ -168,7 +171,7 @@ def prepare_source(path: Path, key: str, out: Path, recipe: Recipe, detector: Fa
     write_json(_report(out, key), {"file": str(path), "pieces": [asdict(piece) for piece in pieces]})
 
 
-def pack(out: Path, recipe: Recipe, held_out: float) -> Dataset:
+def pack(out: Path, recipe: Recipe, held_out: float, hold_out: tuple[str, ...]) -> Dataset:
     """Move pending clips into shards, and write `dataset.json`.
 
     A shard counts from the moment `dataset.json` names it; files that it does not name are left over from a killed run.
@@ -180,7 +183,8 @@ def pack(out: Path, recipe: Recipe, held_out: float) -> Dataset:
     for stray in (path for path in out.glob("*.tar") if path.name not in known):
         stray.unlink()
     pending = sorted((out / "pending").glob("*.tar"))
-    groups = _splits([path for path in pending if path.stem not in packed], held_out)
+    fresh = [path for path in pending if path.stem not in packed]
+    groups = _splits_by_name(out, fresh, hold_out) if hold_out else _splits(fresh, held_out)
     if any(groups.values()):
         shards = [shard for split, tars in groups.items() for shard in _write_shards(out, split, tars, len(known))]
         dataset = _measured(dataset.with_shards(shards))
@@ -195,6 +199,12 @@ def _splits(tars: list[Path], held_out: float) -> dict[str, list[Path]]:
     chosen = [tar for tar in tars if hashes[tar] < held_out]
     if not chosen and held_out > 0 and len(tars) >= ENOUGH:
         chosen = [min(tars, key=hashes.__getitem__)]
+    return {TRAIN: [tar for tar in tars if tar not in chosen], HELD_OUT: chosen}
+
+
+def _splits_by_name(out: Path, tars: list[Path], patterns: tuple[str, ...]) -> dict[str, list[Path]]:
+    names = {tar: Path(json.loads(_report(out, tar.stem).read_text())["file"]).name for tar in tars}
+    chosen = [tar for tar in tars if any(fnmatch(names[tar], pattern) for pattern in patterns)]
     return {TRAIN: [tar for tar in tars if tar not in chosen], HELD_OUT: chosen}
 
 

@@ -113,12 +113,19 @@ def save_checkpoint(
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         save_file(weights, temporary, metadata)
+        temporary.chmod(0o666 & ~_umask())  # safetensors writes files that only their owner may read.
         os.replace(temporary, path)
     except (OSError, SafetensorError) as error:
         raise InputError(f"checkpoint: cannot write {path}: {error}") from error
     finally:
         if temporary.exists():
             temporary.unlink()
+
+
+def _umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask
 
 
 def read_metadata(path: Path) -> dict[str, str]:

@@ -242,6 +242,13 @@ def test_a_run_killed_between_packing_and_tidying_counts_no_clip_twice(videos, t
     assert Dataset.open(tmp_path).clips(TRAIN) == 2
 
 
+def test_whole_people_can_be_held_out(videos, tmp_path):
+    prepare(find_videos([videos])[:3], tmp_path, SMALL, hold_out=("video 1*", "*2.mp4"))
+    dataset = Dataset.open(tmp_path)
+    assert {clip.about["file"] for clip in read_clips(dataset, HELD_OUT)} == {"video 1.mp4", "video 2.mp4"}
+    assert dataset.clips(TRAIN) == 1
+
+
 def test_worker_processes_make_the_same(videos, tmp_path):
     found = find_videos([videos])[:2]
     prepare(found, tmp_path / "one", SMALL, held_out=0)
@@ -251,7 +258,9 @@ def test_worker_processes_make_the_same(videos, tmp_path):
 
 
 def test_the_command_line(videos, tmp_path, capsys, portrait):
-    assert main(["prepare", str(videos), "--out", str(tmp_path / "d"), "--size", "128", "--workers", "1", "--json"]) == 0
+    assert (
+        main(["prepare", str(videos), "--out", str(tmp_path / "d"), "--size", "128", "--workers", "1", "--json"]) == 0
+    )
     assert json.loads(capsys.readouterr().out)["kept"] == 6
     (tmp_path / "empty").mkdir()
     silent = write(tmp_path / "silent.mp4", [portrait] * 40)

@@ -126,7 +126,9 @@ def test_a_full_disk_leaves_the_last_checkpoint_whole(dataset, checkpoint, tmp_p
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr("emo_core.trainer.train.save_file", full)
-    with pytest.raises(InputError, match=r"cannot write .*step-00000008 .*No space left.*last whole checkpoint is .*04"):
+    with pytest.raises(
+        InputError, match=r"cannot write .*step-00000008 .*No space left.*last whole checkpoint is .*04"
+    ):
         run(dataset, checkpoint, tmp_path, 8, resume=True)
     assert [path.name for path in (tmp_path / "checkpoints").iterdir()] == ["step-00000004"]
     assert all(torch.equal(kept[key], value) for key, value in weights(tmp_path).items())
@@ -224,11 +226,11 @@ def test_the_command_line_refuses_what_cannot_work(dataset, checkpoint, tmp_path
 
 
 def test_a_batch_moves_whole(dataset):
+    import numpy as np
+
     from emo_core.trainer.examples import Sampler
     from emo_core.trainer.shards import TRAIN, read_clips
     from tests.conftest import CONFIG
-
-    import numpy as np
 
     batch = Sampler(CONFIG, STAGE).draw(next(read_clips(dataset, TRAIN)), np.random.default_rng(0))
     moved = batch.to(torch.device("meta"))
