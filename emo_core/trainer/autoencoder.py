@@ -28,7 +28,8 @@ NOISE = 0.05
 """Standard deviation of the noise on latents: what the diffusion model leaves behind."""
 MOMENTS = 0.05
 """Weight of the pull towards unit variance."""
-WARM_UP, BEST_DECAY = 200, 0.999
+WARM_UP, BEST_DECAY = 0.03, 0.999
+"""Share of the run until the full learning rate; slowest decay of the moving average."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +103,7 @@ def train_autoencoder(
     device, start, step = chosen[0].device, time.monotonic(), 0
     while (share := _share(start, step, minutes, steps)) < 1:
         for group in optimiser.param_groups:
-            group["lr"] = rate * min(1.0, (step + 1) / WARM_UP) * max(0.01, 0.5 * (1 + math.cos(math.pi * share)))
+            group["lr"] = rate * min(1.0, 0.01 + share / WARM_UP) * max(0.01, 0.5 * (1 + math.cos(math.pi * share)))
         images, weight = (part.to(device) for part in crops(pictures, batch, rng))
         with torch.autocast(device.type, torch.bfloat16, enabled=device.type == "cuda"):
             latents = vae.encode(images)

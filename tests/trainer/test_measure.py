@@ -1,0 +1,121 @@
+"""Numbers about videos, on videos whose numbers are known; and the parts of `overfit`."""
+
+import numpy as np
+import pytest
+import torch
+
+from emo_core.errors import InputError
+from emo_core.face.portrait import load_portrait
+from emo_core.models.vae import VAE
+from emo_core.sampling.denoiser import Denoiser
+from emo_core.trainer.autoencoder import crops, read_pictures, sharpness, train_autoencoder
+from emo_core.trainer.begin import frozen_parts
+from emo_core.trainer.journal import Journal, read_log
+from emo_core.trainer.measure import agreement, nearness, psnr, shuffle_sound
+from emo_core.trainer.overfit import SHARES, Plan, stage_of
+from emo_core.trainer.shards import HELD_OUT, TRAIN
+from emo_core.trainer.sheet import contact_sheet
+from emo_core.trainer.stages import STAGES
+from emo_core.trainer.sync import correlation
+from emo_core.trainer.validate import Validation, fixed_clips
+from emo_core.weights.checkpoint import load_checkpoint
+from tests.conftest import CONFIG, ROOT
+
+
+def test_psnr_by_hand():
+    true = np.full((2, 4, 4, 3), 100, np.uint8)
+    assert psnr(true + 10, true) == pytest.approx(10 * np.log10(255**2 / 100))
+    assert psnr(true, true) > 100
+
+
+def test_correlation():
+    a = np.sin(np.arange(50) / 5)
+    assert correlation(a, 3 * a + 2) == pytest.approx(1)
+    assert correlation(a, -a) == pytest.approx(-1)
+    assert correlation(a, np.ones(50)) == 0
+    gaps = a.copy()
+    gaps[::5] = np.nan
+    assert agreement(gaps, 2 * a) == pytest.approx(1)
+    assert np.isnan(agreement(np.full(50, np.nan), a))
+
+
+def test_shuffled_sound_is_the_same_sound_elsewhere():
+    sound = np.arange(1200.0)
+    shuffled = shuffle_sound(sound)
+    assert sorted(shuffled) == sound.tolist()
+    assert np.mean(shuffled == sound) < 0.5
+
+
+def test_a_video_is_near_to_itself():
+    pytest.importorskip("mediapipe.python.solutions", reason="this mediapipe brings no models")
+    from PIL import Image
+
+    from emo_core.face.detect import BundledDetector
+
+    face = Image.fromarray(load_portrait(ROOT / "assets" / "portrait.png"))
+    true = np.stack([np.asarray(face.rotate(t)) for t in range(6)])
+    found = nearness(true, None, true, BundledDetector())
+    assert found.psnr > 90 and found.found == 1 and found.spread == pytest.approx(1)
+    assert found.yaw == pytest.approx(1) and np.isnan(found.opening_shuffled)
+    noise = np.random.default_rng(0).integers(0, 255, true.shape, dtype=np.uint8)
+    lost = nearness(noise, None, true, BundledDetector())
+    assert lost.found == 0 and np.isnan(lost.opening)
+
+
+def test_the_sheet_shows_true_over_made():
+    true, made = np.full((7, 8, 8, 3), 200, np.uint8), np.full((9, 8, 8, 3), 50, np.uint8)
+    sheet = np.asarray(contact_sheet(true, made, columns=3, side=16))
+    assert sheet.shape == (32, 48, 3)
+    assert sheet[:16].min() == 200 and sheet[16:].max() == 50
+
+
+def test_the_autoencoder_learns(plain):
+    torch.manual_seed(0)
+    vae = VAE(CONFIG.vae)
+    pictures = read_pictures(plain, HELD_OUT)
+    before = sharpness(vae, pictures).whole
+    trained, found = train_autoencoder(vae, plain, steps=120, batch=4)
+    assert found.whole > before + 3
+    assert not any(p.requires_grad for p in trained.parameters())
+
+
+def test_the_decoder_alone_leaves_latents_as_they_are(plain):
+    torch.manual_seed(0)
+    vae = VAE(CONFIG.vae)
+    image = torch.rand(1, 3, 64, 64)
+    before = vae.encode(image).detach()
+    trained, _ = train_autoencoder(vae, plain, steps=5, batch=2, decoder_only=True)
+    assert torch.equal(trained.encode(image), before)
+
+
+def test_crops_weigh_the_mouth(plain):
+    images, weight = crops(read_pictures(plain, TRAIN), 16, np.random.default_rng(0))
+    assert images.shape == (16, 3, 64, 64) and weight.shape == (16, 1, 64, 64)
+    assert images.abs().max() <= 1 and weight.max() > 1
+
+
+def test_the_autoencoder_needs_an_end_and_the_right_kind(plain):
+    with pytest.raises(InputError, match="give --max-steps or --max-minutes"):
+        train_autoencoder(VAE(CONFIG.vae), plain)
+
+
+def test_validation_says_loss_and_shows_a_video(dataset, checkpoint, tmp_path):
+    model = load_checkpoint(checkpoint)
+    stage = STAGES["2"].with_options({"validation_steps": 2})
+    clips, other = fixed_clips(dataset)
+    assert [clip.key for clip in clips] == ["clip6-000"]
+    validation = Validation(tuple(clips), other, stage, frozen_parts(model, None), tmp_path / "validation", None)
+    with Journal(tmp_path, step=0) as journal:
+        validation(7, Denoiser(model.emo), journal)
+        validation(7, Denoiser(model.emo), journal)
+    lines = read_log(tmp_path)
+    assert lines[0]["validation_loss"] == lines[1]["validation_loss"] > 0
+    assert (tmp_path / "validation" / "step-00000007.jpg").is_file()
+
+
+def test_the_recipe_uses_all_its_time_and_every_stage(tmp_path):
+    assert sum(SHARES.values()) == pytest.approx(1)
+    plan = Plan(video=tmp_path / "a.mp4", out=tmp_path, init=tmp_path / "b.safetensors")
+    stages = [stage_of(name, plan) for name in STAGES]
+    assert [stage.stage for stage in stages] == ["1", "2", "3"]
+    assert "audio" not in stages[2].trains
