@@ -4,12 +4,10 @@ VENV := .venv
 RUN := $(VENV)/bin/python
 READY := $(VENV)/.ready
 OUT ?= output/demo.mp4
-# mediapipe has no wheel with models inside for Python 3.13 and later; there the demo names the face's place itself.
-REGION = $(shell $(RUN) -c "import sys; print('auto' if sys.version_info < (3, 13) else '72,75,110,138')")
 
 .PHONY: demo test check fix bench slow gpu
 demo: $(READY)
-	$(RUN) -m emo_core animate --portrait assets/portrait.png --audio assets/voice.wav --face-region $(REGION) --out $(OUT)
+	$(RUN) -m emo_core animate --portrait assets/portrait.png --audio assets/voice.wav --out $(OUT)
 
 test: $(READY)
 	$(RUN) -m pytest -q

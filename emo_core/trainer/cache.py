@@ -4,7 +4,6 @@ Training then reads a hundredth of the numbers and runs neither autoencoder nor 
 """
 
 import hashlib
-import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -73,10 +72,17 @@ def cache(dataset: Dataset, encoders: Encoders, out: Path) -> Dataset:
             if (out / shard.name).is_file():
                 bar.update(shard.clips)
                 continue
-            write_clips(out / shard.name, _encoded(dataset, shard, encoders, bar))
+            _write(out / shard.name, _encoded(dataset, shard, encoders, bar))
     cached = replace(dataset, folder=out, cache=fingerprint)
     cached.save()
     return cached
+
+
+def _write(path: Path, clips: Iterator[Clip]) -> None:
+    try:
+        write_clips(path, clips)
+    except OSError as error:
+        raise InputError(f"out: cannot write {path} ({error}); make room, and the same command goes on") from error
 
 
 def check_cache(dataset: Dataset, encoders: Encoders) -> None:
@@ -102,9 +108,7 @@ def _begin(out: Path, fingerprint: str) -> None:
         out.mkdir(parents=True, exist_ok=True)
         mark.write_text(fingerprint)
     except OSError as error:
-        raise InputError(
-            f"out: cannot write {out} ({error}); {shutil.disk_usage(Path.cwd()).free >> 20} MB free"
-        ) from error
+        raise InputError(f"out: cannot write {out} ({error}); give a folder you may write to") from error
 
 
 def _encoded(dataset: Dataset, shard: Shard, encoders: Encoders, bar: tqdm) -> Iterator[Clip]:

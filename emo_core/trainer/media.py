@@ -10,6 +10,7 @@ from pathlib import Path
 
 import av
 import numpy as np
+from av.video.reformatter import VideoReformatter
 
 from ..audio.sound import SAMPLE_RATE, decode_sound
 from ..errors import InputError, existing_file
@@ -56,10 +57,13 @@ def _start(stream: av.stream.Stream) -> float:
 
 def scenes(source: Source) -> list[tuple[float, float]]:
     """Start and end in seconds of every scene between cuts (PySceneDetect's adaptive detector); the last end is open."""
-    from scenedetect import AdaptiveDetector, detect
+    from scenedetect import AdaptiveDetector, SceneManager, open_video
 
+    manager = SceneManager()
     shortest = max(2, round(MIN_SCENE * source.fps))
-    found = detect(str(source.path), AdaptiveDetector(adaptive_threshold=CUT, min_scene_len=shortest))
+    manager.add_detector(AdaptiveDetector(adaptive_threshold=CUT, min_scene_len=shortest))
+    manager.detect_scenes(open_video(str(source.path), backend="pyav"))
+    found = manager.get_scene_list()
     cuts = [start.get_seconds() for start, _ in found[1:]]
     return list(zip([0.0, *cuts], [*cuts, float("inf")], strict=True))
 
@@ -80,26 +84,27 @@ def frames_at(source: Source, fps: float, first: int = 0, last: int | None = Non
         av.FFmpegError: where the file is damaged.
     """
     number, shown, turned, end = first, None, None, 0.0
+    colours = VideoReformatter()  # One for all frames: each would start threads of its own.
     with av.open(str(source.path)) as container:
         container.streams.video[0].thread_type = "AUTO"
         for index, frame in enumerate(container.decode(video=0)):
             time = index / source.fps if frame.time is None else frame.time - source.start
             while shown is not None and (number + 0.5) / fps < time:
-                turned = _upright(shown) if turned is None else turned
+                turned = _upright(colours, shown) if turned is None else turned
                 yield number, turned
                 number += 1
                 if number == last:
                     return
             shown, turned, end = frame, None, time + 1 / source.fps
     while shown is not None and (number + 0.5) / fps < end and number != last:
-        yield number, _upright(shown)
+        yield number, _upright(colours, shown)
         number += 1
 
 
-def _upright(frame: av.VideoFrame) -> np.ndarray:
+def _upright(colours: VideoReformatter, frame: av.VideoFrame) -> np.ndarray:
     """A phone's video is stored as the sensor saw it; its display matrix says how it was held."""
     turns = round(getattr(frame, "rotation", 0) / 90) % 4
-    return np.ascontiguousarray(np.rot90(frame.to_ndarray(format="rgb24"), turns))
+    return np.ascontiguousarray(np.rot90(colours.reformat(frame, format="rgb24").to_ndarray(), turns))
 
 
 def sound_of(source: Source) -> np.ndarray:

@@ -37,8 +37,8 @@ from .validate import speak
 
 SHARES = {"vae": 1 / 6, "1": 1 / 4, "2": 0.35, "3": 1 / 15, "decoder": 1 / 6}
 """Of the time. The decoder alone trains once more at the end: nothing else stands between latents and lips."""
-AUDIO_SCALE = 1.0
-"""Without guidance: a net that knows one clip needs no exaggeration."""
+AUDIO_SCALE = 1.5
+"""Gentle guidance: a net that knows one clip needs little exaggeration."""
 SMALL = {
     "learning_rate": 1e-3,
     "beta2": 0.99,

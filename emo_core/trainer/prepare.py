@@ -9,12 +9,13 @@ import numpy as np
 
 from ..audio.sound import SAMPLE_RATE
 from ..errors import InputError
+from ..face.crop import Crop
 from ..face.detect import FaceDetector
 from .judge import Rejection, Rules, judge
 from .labels import Labels, face_boxes, label, square_around
 from .media import Source, frames_at, open_source, scenes, sound_of
 from .shards import Clip, encode_sound, encode_video
-from .track import Run, look, pieces, reject_run, runs
+from .track import Run, Seen, look, pieces, reject_run, runs
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,30 +84,31 @@ def prepare_video(path: Path, key: str, recipe: Recipe, detector: FaceDetector) 
 def _judged(
     source: Source, sound: np.ndarray, recipe: Recipe, detector: FaceDetector
 ) -> Iterator[tuple[Piece, _Kept | None]]:
-    fps, rules, frame = recipe.fps, recipe.rules, (0, 0)
-    limits = scenes(source)
-    watched: list[list] = [[] for _ in limits]
-    starts = [0] * len(limits)
-    scene = 0
-    for number, picture in frames_at(source, fps):
-        while (number + 0.5) / fps >= limits[scene][1]:
-            scene += 1
-            starts[scene] = number
+    limits, scene, seen, first = scenes(source), 0, [], 0
+    cut, frame = len(limits) > 1, (0, 0)
+    for number, picture in frames_at(source, recipe.fps):
+        while (number + 0.5) / recipe.fps >= limits[scene][1]:
+            yield from _judged_scene(seen, first, sound, frame, recipe, cut)
+            scene, seen, first = scene + 1, [], number
         frame = (picture.shape[1], picture.shape[0])
-        watched[scene].extend(look([picture], detector, rules))
-    cut = len(limits) > 1
-    for seen, first in zip(watched, starts, strict=True):
-        span = (first / fps, (first + len(seen)) / fps)
-        found = runs(seen, first, rules)
-        if seen and not found:
-            yield Piece(*span, "no face", f"no face in {len(seen)} frames"), None
-        for run in found:
-            rejected = reject_run(run, fps, rules, after_cut=cut)
-            if rejected is not None:
-                yield _piece(run, fps, rejected), None
-                continue
-            for part in pieces(run, fps, rules):
-                yield _judge_part(part, sound, frame, recipe)
+        seen.extend(look([picture], detector, recipe.rules))
+    yield from _judged_scene(seen, first, sound, frame, recipe, cut)
+
+
+def _judged_scene(
+    seen: list[Seen], first: int, sound: np.ndarray, frame: tuple[int, int], recipe: Recipe, cut: bool
+) -> Iterator[tuple[Piece, _Kept | None]]:
+    fps, rules = recipe.fps, recipe.rules
+    found = runs(seen, first, rules)
+    if seen and not found:
+        yield Piece(first / fps, (first + len(seen)) / fps, "no face", f"no face in {len(seen)} frames"), None
+    for run in found:
+        rejected = reject_run(run, fps, rules, after_cut=cut)
+        if rejected is not None:
+            yield _piece(run, fps, rejected), None
+            continue
+        for part in pieces(run, fps, rules):
+            yield _judge_part(part, sound, frame, recipe)
 
 
 def _judge_part(run: Run, sound: np.ndarray, frame: tuple[int, int], recipe: Recipe) -> tuple[Piece, _Kept | None]:
@@ -130,8 +132,6 @@ def _piece(run: Run, fps: float, verdict: Rejection) -> Piece:
 
 def _clips(source: Source, key: str, recipe: Recipe, kept: list[_Kept]) -> Iterator[Clip]:
     """Decode once more, and cut the squares out; one clip is in memory at a time."""
-    from ..face.crop import Crop
-
     if not kept:
         return
     stream = frames_at(source, recipe.fps, last=max(part.run.first + len(part.run.landmarks) for part in kept))

@@ -56,6 +56,14 @@ class Summary:
     """Degrees per frame, over all kept frames."""
 
 
+@dataclass(frozen=True, slots=True)
+class _Split:
+    """What is held out: a share of the sources, or those of certain file names."""
+
+    share: float
+    names: tuple[str, ...]
+
+
 def find_videos(paths: list[Path]) -> list[Path]:
     """Files as they are named, folders searched for videos.
 
@@ -103,6 +111,17 @@ def prepare(
         InputError: where the folder holds a dataset of another recipe, or nothing could be kept.
     """
     make_detector(face_model, landmarks=True)  # Say what is missing before any work is done.
+    try:
+        return _prepare(videos, out, recipe, workers, _Split(held_out, hold_out), face_model)
+    except OSError as error:
+        raise InputError(
+            f"out: cannot write {out} ({error}); make room, and the same command goes on where it was"
+        ) from error
+
+
+def _prepare(
+    videos: list[Path], out: Path, recipe: Recipe, workers: int, split: _Split, face_model: Path | None
+) -> Summary:
     for folder in ("reports", "pending"):
         (out / folder).mkdir(parents=True, exist_ok=True)
     _same_recipe(out, recipe)
@@ -111,7 +130,7 @@ def prepare(
     with tqdm(total=len(keys), initial=len(keys) - len(todo), desc="prepare", unit="video", disable=None) as bar:
         for _ in _work(todo, out, recipe, workers, face_model):
             bar.update()
-    dataset = pack(out, recipe, held_out, hold_out)
+    dataset = pack(out, recipe, split)
     summary = _summary(out, dataset)
     write_json(out / "summary.json", asdict(summary))
     if not summary.kept:
@@ -171,7 +190,7 @@ def prepare_source(path: Path, key: str, out: Path, recipe: Recipe, detector: Fa
     write_json(_report(out, key), {"file": str(path), "pieces": [asdict(piece) for piece in pieces]})
 
 
-def pack(out: Path, recipe: Recipe, held_out: float, hold_out: tuple[str, ...]) -> Dataset:
+def pack(out: Path, recipe: Recipe, split: _Split) -> Dataset:
     """Move pending clips into shards, and write `dataset.json`.
 
     A shard counts from the moment `dataset.json` names it; files that it does not name are left over from a killed run.
@@ -184,7 +203,7 @@ def pack(out: Path, recipe: Recipe, held_out: float, hold_out: tuple[str, ...]) 
         stray.unlink()
     pending = sorted((out / "pending").glob("*.tar"))
     fresh = [path for path in pending if path.stem not in packed]
-    groups = _splits_by_name(out, fresh, hold_out) if hold_out else _splits(fresh, held_out)
+    groups = _splits_by_name(out, fresh, split.names) if split.names else _splits(fresh, split.share)
     if any(groups.values()):
         shards = [shard for split, tars in groups.items() for shard in _write_shards(out, split, tars, len(known))]
         dataset = _measured(dataset.with_shards(shards))

@@ -22,6 +22,7 @@ import av
 import numpy as np
 import soundfile
 import webdataset
+from av.video.reformatter import VideoReformatter
 
 from ..audio.sound import SAMPLE_RATE
 from ..errors import InputError
@@ -138,8 +139,10 @@ class Clip:
 
     def pictures(self) -> np.ndarray:
         """(F, S, S, 3) uint8."""
+        colours = VideoReformatter()
         with av.open(io.BytesIO(self.video)) as container:
-            return np.stack([frame.to_ndarray(format="rgb24") for frame in container.decode(video=0)])
+            frames = [colours.reformat(frame, format="rgb24").to_ndarray() for frame in container.decode(video=0)]
+        return np.stack(frames)
 
     def sound(self) -> np.ndarray:
         """(S,) float32 at 16 kHz, at the source's own level."""

@@ -108,6 +108,7 @@ class _Run:
         if resume:
             found = state.latest(trainee.run)
             _load(self.accelerator, found)
+            self.average.to(self.accelerator.device)  # Accelerate reads it onto the CPU.
             self.progress = state.read_progress(found)
         self.log_folder = trainee.run if self.accelerator.is_main_process else None
 

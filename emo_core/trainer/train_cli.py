@@ -14,6 +14,7 @@ from .cache import Encoders, cache
 from .export import export, read_run, write_run
 from .shards import Dataset
 from .stages import STAGES, StageConfig, options_of, read_options
+from .state import checkpoints
 from .train import Limits, train
 from .validate import Validation, fixed_clips, landmarks_detector
 
@@ -119,7 +120,7 @@ def stage_config(name: str, file: Path | None, settings: list[str]) -> StageConf
 def _check_folder(args: argparse.Namespace, stage: StageConfig) -> None:
     """A run is begun in an empty folder, and resumed with the stage and worker count that it was begun with."""
     if not args.resume:
-        if (args.out / "run.json").is_file():
+        if checkpoints(args.out):
             raise InputError(f"out: {args.out} holds a run; add --resume to go on with it, or give another folder")
         return
     begun = read_run(args.out)["stage"]

@@ -1,1 +1,1 @@
-"""How the shipped emo-mini was trained: prepare, voices, vae, audio, cache, diffusion, export."""
+"""How emo-mini's small wav2vec2 is trained: prepare, voices, audio. The rest is `emo_core.trainer`."""
