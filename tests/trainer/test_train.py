@@ -96,11 +96,12 @@ def test_a_wish_to_stop_saves_first(dataset, checkpoint, tmp_path):
         if step == 3:
             os.kill(os.getpid(), signal.SIGTERM)
 
+    before = signal.getsignal(signal.SIGTERM)
     stage = STAGE.with_options({"validate_every": 1, "save_every": 100})
     with pytest.raises(Cancelled, match=r"stopped at step 4; go on with --resume"):
         run(dataset, checkpoint, tmp_path, 20, stage, validate=ask)
     assert state.read_progress(state.latest(tmp_path)).step == 4
-    assert signal.getsignal(signal.SIGTERM) == signal.SIG_DFL
+    assert signal.getsignal(signal.SIGTERM) == before
 
 
 def test_a_loss_that_is_no_number_stops_and_names_the_clips(dataset, checkpoint, tmp_path, monkeypatch):
