@@ -51,12 +51,12 @@ class FaceDetector(Protocol):
 class TasksDetector:
     """MediaPipe's Face Landmarker (Tasks API) with a `face_landmarker.task` bundle."""
 
-    def __init__(self, bundle: Path, faces: int = MAX_FACES) -> None:
+    def __init__(self, bundle: Path) -> None:
         from mediapipe.tasks.python import BaseOptions, vision
 
         bundle = existing_file(bundle, "face detector", "a face_landmarker.task")
         options = vision.FaceLandmarkerOptions(
-            base_options=BaseOptions(model_asset_buffer=bundle.read_bytes()), num_faces=faces
+            base_options=BaseOptions(model_asset_buffer=bundle.read_bytes()), num_faces=MAX_FACES
         )
         try:
             self._landmarker = vision.FaceLandmarker.create_from_options(options)
@@ -78,10 +78,10 @@ class TasksDetector:
 class BundledDetector:
     """MediaPipe's older Face Mesh, whose models come inside the wheel (mediapipe up to 0.10.21)."""
 
-    def __init__(self, faces: int = MAX_FACES) -> None:
+    def __init__(self) -> None:
         from mediapipe.python.solutions.face_mesh import FaceMesh
 
-        self._mesh = FaceMesh(static_image_mode=True, max_num_faces=faces, refine_landmarks=True)
+        self._mesh = FaceMesh(static_image_mode=True, max_num_faces=MAX_FACES, refine_landmarks=True)
 
     def detect(self, image: np.ndarray) -> list[Face]:
         """See `FaceDetector`."""

@@ -1,7 +1,7 @@
 """One source video -> its clips and a report: which pieces are kept, and why the others are not."""
 
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import av
@@ -156,8 +156,3 @@ def _clips(source: Source, key: str, recipe: Recipe, kept: list[_Kept]) -> Itera
             video=encode_video(np.stack(pictures), recipe.fps),
             flac=encode_sound(part.sound),
         )
-
-
-def recipe_json(recipe: Recipe) -> dict:
-    """The recipe as plain data, to compare with what made earlier reports."""
-    return asdict(recipe)

@@ -26,7 +26,7 @@ from ..__main__ import silence_native_logs
 from ..errors import InputError
 from ..face.detect import FaceDetector, make_detector
 from .judge import REASONS
-from .prepare import Piece, Recipe, prepare_video, recipe_json
+from .prepare import Piece, Recipe, prepare_video
 from .shards import HELD_OUT, INDEX, TRAIN, Clip, Dataset, Shard, read_clips, read_members, write_clips, write_json
 
 SUFFIXES = frozenset(".mp4 .mov .mkv .webm .avi .m4v .mpg .mpeg .ts .mts .wmv .flv .ogv .3gp".split())
@@ -147,7 +147,7 @@ def source_key(path: Path) -> str:
 
 def _same_recipe(out: Path, recipe: Recipe) -> None:
     file = out / "recipe.json"
-    wanted = json.loads(json.dumps(recipe_json(recipe)))
+    wanted = json.loads(json.dumps(asdict(recipe)))
     if file.is_file() and json.loads(file.read_text()) != wanted:
         raise InputError(f"out: {out} was begun with another recipe ({file}); give its options, or another folder")
     write_json(file, wanted)
