@@ -189,6 +189,16 @@ def test_two_processes_follow_one(dataset, checkpoint, tmp_path):
     assert two == pytest.approx(one, abs=1e-5)
 
 
+@pytest.fixture
+def one_thread():
+    """As many as the processes get: sums split over more threads round differently."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
+
+
+@pytest.mark.usefixtures("one_thread")
 def test_killed_at_any_step_and_resumed(dataset, checkpoint, tmp_path):
     """kill -9: nothing can be tidied up, yet the weights end as those of an unbroken run."""
     out = tmp_path / "killed"
