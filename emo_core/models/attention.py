@@ -4,11 +4,16 @@ Shape legend: B rows, N query tokens, S context tokens, D token width, K heads, 
 """
 
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from einops import rearrange
 from torch import Tensor, nn
 from torch.nn import functional
+
+Layers = Any
+"""A namespace with Linear, Conv2d, GroupNorm and LayerNorm: torch.nn, or one whose layers may keep their weights elsewhere
+until they run (ComfyUI's comfy.ops). Every module of the model takes it as `ops`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,14 +34,16 @@ class KeyValue:
 class Attention(nn.Module):
     """Multi-head attention with SD 1.5's layout and key names: projections without bias, output with."""
 
-    def __init__(self, width: int, heads: int, context_width: int | None = None, *, zero: bool = False) -> None:
+    def __init__(
+        self, width: int, heads: int, context_width: int | None = None, *, zero: bool = False, ops: Layers = nn
+    ) -> None:
         super().__init__()
         context_width = context_width or width
         self.heads = heads
-        self.to_q = nn.Linear(width, width, bias=False)
-        self.to_k = nn.Linear(context_width, width, bias=False)
-        self.to_v = nn.Linear(context_width, width, bias=False)
-        self.to_out = nn.ModuleList([nn.Linear(width, width)])
+        self.to_q = ops.Linear(width, width, bias=False)
+        self.to_k = ops.Linear(context_width, width, bias=False)
+        self.to_v = ops.Linear(context_width, width, bias=False)
+        self.to_out = nn.ModuleList([ops.Linear(width, width)])
         if zero:
             zero_(self.to_out[0])
 
@@ -56,10 +63,10 @@ class Attention(nn.Module):
 class FeedForward(nn.Module):
     """GEGLU feed-forward (exact GELU), four times as wide inside."""
 
-    def __init__(self, width: int) -> None:
+    def __init__(self, width: int, *, ops: Layers = nn) -> None:
         super().__init__()
         # Indices 0 and 2 are the keys of SD 1.5; 1 is its dropout, which has no weights.
-        self.net = nn.ModuleList([_GEGLU(width, 4 * width), nn.Identity(), nn.Linear(4 * width, width)])
+        self.net = nn.ModuleList([_GEGLU(width, 4 * width, ops), nn.Identity(), ops.Linear(4 * width, width)])
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, N, D) to (B, N, D)."""
@@ -67,9 +74,9 @@ class FeedForward(nn.Module):
 
 
 class _GEGLU(nn.Module):
-    def __init__(self, width: int, inner: int) -> None:
+    def __init__(self, width: int, inner: int, ops: Layers) -> None:
         super().__init__()
-        self.proj = nn.Linear(width, 2 * inner)
+        self.proj = ops.Linear(width, 2 * inner)
 
     def forward(self, x: Tensor) -> Tensor:
         value, gate = self.proj(x).chunk(2, dim=-1)

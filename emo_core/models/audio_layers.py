@@ -8,19 +8,20 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from ..config import AudioConfig
+from .attention import Layers
 
 
 class AudioProjection(nn.Module):
     """A_gen(f) = {A(f-m) .. A(f+m)}, all layers concatenated -> MLP -> tokens."""
 
-    def __init__(self, config: AudioConfig) -> None:
+    def __init__(self, config: AudioConfig, *, ops: Layers = nn) -> None:
         super().__init__()
         self.tokens = config.tokens
         inputs = (2 * config.window + 1) * config.layers * config.width
-        self.proj1 = nn.Linear(inputs, config.hidden)
-        self.proj2 = nn.Linear(config.hidden, config.hidden)
-        self.proj3 = nn.Linear(config.hidden, config.tokens * config.token_width)
-        self.norm = nn.LayerNorm(config.token_width)
+        self.proj1 = ops.Linear(inputs, config.hidden)
+        self.proj2 = ops.Linear(config.hidden, config.hidden)
+        self.proj3 = ops.Linear(config.hidden, config.tokens * config.token_width)
+        self.norm = ops.LayerNorm(config.token_width)
 
     def forward(self, windows: Tensor) -> Tensor:
         """(B, F, W, L, D) to (B, F, T, token_width)."""

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from ..config import BlockConfig, EMOConfig
-from .attention import KeyValue
+from .attention import KeyValue, Layers
 from .resnet import ResnetBlock
 from .spatial import BackboneBlock, SpatialTransformer
 from .temporal import TemporalModule
@@ -83,16 +83,16 @@ def _cat(parts: list) -> KeyValue | Tensor | None:
 class BackboneSite(nn.Module):
     """Residual block -> spatial transformer -> temporal module."""
 
-    def __init__(self, shape: SiteShape, config: EMOConfig) -> None:
+    def __init__(self, shape: SiteShape, config: EMOConfig, *, ops: Layers = nn) -> None:
         super().__init__()
         unet, width = config.unet, shape.width
-        self.resnet = ResnetBlock(shape.channels, width, 4 * unet.widths[0], unet.groups)
+        self.resnet = ResnetBlock(shape.channels, width, 4 * unet.widths[0], unet.groups, ops=ops)
         self.spatial: SpatialTransformer | None = None
         if shape.attention:
             block = BlockConfig(width=width, heads=unet.heads, audio_width=config.audio.token_width)
-            self.spatial = SpatialTransformer(width, unet.groups, BackboneBlock(block))
+            self.spatial = SpatialTransformer(width, unet.groups, BackboneBlock(block, ops=ops), ops=ops)
         self.temporal = TemporalModule(
-            width, unet.heads, unet.groups, config.temporal.max_positions, config.speed.width
+            width, unet.heads, unet.groups, config.temporal.max_positions, config.speed.width, ops=ops
         )
 
     def forward(self, x: Tensor, time: Tensor, context: SiteContext) -> tuple[Tensor, None]:
@@ -109,11 +109,11 @@ class BackboneSite(nn.Module):
 class Backbone(UNet):
     """The skeleton with `BackboneSite`s and SD 1.5's output convolution."""
 
-    def __init__(self, config: EMOConfig) -> None:
-        super().__init__(config.unet, lambda shape: BackboneSite(shape, config))
+    def __init__(self, config: EMOConfig, *, ops: Layers = nn) -> None:
+        super().__init__(config.unet, lambda shape: BackboneSite(shape, config, ops=ops), ops=ops)
         first = config.unet.widths[0]
-        self.conv_norm_out = nn.GroupNorm(config.unet.groups, first, eps=1e-5)
-        self.conv_out = nn.Conv2d(first, config.unet.latent_channels, 3, padding=1)
+        self.conv_norm_out = ops.GroupNorm(config.unet.groups, first, eps=1e-5)
+        self.conv_out = ops.Conv2d(first, config.unet.latent_channels, 3, padding=1)
 
     def contexts(self, build: Callable[[int, BackboneSite], SiteContext]) -> tuple[SiteContext, ...]:
         """One `SiteContext` per site, in running order."""

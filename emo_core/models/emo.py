@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from ..conditions import Conditions
 from ..config import EMOConfig
+from .attention import Layers
 from .audio_layers import AudioProjection
 from .backbone import Backbone, BackboneSite, ClipContext, SiteContext
 from .face_locator import FaceLocator
@@ -19,14 +20,14 @@ from .speed_layers import SpeedEncoder
 class EMO(nn.Module):
     """The whole network, without autoencoder and wav2vec."""
 
-    def __init__(self, config: EMOConfig) -> None:
+    def __init__(self, config: EMOConfig, *, ops: Layers = nn) -> None:
         super().__init__()
         self.config = config
-        self.reference_net = ReferenceNet(config.unet)
-        self.backbone = Backbone(config)
-        self.face_locator = FaceLocator(config.locator_widths, config.unet.widths[0])
-        self.audio_projection = AudioProjection(config.audio)
-        self.speed_encoder = SpeedEncoder(config.speed)
+        self.reference_net = ReferenceNet(config.unet, ops=ops)
+        self.backbone = Backbone(config, ops=ops)
+        self.face_locator = FaceLocator(config.locator_widths, config.unet.widths[0], ops=ops)
+        self.audio_projection = AudioProjection(config.audio, ops=ops)
+        self.speed_encoder = SpeedEncoder(config.speed, ops=ops)
 
     def set_gradient_checkpointing(self, enabled: bool) -> None:
         """Trade time for memory in training: recompute each site's activations in the backward pass."""

@@ -5,7 +5,7 @@ from itertools import pairwise
 from torch import Tensor, nn
 from torch.nn import functional
 
-from .attention import zero_
+from .attention import Layers, zero_
 
 
 class FaceLocator(nn.Module):
@@ -14,14 +14,14 @@ class FaceLocator(nn.Module):
     The layout of the open peers: 1 -> 16 -> 32 -> 64 -> 128 -> the Backbone's first width.
     """
 
-    def __init__(self, widths: tuple[int, ...], out_channels: int) -> None:
+    def __init__(self, widths: tuple[int, ...], out_channels: int, *, ops: Layers = nn) -> None:
         super().__init__()
-        self.conv_in = nn.Conv2d(1, widths[0], 3, padding=1)
+        self.conv_in = ops.Conv2d(1, widths[0], 3, padding=1)
         self.blocks = nn.ModuleList()
         for narrow, wide in pairwise(widths):
-            self.blocks.append(nn.Conv2d(narrow, narrow, 3, padding=1))
-            self.blocks.append(nn.Conv2d(narrow, wide, 3, stride=2, padding=1))
-        self.conv_out = nn.Conv2d(widths[-1], out_channels, 3, padding=1)
+            self.blocks.append(ops.Conv2d(narrow, narrow, 3, padding=1))
+            self.blocks.append(ops.Conv2d(narrow, wide, 3, stride=2, padding=1))
+        self.conv_out = ops.Conv2d(widths[-1], out_channels, 3, padding=1)
         zero_(self.conv_out)
 
     def forward(self, mask: Tensor) -> Tensor:

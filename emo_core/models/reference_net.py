@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from ..config import UNetConfig
+from .attention import Layers
 from .resnet import ResnetBlock
 from .spatial import ReferenceBlock, SpatialTransformer
 from .unet import SiteShape, UNet
@@ -29,12 +30,12 @@ class SiteFeatures:
 class ReferenceSite(nn.Module):
     """Residual block, then self-attention where the level has it."""
 
-    def __init__(self, shape: SiteShape, config: UNetConfig) -> None:
+    def __init__(self, shape: SiteShape, config: UNetConfig, *, ops: Layers = nn) -> None:
         super().__init__()
-        self.resnet = ResnetBlock(shape.channels, shape.width, 4 * config.widths[0], config.groups)
+        self.resnet = ResnetBlock(shape.channels, shape.width, 4 * config.widths[0], config.groups, ops=ops)
         if shape.attention:
-            block = ReferenceBlock(shape.width, config.heads)
-            self.spatial = SpatialTransformer(shape.width, config.groups, block)
+            block = ReferenceBlock(shape.width, config.heads, ops=ops)
+            self.spatial = SpatialTransformer(shape.width, config.groups, block, ops=ops)
         else:
             self.spatial = None
 
@@ -51,8 +52,8 @@ class ReferenceSite(nn.Module):
 class ReferenceNet(UNet):
     """The skeleton with `ReferenceSite`s, at timestep 0; it returns its features and keeps nothing."""
 
-    def __init__(self, config: UNetConfig) -> None:
-        super().__init__(config, lambda shape: ReferenceSite(shape, config))
+    def __init__(self, config: UNetConfig, *, ops: Layers = nn) -> None:
+        super().__init__(config, lambda shape: ReferenceSite(shape, config, ops=ops), ops=ops)
 
     def features(self, latents: Tensor) -> list[SiteFeatures]:
         """Encode clean latents (B, C, H, W): one `SiteFeatures` per site."""

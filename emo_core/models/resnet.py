@@ -9,15 +9,17 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from .attention import Layers
+
 
 class TimeEmbedding(nn.Module):
     """Timestep -> sinusoid -> two-layer MLP."""
 
-    def __init__(self, width: int) -> None:
+    def __init__(self, width: int, *, ops: Layers = nn) -> None:
         super().__init__()
         self.width = width
-        self.linear_1 = nn.Linear(width, 4 * width)
-        self.linear_2 = nn.Linear(4 * width, 4 * width)
+        self.linear_1 = ops.Linear(width, 4 * width)
+        self.linear_2 = ops.Linear(4 * width, 4 * width)
 
     def forward(self, timesteps: Tensor) -> Tensor:
         """(B,) timesteps, integers or fractions, to (B, E)."""
@@ -31,14 +33,14 @@ class TimeEmbedding(nn.Module):
 class ResnetBlock(nn.Module):
     """GroupNorm-SiLU-conv twice, with the time embedding added in between."""
 
-    def __init__(self, channels: int, out_channels: int, time_width: int, groups: int) -> None:
+    def __init__(self, channels: int, out_channels: int, time_width: int, groups: int, *, ops: Layers = nn) -> None:
         super().__init__()
-        self.norm1 = nn.GroupNorm(groups, channels, eps=1e-5)
-        self.conv1 = nn.Conv2d(channels, out_channels, 3, padding=1)
-        self.time_emb_proj = nn.Linear(time_width, out_channels)
-        self.norm2 = nn.GroupNorm(groups, out_channels, eps=1e-5)
-        self.conv2 = nn.Conv2d(out_channels, out_channels, 3, padding=1)
-        self.conv_shortcut = nn.Conv2d(channels, out_channels, 1) if channels != out_channels else nn.Identity()
+        self.norm1 = ops.GroupNorm(groups, channels, eps=1e-5)
+        self.conv1 = ops.Conv2d(channels, out_channels, 3, padding=1)
+        self.time_emb_proj = ops.Linear(time_width, out_channels)
+        self.norm2 = ops.GroupNorm(groups, out_channels, eps=1e-5)
+        self.conv2 = ops.Conv2d(out_channels, out_channels, 3, padding=1)
+        self.conv_shortcut = ops.Conv2d(channels, out_channels, 1) if channels != out_channels else nn.Identity()
 
     def forward(self, x: Tensor, time: Tensor) -> Tensor:
         """X (B, C, H, W) and time (B, E) to (B, out, H, W)."""
@@ -51,9 +53,9 @@ class ResnetBlock(nn.Module):
 class Downsample(nn.Module):
     """Halve the side with a strided convolution."""
 
-    def __init__(self, channels: int) -> None:
+    def __init__(self, channels: int, *, ops: Layers = nn) -> None:
         super().__init__()
-        self.conv = nn.Conv2d(channels, channels, 3, stride=2, padding=1)
+        self.conv = ops.Conv2d(channels, channels, 3, stride=2, padding=1)
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, C, H, W) to (B, C, H/2, W/2)."""
@@ -63,9 +65,9 @@ class Downsample(nn.Module):
 class Upsample(nn.Module):
     """Double the side: nearest neighbour, then a convolution."""
 
-    def __init__(self, channels: int) -> None:
+    def __init__(self, channels: int, *, ops: Layers = nn) -> None:
         super().__init__()
-        self.conv = nn.Conv2d(channels, channels, 3, padding=1)
+        self.conv = ops.Conv2d(channels, channels, 3, padding=1)
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, C, H, W) to (B, C, 2H, 2W)."""

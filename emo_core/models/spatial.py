@@ -10,18 +10,18 @@ from einops import rearrange
 from torch import Tensor, nn
 
 from ..config import BlockConfig
-from .attention import Attention, FeedForward, KeyValue
+from .attention import Attention, FeedForward, KeyValue, Layers
 
 
 class SpatialTransformer(nn.Module):
     """GroupNorm -> 1x1 -> one transformer block -> 1x1 -> residual, frame by frame."""
 
-    def __init__(self, width: int, groups: int, block: nn.Module) -> None:
+    def __init__(self, width: int, groups: int, block: nn.Module, *, ops: Layers = nn) -> None:
         super().__init__()
-        self.norm = nn.GroupNorm(groups, width, eps=1e-6)
-        self.proj_in = nn.Conv2d(width, width, 1)
+        self.norm = ops.GroupNorm(groups, width, eps=1e-6)
+        self.proj_in = ops.Conv2d(width, width, 1)
         self.transformer_blocks = nn.ModuleList([block])
-        self.proj_out = nn.Conv2d(width, width, 1)
+        self.proj_out = ops.Conv2d(width, width, 1)
 
     @property
     def block(self) -> nn.Module:
@@ -40,17 +40,17 @@ class SpatialTransformer(nn.Module):
 class BackboneBlock(nn.Module):
     """The Backbone's transformer block."""
 
-    def __init__(self, config: BlockConfig) -> None:
+    def __init__(self, config: BlockConfig, *, ops: Layers = nn) -> None:
         super().__init__()
         width, heads = config.width, config.heads
-        self.norm1 = nn.LayerNorm(width)
-        self.attn1 = Attention(width, heads)
-        self.norm_ref = nn.LayerNorm(width)
-        self.attn_ref = Attention(width, heads, zero=True)
-        self.norm_audio = nn.LayerNorm(width)
-        self.attn_audio = Attention(width, heads, config.audio_width, zero=True)
-        self.norm3 = nn.LayerNorm(width)
-        self.ff = FeedForward(width)
+        self.norm1 = ops.LayerNorm(width)
+        self.attn1 = Attention(width, heads, ops=ops)
+        self.norm_ref = ops.LayerNorm(width)
+        self.attn_ref = Attention(width, heads, zero=True, ops=ops)
+        self.norm_audio = ops.LayerNorm(width)
+        self.attn_audio = Attention(width, heads, config.audio_width, zero=True, ops=ops)
+        self.norm3 = ops.LayerNorm(width)
+        self.ff = FeedForward(width, ops=ops)
 
     def forward(self, x: Tensor, reference: KeyValue | None, audio: KeyValue | None) -> Tensor:
         """One pass over x (B F, N, C).
@@ -78,13 +78,13 @@ class BackboneBlock(nn.Module):
 class ReferenceBlock(nn.Module):
     """ReferenceNet's transformer block: self-attention and feed-forward."""
 
-    def __init__(self, width: int, heads: int) -> None:
+    def __init__(self, width: int, heads: int, *, ops: Layers = nn) -> None:
         super().__init__()
-        self.norm1 = nn.LayerNorm(width)
-        self.attn1 = Attention(width, heads)
-        self.norm2 = nn.LayerNorm(width)
-        self.norm3 = nn.LayerNorm(width)
-        self.ff = FeedForward(width)
+        self.norm1 = ops.LayerNorm(width)
+        self.attn1 = Attention(width, heads, ops=ops)
+        self.norm2 = ops.LayerNorm(width)
+        self.norm3 = ops.LayerNorm(width)
+        self.ff = FeedForward(width, ops=ops)
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """Tokens (B, N, C) to the next tokens and the reference tokens.

@@ -8,18 +8,19 @@ from einops import rearrange
 from torch import Tensor, nn
 
 from ..config import SpeedConfig
+from .attention import Layers
 
 
 class SpeedEncoder(nn.Module):
     """w -> s_d = tanh((w - c_d) / r_d * 3) -> window S_f = {S(f-m) .. S(f+m)} -> MLP."""
 
-    def __init__(self, config: SpeedConfig) -> None:
+    def __init__(self, config: SpeedConfig, *, ops: Layers = nn) -> None:
         super().__init__()
         self.config = config
         self.mlp = nn.Sequential(
-            nn.Linear((2 * config.window + 1) * len(config.centres), config.width),
+            ops.Linear((2 * config.window + 1) * len(config.centres), config.width),
             nn.SiLU(),
-            nn.Linear(config.width, config.width),
+            ops.Linear(config.width, config.width),
         )
 
     def buckets(self, speed: Tensor) -> Tensor:

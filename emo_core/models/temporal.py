@@ -11,7 +11,7 @@ import torch
 from einops import rearrange
 from torch import Tensor, nn
 
-from .attention import Attention, FeedForward, KeyValue, zero_
+from .attention import Attention, FeedForward, KeyValue, Layers, zero_
 
 MAX_ROWS = 65_535
 """Fused CUDA attention puts rows x heads on a grid axis of this length; 512 x 512 has more at the first level."""
@@ -20,17 +20,19 @@ MAX_ROWS = 65_535
 class TemporalModule(nn.Module):
     """Frame-axis transformer at one place of the Backbone."""
 
-    def __init__(self, width: int, heads: int, groups: int, positions: int, speed_width: int) -> None:
+    def __init__(
+        self, width: int, heads: int, groups: int, positions: int, speed_width: int, *, ops: Layers = nn
+    ) -> None:
         super().__init__()
-        self.norm = nn.GroupNorm(groups, width, eps=1e-6)
-        self.proj_in = nn.Linear(width, width)
-        self.norms = nn.ModuleList([nn.LayerNorm(width) for _ in range(2)])
-        self.attention_blocks = nn.ModuleList([Attention(width, heads) for _ in range(2)])
-        self.norm_speed = nn.LayerNorm(width)
-        self.attn_speed = Attention(width, heads, speed_width, zero=True)
-        self.ff_norm = nn.LayerNorm(width)
-        self.ff = FeedForward(width)
-        self.proj_out = nn.Linear(width, width)
+        self.norm = ops.GroupNorm(groups, width, eps=1e-6)
+        self.proj_in = ops.Linear(width, width)
+        self.norms = nn.ModuleList([ops.LayerNorm(width) for _ in range(2)])
+        self.attention_blocks = nn.ModuleList([Attention(width, heads, ops=ops) for _ in range(2)])
+        self.norm_speed = ops.LayerNorm(width)
+        self.attn_speed = Attention(width, heads, speed_width, zero=True, ops=ops)
+        self.ff_norm = ops.LayerNorm(width)
+        self.ff = FeedForward(width, ops=ops)
+        self.proj_out = ops.Linear(width, width)
         zero_(self.proj_out)
         self.register_buffer("positions", sinusoids(positions, width), persistent=False)
         self.register_buffer("speed_positions", sinusoids(positions, speed_width), persistent=False)

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
 from ..config import UNetConfig
+from .attention import Layers
 from .resnet import Downsample, ResnetBlock, TimeEmbedding, Upsample
 
 
@@ -33,19 +34,21 @@ class SiteShape:
 class UNet(nn.Module):
     """Convolution in, down levels, middle, up levels; the output convolution is the Backbone's own."""
 
-    def __init__(self, config: UNetConfig, site: Callable[[SiteShape], nn.Module]) -> None:
+    def __init__(self, config: UNetConfig, site: Callable[[SiteShape], nn.Module], *, ops: Layers = nn) -> None:
         super().__init__()
         first, last, time_width = config.widths[0], config.widths[-1], 4 * config.widths[0]
         self.gradient_checkpointing = False
-        self.conv_in = nn.Conv2d(config.latent_channels, first, 3, padding=1)
-        self.time_embedding = TimeEmbedding(first)
-        self.down, skips = self._down(config, site)
+        self.conv_in = ops.Conv2d(config.latent_channels, first, 3, padding=1)
+        self.time_embedding = TimeEmbedding(first, ops=ops)
+        self.down, skips = self._down(config, site, ops)
         self.mid_site = site(SiteShape(last, last, True))
-        self.mid_resnet = ResnetBlock(last, last, time_width, config.groups)
-        self.up = self._up(config, site, skips)
+        self.mid_resnet = ResnetBlock(last, last, time_width, config.groups, ops=ops)
+        self.up = self._up(config, site, skips, ops)
 
     @staticmethod
-    def _down(config: UNetConfig, site: Callable[[SiteShape], nn.Module]) -> tuple[nn.ModuleList, list[int]]:
+    def _down(
+        config: UNetConfig, site: Callable[[SiteShape], nn.Module], ops: Layers
+    ) -> tuple[nn.ModuleList, list[int]]:
         levels, skips, channels = nn.ModuleList(), [config.widths[0]], config.widths[0]
         for level, (width, attention) in enumerate(zip(config.widths, config.attention, strict=True)):
             sites = nn.ModuleList()
@@ -56,12 +59,12 @@ class UNet(nn.Module):
             has_sampler = level < len(config.widths) - 1
             levels.append(nn.ModuleDict({"sites": sites}))
             if has_sampler:
-                levels[-1]["sampler"] = Downsample(width)
+                levels[-1]["sampler"] = Downsample(width, ops=ops)
                 skips.append(width)
         return levels, skips
 
     @staticmethod
-    def _up(config: UNetConfig, site: Callable[[SiteShape], nn.Module], skips: list[int]) -> nn.ModuleList:
+    def _up(config: UNetConfig, site: Callable[[SiteShape], nn.Module], skips: list[int], ops: Layers) -> nn.ModuleList:
         levels, channels, skips = nn.ModuleList(), config.widths[-1], list(skips)
         for level in reversed(range(len(config.widths))):
             width, sites = config.widths[level], nn.ModuleList()
@@ -70,7 +73,7 @@ class UNet(nn.Module):
                 channels = width
             levels.append(nn.ModuleDict({"sites": sites}))
             if level > 0:
-                levels[-1]["sampler"] = Upsample(width)
+                levels[-1]["sampler"] = Upsample(width, ops=ops)
         return levels
 
     @property
