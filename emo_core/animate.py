@@ -8,7 +8,6 @@ from pathlib import Path
 import numpy as np
 import torch
 from einops import rearrange
-from PIL import Image
 from torch import Tensor
 
 from .audio.encoder import AudioEncoder, load_encoder
@@ -20,7 +19,7 @@ from .face.box import Box
 from .face.crop import Crop, Framing, PasteBack
 from .face.detect import make_detector
 from .face.portrait import load_portrait
-from .face.region import RegionRequest, find_face, region_mask
+from .face.region import RegionRequest, find_face, fit_mask, region_mask
 from .memory import peak_memory_mb
 from .models.vae import VAE, decode_frames
 from .sampling.clips import Clip, plan_clips
@@ -29,6 +28,7 @@ from .sampling.generate import Settings, Subject, generate
 from .sampling.guidance import Guidance
 from .sampling.sampler import Step
 from .sampling.schedule import check_steps, make_scheduler
+from .sampling.speed import SpeedCurve
 from .video import VideoWriter, check_output
 from .weights.checkpoint import DTYPES, Checkpoint, load_checkpoint, read_metadata
 
@@ -52,7 +52,7 @@ class Request:
     reference_scale: float | None = None
     audio_scale: float | None = None
     guidance_interval: tuple[float, float] = (0.0, 1.0)
-    speed: float | None = None
+    speed: SpeedCurve | None = None
     """Head speed in the checkpoint's unit; None leaves it to the model."""
     region: RegionRequest = field(default_factory=RegionRequest)
     face_model: Path | None = None
@@ -109,8 +109,8 @@ def animate(request: Request, *, progress: Progress | None = None) -> Result:
     subject = Subject(
         reference=encode_picture(vae, crop.cut(image), device),
         audio=features,
-        mask=face_mask(face, crop, request.region, config).to(device),
-        speed=None if request.speed is None else torch.full((features.frames,), request.speed),
+        mask=fit_mask(face_mask(face, crop, request.region, config), config.mask_size).to(device),
+        speed=None if request.speed is None else request.speed.at_frames(features.frames, fps),
     )
     clips = len(plan_clips(features.frames, config.temporal.frames))
     writer = VideoWriter(
@@ -121,7 +121,7 @@ def animate(request: Request, *, progress: Progress | None = None) -> Result:
         seconds=sound.seconds,
         settings={
             "checkpoint": f"{config.name} ({request.checkpoint.name})",
-            "speed": request.speed,
+            "speed": None if request.speed is None else asdict(request.speed),
             **asdict(settings),
         },
     )
@@ -172,13 +172,12 @@ def frame_portrait(image: np.ndarray, face: Box | None, config: EMOConfig) -> Cr
 
 
 def face_mask(face: Box | None, crop: Crop, request: RegionRequest, config: EMOConfig) -> Tensor:
-    """The Face Locator's mask (mask_size, mask_size): the expanded face box, the given mask, or all-white."""
+    """The face region in the model's picture (image_size, image_size): the expanded face box, the given mask, or white."""
     if request.mask is not None:
         square = crop.cut(np.repeat(np.uint8(request.mask * 255)[..., None], 3, axis=-1))
-        small = Image.fromarray(square).resize((config.mask_size, config.mask_size), Image.Resampling.BOX)
-        return torch.tensor(np.asarray(small))[..., 0] / 255
+        return torch.tensor(square)[..., 0] / 255
     region = None if face is None else crop.inside(face).expand(request.expand)
-    return region_mask(region, config.image_size, config.mask_size)
+    return region_mask(region, config.image_size, config.image_size)
 
 
 @torch.no_grad()
@@ -186,7 +185,7 @@ def encode_picture(vae: VAE, picture: np.ndarray, device: torch.device) -> Tenso
     """(H, W, 3) uint8 to a latent (C, h, w) float32."""
     weight = next(vae.parameters())
     image = rearrange(torch.tensor(picture), "h w c -> 1 c h w").to(device, weight.dtype)
-    return vae.encode(image / 127.5 - 1)[0].float()
+    return vae.encode(image / 255 * 2 - 1)[0].float()
 
 
 def to_bytes(frames: Tensor) -> np.ndarray:
@@ -210,12 +209,8 @@ def check_request(request: Request, config: EMOConfig) -> Settings:
         raise InputError(f"max seconds: got {request.max_seconds:g}; expected more than 0")
     if not 0 <= request.seed < 2**64:
         raise InputError(f"seed: got {request.seed}; expected 0 .. 2^64 - 1")
-    low, high = config.speed.range
-    if request.speed is not None and not 0 <= request.speed <= 4 * high:
-        raise InputError(
-            f"speed: got {request.speed:g}; this model was trained for {low:g} .. {high:g} {config.speed.unit} "
-            "(0 is a still head)"
-        )
+    if request.speed is not None:
+        request.speed.check(config.speed)
     check_steps(request.steps, request.scheduler)
     make_scheduler(request.scheduler, config.diffusion)
     reference, audio = request.reference_scale, request.audio_scale

@@ -13,6 +13,7 @@ from .face.region import RegionRequest
 from .sampling.clips import Clip
 from .sampling.sampler import Step
 from .sampling.schedule import SCHEDULERS
+from .sampling.speed import SpeedCurve
 from .weights.checkpoint import DTYPES
 
 
@@ -36,7 +37,11 @@ def add_parser(commands: argparse._SubParsersAction) -> None:
     add("--audio-scale", type=float, help="guidance for the voice; 1 is off and faster (default: the checkpoint's)")
     add("--guidance-interval", type=_interval, default=(0.0, 1.0), metavar="FROM,TO",
         help="shares of the steps between which guidance is on (default: 0,1)")  # fmt: skip
-    add("--speed", type=float, help="head speed, in the checkpoint's unit (default: the model decides)")
+    add(
+        "--speed",
+        metavar="S",
+        help="head speed in the checkpoint's unit: 0.2, or over time 0:0,1.5:0.4 (default: the model decides)",
+    )
     add(
         "--face-region",
         default="auto",
@@ -68,7 +73,7 @@ def run(args: argparse.Namespace) -> None:
         reference_scale=args.reference_scale,
         audio_scale=args.audio_scale,
         guidance_interval=args.guidance_interval,
-        speed=args.speed,
+        speed=None if args.speed is None else SpeedCurve.parse(args.speed),
         region=RegionRequest.parse(args.face_region, expand=args.expand, face_index=args.face_index),
         face_model=args.face_model,
         paste_back=args.paste_back,

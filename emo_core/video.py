@@ -12,6 +12,7 @@ from typing import Any
 import av
 import numpy as np
 
+from .audio.track import FileTrack, Track
 from .errors import InputError
 
 AAC_RATES = (48_000, 44_100, 32_000, 24_000, 22_050, 16_000, 12_000, 11_025, 8_000)
@@ -65,7 +66,7 @@ class VideoWriter:
         *,
         fps: float,
         size: tuple[int, int],
-        sound: Path | None = None,
+        sound: Path | Track | None = None,
         seconds: float | None = None,
         settings: dict[str, Any] | None = None,
     ) -> None:
@@ -75,7 +76,7 @@ class VideoWriter:
             path: the .mp4.
             fps: frames per second.
             size: width and height of the frames; odd sizes get one more column or row, as H.264 needs even ones.
-            sound: whose first sound track is added.
+            sound: a file whose first sound track is added, or a track.
             seconds: the sound is cut there.
             settings: written to the metadata beside the mark that this is AI-generated.
         """
@@ -83,7 +84,8 @@ class VideoWriter:
         self._temporary = temporary_name(self.path)
         self._fps = Fraction(fps).limit_denominator(1001)
         self._size = size
-        self._sound, self._seconds = sound, seconds
+        self._sound = FileTrack(sound) if isinstance(sound, Path) else sound
+        self._seconds = seconds
         self._mark = json.dumps({"ai_generated": True, "generator": "ComfyUI-EMO", **(settings or {})})
         self._frames = 0
 
@@ -160,19 +162,18 @@ class VideoWriter:
             self._pending = next(self._audio, None)
 
     def _packets(self) -> Iterator[av.Packet]:
-        """Decode, resample, cut and encode the sound, a little at a time."""
+        """Resample, cut and encode the sound, a little at a time."""
         if self._sound is None:
             return
-        with av.open(str(self._sound)) as source:
-            track = source.streams.audio[0]
-            rate = track.rate if track.rate in AAC_RATES else AAC_RATES[0]
-            layout = "mono" if track.channels == 1 else "stereo"
-            stream = self._container.add_stream("aac", rate=rate, layout=layout)
-            stream.bit_rate = AUDIO_BITRATE
-            resampler = av.AudioResampler(format="fltp", layout=layout, rate=rate)
-            left = None if self._seconds is None else round(self._seconds * rate)
-            written = 0
-            for part in self._parts(source, resampler):
+        rate = self._sound.rate if self._sound.rate in AAC_RATES else AAC_RATES[0]
+        layout = "mono" if self._sound.channels == 1 else "stereo"
+        stream = self._container.add_stream("aac", rate=rate, layout=layout)
+        stream.bit_rate = AUDIO_BITRATE
+        resampler = av.AudioResampler(format="fltp", layout=layout, rate=rate)
+        left = None if self._seconds is None else round(self._seconds * rate)
+        written = 0
+        with contextlib.closing(self._sound.frames()) as frames:
+            for part in _resampled(frames, resampler):
                 samples = part.to_ndarray()
                 if left is not None:
                     samples = samples[:, : left - written]
@@ -182,11 +183,11 @@ class VideoWriter:
                 frame.rate, frame.pts, frame.time_base = rate, written, Fraction(1, rate)
                 written += samples.shape[1]
                 yield from stream.encode(frame)
-            yield from stream.encode(None)
+        yield from stream.encode(None)
 
-    @staticmethod
-    def _parts(source: av.container.InputContainer, resampler: av.AudioResampler) -> Iterator[av.AudioFrame]:
-        for frame in source.decode(audio=0):
-            frame.pts = None
-            yield from resampler.resample(frame)
-        yield from resampler.resample(None)
+
+def _resampled(frames: Iterator[av.AudioFrame], resampler: av.AudioResampler) -> Iterator[av.AudioFrame]:
+    for frame in frames:
+        frame.pts = None
+        yield from resampler.resample(frame)
+    yield from resampler.resample(None)

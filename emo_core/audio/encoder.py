@@ -13,11 +13,6 @@ from transformers import Wav2Vec2Config, Wav2Vec2Model
 from ..config import AudioConfig
 from ..errors import CheckpointError, InputError
 
-HOP = 320
-"""Samples between two features: 50 Hz at 16 kHz."""
-FIELD = 400
-"""Samples that one feature sees in the convolutions."""
-
 BASE = Wav2Vec2Config()
 LARGE_SIZE = {"hidden_size": 1024, "num_hidden_layers": 24, "num_attention_heads": 16, "intermediate_size": 4096}
 LARGE = Wav2Vec2Config(**LARGE_SIZE)
@@ -55,7 +50,7 @@ class AudioEncoder(nn.Module):
 
     def forward(self, waveform: Tensor) -> Tensor:
         """(B, S) samples at 16 kHz and unit speech level to (B, T, L, D), T = (S - 400) // 320 + 1."""
-        states = self.net(waveform.to(self.net.dtype), output_hidden_states=True).hidden_states
+        states = self.net(waveform.to(self.net.device, self.net.dtype), output_hidden_states=True).hidden_states
         return torch.stack(states[1:], dim=2)
 
 

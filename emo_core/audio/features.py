@@ -4,12 +4,13 @@ Shape legend: F frames, W = 2m + 1 frames in a window, L wav2vec layers, D their
 """
 
 from collections import OrderedDict
+from collections.abc import Callable
+from typing import Protocol
 
 import torch
 from torch import Tensor
 
-from .encoder import FIELD, HOP, AudioEncoder
-from .sound import SAMPLE_RATE, Sound
+from .sound import FIELD, HOP, SAMPLE_RATE, Sound
 
 CHUNK_SECONDS = 16.0
 """Features are computed this many seconds at a time."""
@@ -24,6 +25,31 @@ def frame_count(seconds: float, fps: float) -> int:
     return max(1, round(seconds * fps))
 
 
+class FrameFeatures(Protocol):
+    """The voice as the model reads it, frame by frame."""
+
+    frames: int
+    """Frames of the video."""
+
+    def windows(self, start: int, stop: int) -> Tensor:
+        """A_gen(f) for f in [start, stop), which may reach past the end: (F, W, L, D) float32."""
+        ...
+
+
+class EncodedFeatures:
+    """Windows of features that somebody else computed, all in memory."""
+
+    def __init__(self, features: Tensor, *, seconds: float, fps: float, window: int) -> None:
+        """Take features (T, L, D) at 50 Hz of a sound of so many seconds."""
+        self.frames = frame_count(seconds, fps)
+        self._window = window
+        self._features = at_frames(features.float(), 0, self.frames, fps)
+
+    def windows(self, start: int, stop: int) -> Tensor:
+        """See `FrameFeatures`."""
+        return self._features[window_indices(start, stop, self._window, self.frames)]
+
+
 class AudioFeatures:
     """All windows of one sound, computed lazily in overlapping chunks.
 
@@ -31,8 +57,15 @@ class AudioFeatures:
     """
 
     def __init__(
-        self, sound: Sound, encoder: AudioEncoder, *, fps: float, window: int, chunk_seconds: float = CHUNK_SECONDS
+        self,
+        sound: Sound,
+        encoder: Callable[[Tensor], Tensor],
+        *,
+        fps: float,
+        window: int,
+        chunk_seconds: float = CHUNK_SECONDS,
     ) -> None:
+        """Prepare; `encoder` turns samples (1, S) into features (1, T, L, D), as `AudioEncoder` does."""
         self.frames = frame_count(sound.seconds, fps)
         self._sound = sound
         self._encoder = encoder
@@ -47,9 +80,7 @@ class AudioFeatures:
         Returns:
             (F, W, L, D) float32 on the encoder's device.
         """
-        m = self._window
-        wanted = torch.arange(start, stop)[:, None] + torch.arange(-m, m + 1)
-        wanted = wanted.clamp(0, self.frames - 1)
+        wanted = window_indices(start, stop, self._window, self.frames)
         low, high = int(wanted.min()), int(wanted.max())
         return self.frame_features(low, high + 1)[wanted - low]
 
@@ -79,9 +110,13 @@ class AudioFeatures:
         end = total if last == self.frames else min(total, int(last / self._fps * SAMPLE_RATE + context))
         samples = torch.from_numpy(self._sound.waveform[begin:end])
         samples = torch.nn.functional.pad(samples, (0, max(0, FIELD - len(samples))))
-        device = next(self._encoder.parameters()).device
-        features = self._encoder(samples[None].to(device))[0].float()
+        features = self._encoder(samples[None])[0].float()
         return at_frames(features, first, last, self._fps, begin // HOP)
+
+
+def window_indices(start: int, stop: int, m: int, frames: int) -> Tensor:
+    """Frames f-m .. f+m for f in [start, stop), clamped to the sound's: (F, 2m + 1)."""
+    return (torch.arange(start, stop)[:, None] + torch.arange(-m, m + 1)).clamp(0, frames - 1)
 
 
 def at_frames(features: Tensor, first: int, last: int, fps: float, offset: int = 0) -> Tensor:

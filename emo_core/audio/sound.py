@@ -10,6 +10,10 @@ from ..errors import InputError, existing_file
 
 SAMPLE_RATE = 16_000
 """Hz, what every wav2vec2 listens at."""
+HOP = 320
+"""Samples between two wav2vec features: 50 Hz."""
+FIELD = 400
+"""Samples that one feature sees in wav2vec's convolutions."""
 SILENCE = 10 ** (-60 / 20)
 """Peak amplitude below which there is nothing to drive a mouth with (-60 dBFS)."""
 BLOCK = SAMPLE_RATE * 2 // 5
@@ -76,6 +80,22 @@ def speech_level(waveform: np.ndarray) -> float:
     return float(np.sqrt(loud.mean()))
 
 
+def mono_16k(waveform: np.ndarray, rate: int) -> np.ndarray:
+    """Mix and resample a decoded waveform (channels, S) float32 at `rate` Hz to (S',) at 16 kHz."""
+    layout = {1: "mono", 2: "stereo"}.get(len(waveform))
+    if layout is None:
+        waveform, layout = waveform.mean(0, keepdims=True), "mono"
+    frame = av.AudioFrame.from_ndarray(np.ascontiguousarray(waveform, np.float32), format="fltp", layout=layout)
+    frame.rate = rate
+    resampler = _mono()
+    parts = [part.to_ndarray()[0] for given in (frame, None) for part in resampler.resample(given)]
+    return np.concatenate(parts) if parts else np.zeros(0, np.float32)
+
+
+def _mono() -> av.AudioResampler:
+    return av.AudioResampler(format="flt", layout="mono", rate=SAMPLE_RATE)
+
+
 def decode_sound(path: Path, max_seconds: float | None = None) -> np.ndarray:
     """Decode the first sound track as (S,) float32 at 16 kHz, mono, at its own level.
 
@@ -83,7 +103,7 @@ def decode_sound(path: Path, max_seconds: float | None = None) -> np.ndarray:
         ValueError, IndexError, av.FFmpegError: where there is no sound that can be decoded.
     """
     limit = None if max_seconds is None else round(max_seconds * SAMPLE_RATE)
-    resampler = av.AudioResampler(format="flt", layout="mono", rate=SAMPLE_RATE)
+    resampler = _mono()
     parts, count = [], 0
     with av.open(str(path)) as container:
         if not container.streams.audio:

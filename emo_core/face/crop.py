@@ -62,15 +62,17 @@ class Crop:
 class PasteBack:
     """Puts generated squares back into one picture; what all frames share is computed once."""
 
-    def __init__(self, crop: Crop, image: np.ndarray) -> None:
-        """Prepare for a picture (H, W, 3) uint8, which is not changed."""
+    def __init__(self, crop: Crop, image: np.ndarray, feather: float = FEATHER) -> None:
+        """Prepare for a picture (H, W, 3) uint8, which is not changed; feather is a share of the square's side."""
         height, width = image.shape[:2]
         self._crop, self._image = crop, image
         y0, y1 = max(crop.top, 0), min(crop.top + crop.side, height)
         x0, x1 = max(crop.left, 0), min(crop.left + crop.side, width)
         self._place = np.s_[y0:y1, x0:x1]
         self._part = np.s_[y0 - crop.top : y1 - crop.top, x0 - crop.left : x1 - crop.left]
-        edge = np.minimum(_fade(crop.top, crop.side, height)[:, None], _fade(crop.left, crop.side, width)[None])
+        edge = np.minimum(
+            _fade(crop.top, crop.side, height, feather)[:, None], _fade(crop.left, crop.side, width, feather)[None]
+        )
         self._alpha = (edge * edge * (3 - 2 * edge))[self._part][..., None]
         self._rest = image[self._place] * (1 - self._alpha)
 
@@ -90,9 +92,9 @@ class PasteBack:
         return result
 
 
-def _fade(start: int, side: int, length: int) -> np.ndarray:
+def _fade(start: int, side: int, length: int, feather: float) -> np.ndarray:
     """(side,) float32 from 0 on the square's edge to 1 inside, but 1 where that edge lies outside the picture."""
-    ramp, place = max(1.0, FEATHER * side), np.arange(side, dtype=np.float32) + 0.5
+    ramp, place = max(1.0, feather * side), np.arange(side, dtype=np.float32) + 0.5
     low = np.ones_like(place) if start <= 0 else np.clip(place / ramp, 0, 1)
     high = np.ones_like(place) if start + side >= length else np.clip((side - place) / ramp, 0, 1)
     return np.minimum(low, high)

@@ -8,6 +8,7 @@ from typing import Literal
 import numpy as np
 import torch
 from torch import Tensor
+from torch.nn import functional
 
 from ..errors import InputError
 from .box import Box
@@ -120,7 +121,7 @@ def _around(mask: np.ndarray, width: int, height: int) -> Box:
 
 
 def region_mask(region: Box | None, picture: int, size: int) -> Tensor:
-    """Draw the region as the Face Locator's mask.
+    """Draw the region as a mask.
 
     Args:
         region: in pixels of the model's square picture; None is all-white.
@@ -136,6 +137,11 @@ def region_mask(region: Box | None, picture: int, size: int) -> Tensor:
     rows = _covered(region.top * scale, region.bottom * scale, size)
     columns = _covered(region.left * scale, region.right * scale, size)
     return rows[:, None] * columns[None]
+
+
+def fit_mask(mask: Tensor, size: int) -> Tensor:
+    """Bring a mask (H, W) to the side that the Face Locator takes: each cell is the mean of what it covers."""
+    return functional.interpolate(mask[None, None].float(), (size, size), mode="area")[0, 0].clamp(0, 1)
 
 
 def _covered(low: float, high: float, size: int) -> Tensor:

@@ -18,6 +18,28 @@ class Clip:
     """Frame after the last one kept."""
 
 
+@dataclass(frozen=True, slots=True)
+class MotionFrames:
+    """Where a clip goes on from, and what was generated up to there."""
+
+    latents: Tensor
+    """(M, C, H, W) float32, the last frames before the clip."""
+    first: int = 0
+    """Index of the first clip in `clips`."""
+    clips: tuple[Tensor, ...] = ()
+    """The frames kept of each clip before, (frames, C, H, W) float32."""
+
+    @property
+    def next(self) -> int:
+        """Index of the clip that follows."""
+        return self.first + len(self.clips)
+
+    def follow(self, clip: "Clip", latents: Tensor, count: int) -> "MotionFrames":
+        """After `clip`, of which all f frames (f, C, H, W) are given: its last `count` are the next motion frames."""
+        kept = latents[: clip.stop - clip.start]
+        return MotionFrames(latents[-count:], self.first, (*self.clips, kept))
+
+
 def plan_clips(frames: int, per_clip: int) -> list[Clip]:
     """Cover `frames` frames with clips of `per_clip`, each frame once; the last clip may keep fewer."""
     starts = range(0, frames, per_clip)

@@ -3,6 +3,7 @@
 Shape legend: B clips, F frames, C latent channels, H W latent side.
 """
 
+import torch
 from einops import rearrange, reduce
 from torch import Tensor, nn
 
@@ -26,8 +27,12 @@ class Denoiser(nn.Module):
 
     def forward(self, noisy: Tensor, timesteps: Tensor, context: ClipContext) -> Tensor:
         """Predict epsilon or v in float32 for noisy latents (B, F, C, H, W) at timesteps (B,)."""
-        weight = self.emo.backbone.conv_in.weight
-        return self.emo(noisy.to(weight.dtype), timesteps.to(weight.device), context).float()
+        return self.emo(noisy.to(self.dtype), timesteps.to(noisy.device), context).float()
+
+    @property
+    def dtype(self) -> torch.dtype:
+        """What the network computes in."""
+        return self.emo.backbone.conv_in.weight.dtype
 
     def clean(self, noisy: Tensor, prediction: Tensor, timestep: Tensor) -> Tensor:
         """The x_0 that a prediction implies, for previews; all of (B, F, C, H, W), timestep a scalar."""

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor
 
-from ..audio.features import AudioFeatures
+from ..audio.features import FrameFeatures
 from ..conditions import Conditions
 from .clips import Clip, clip_generator, clip_noise, plan_clips
 from .denoiser import Denoiser
@@ -33,7 +33,7 @@ class Subject:
 
     reference: Tensor
     """(C, H, W) latent of the portrait."""
-    audio: AudioFeatures
+    audio: FrameFeatures
     mask: Tensor | None
     """(S, S) face region in [0, 1]; None: no face region."""
     speed: Tensor | None
@@ -101,7 +101,8 @@ def generate_clip(
 
 def clip_conditions(denoiser: Denoiser, subject: Subject, clip: Clip, motion: Tensor | None) -> Conditions:
     """Gather what one clip is generated from, in the model's dtype and on its device."""
-    config, weight = denoiser.emo.config, denoiser.emo.backbone.conv_in.weight
+    # The reference says where to compute: with weights that stream in layer by layer, theirs would not.
+    config, device, dtype = denoiser.emo.config, subject.reference.device, denoiser.dtype
     stop = clip.start + config.temporal.frames
     known = motion is not None
     if motion is None:
@@ -110,12 +111,12 @@ def clip_conditions(denoiser: Denoiser, subject: Subject, clip: Clip, motion: Te
     if subject.speed is not None:
         m = config.speed.window
         index = torch.arange(clip.start - m, stop + m).clamp(0, len(subject.speed) - 1)
-        speed = subject.speed[index][None].to(weight.device)
+        speed = subject.speed[index][None].to(device)
     return Conditions(
-        reference=subject.reference[None].to(weight),
-        motion=motion[None].to(weight),
+        reference=subject.reference[None].to(device, dtype),
+        motion=motion[None].to(device, dtype),
         motion_known=torch.tensor([known]),
-        audio=subject.audio.windows(clip.start, stop)[None].to(weight),
-        mask=None if subject.mask is None else subject.mask[None, None].to(weight),
+        audio=subject.audio.windows(clip.start, stop)[None].to(device, dtype),
+        mask=None if subject.mask is None else subject.mask[None, None].to(device, dtype),
         speed=speed,
     )

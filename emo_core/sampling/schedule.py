@@ -1,27 +1,24 @@
 """diffusers' schedulers, by name, on a model's own noise schedule."""
 
-from typing import Any
+from __future__ import annotations
 
-from diffusers import (
-    DDIMScheduler,
-    DDPMScheduler,
-    DPMSolverMultistepScheduler,
-    EulerDiscreteScheduler,
-    LCMScheduler,
-    UniPCMultistepScheduler,
-)
+from typing import TYPE_CHECKING, Any
 
 from ..config import DiffusionConfig
 from ..errors import InputError
 
-SCHEDULERS: dict[str, Any] = {
-    "ddim": (DDIMScheduler, {"clip_sample": False}),
-    "dpm++2m": (DPMSolverMultistepScheduler, {"algorithm_type": "dpmsolver++", "solver_order": 2}),
-    "unipc": (UniPCMultistepScheduler, {}),
-    "euler": (EulerDiscreteScheduler, {}),
-    "lcm": (LCMScheduler, {"clip_sample": False}),
+if TYPE_CHECKING:
+    from diffusers import DDPMScheduler
+
+SCHEDULERS: dict[str, tuple[str, dict[str, Any]]] = {
+    "ddim": ("DDIMScheduler", {"clip_sample": False}),
+    "dpm++2m": ("DPMSolverMultistepScheduler", {"algorithm_type": "dpmsolver++", "solver_order": 2}),
+    "unipc": ("UniPCMultistepScheduler", {}),
+    "euler": ("EulerDiscreteScheduler", {}),
+    "lcm": ("LCMScheduler", {"clip_sample": False}),
 }
-"""The paper's DDIM first; what each needs beyond the model's schedule."""
+"""The paper's DDIM first; diffusers' class, and what each needs beyond the model's schedule. By name, so that menus can list
+them without the second that importing diffusers takes."""
 
 
 MAX_STEPS = {"lcm": 50}
@@ -50,14 +47,18 @@ def make_scheduler(name: str, config: DiffusionConfig) -> Any:
     """
     if name not in SCHEDULERS:
         raise InputError(f"scheduler: unknown name {name!r}; choose one of {', '.join(SCHEDULERS)}")
+    import diffusers
+
     kind, options = SCHEDULERS[name]
     # LCM picks among the steps that it was distilled at; all others start at the noisiest timestep.
     spacing = {} if name == "lcm" else {"timestep_spacing": "trailing"}
-    return kind(**_betas(config), **options, **spacing)
+    return getattr(diffusers, kind)(**_betas(config), **options, **spacing)
 
 
 def training_schedule(config: DiffusionConfig) -> DDPMScheduler:
     """The schedule as the trainer uses it: all T timesteps."""
+    from diffusers import DDPMScheduler
+
     return DDPMScheduler(**_betas(config), clip_sample=False)
 
 

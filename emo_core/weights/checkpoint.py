@@ -2,6 +2,7 @@
 
 import dataclasses
 import hashlib
+import math
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -16,6 +17,7 @@ from torch import Tensor, nn
 from ..audio.encoder import AudioEncoder
 from ..config import EMOConfig
 from ..errors import CheckpointError, InputError, existing_file
+from ..models.attention import Layers
 from ..models.emo import EMO
 from ..models.vae import VAE
 
@@ -53,11 +55,23 @@ class CheckpointInfo:
 
 
 def load_checkpoint(
-    path: Path, *, device: str | torch.device = "cpu", dtype: torch.dtype = torch.float32
+    path: Path,
+    *,
+    device: str | torch.device = "cpu",
+    dtype: torch.dtype = torch.float32,
+    vae_dtype: torch.dtype | None = None,
+    ops: Layers = nn,
 ) -> Checkpoint:
     """Load a model strictly: every key must be known, present and of the right shape.
 
-    The VAE stays in float32 on the CPU and takes `dtype` elsewhere; the audio encoder is always float32.
+    The audio encoder is always float32.
+
+    Args:
+        path: a .safetensors file.
+        device: where the weights go.
+        dtype: EMO's.
+        vae_dtype: the VAE's; None is float32 on the CPU and `dtype` elsewhere.
+        ops: what EMO's layers are made from.
 
     Raises:
         InputError: where there is no file.
@@ -71,14 +85,14 @@ def load_checkpoint(
     device = torch.device(device)
     # Nothing is initialised at random only to be overwritten: a full-size model would spend a minute on that.
     with init_empty_weights(include_buffers=False):
-        emo = EMO(config)
+        emo = EMO(config, ops=ops)
     vae = VAE(config.vae) if "vae" in parts else None
     encoder = AudioEncoder.from_config(config.audio) if "audio_encoder" in parts else None
     modules = {"emo": emo, "vae": vae, "audio_encoder": encoder}
     _check(path, weights, {name: module for name, module in modules.items() if module is not None})
     _assign(emo, weights, "emo.", device, dtype)
     if vae is not None:
-        _assign(vae, weights, "vae.", device, torch.float32 if device.type == "cpu" else dtype)
+        _assign(vae, weights, "vae.", device, vae_dtype or (torch.float32 if device.type == "cpu" else dtype))
     if encoder is not None:
         _assign(encoder, weights, "audio_encoder.", device, torch.float32)
     return Checkpoint(path, config, emo, vae, encoder)
@@ -170,10 +184,7 @@ def checkpoint_info(path: Path) -> CheckpointInfo:
         for key in file.keys():
             tensor = file.get_slice(key)
             part = ".".join(key.split(".")[: 2 if key.startswith("emo.") else 1])
-            count = 1
-            for length in tensor.get_shape():
-                count *= length
-            parameters[part] = parameters.get(part, 0) + count
+            parameters[part] = parameters.get(part, 0) + math.prod(tensor.get_shape())
             dtypes.add(tensor.get_dtype())
     digest = hashlib.sha256()
     with Path(path).open("rb") as stream:
@@ -183,6 +194,13 @@ def checkpoint_info(path: Path) -> CheckpointInfo:
     return CheckpointInfo(
         config, metadata, parameters, tuple(sorted(dtypes)), Path(path).stat().st_size, digest.hexdigest()
     )
+
+
+def checkpoint_size(path: Path) -> int:
+    """How many weights a file holds, read from its header."""
+    read_metadata(path)
+    with safe_open(path, "pt") as file:
+        return sum(math.prod(file.get_slice(key).get_shape()) for key in file.keys())
 
 
 def info_as_json(info: CheckpointInfo) -> dict:

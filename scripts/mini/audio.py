@@ -17,8 +17,8 @@ from torch import Tensor, nn
 from torch.nn import functional
 from transformers import Wav2Vec2Config, Wav2Vec2Model
 
-from emo_core.audio.encoder import FIELD, HOP, AudioEncoder
-from emo_core.audio.sound import SAMPLE_RATE, speech_level
+from emo_core.audio.encoder import AudioEncoder
+from emo_core.audio.sound import FIELD, HOP, SAMPLE_RATE, speech_level
 
 from .corpus import Corpus
 from .voices import SHIFTS, log_mel

@@ -1,0 +1,93 @@
+"""A voice, ready to be spoken: features for every frame, and the sound that the video gets."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+import numpy as np
+from torch import Tensor
+
+from ..config import AudioConfig
+from ..errors import InputError
+from .features import AudioFeatures, EncodedFeatures, FrameFeatures
+from .sound import HOP, SAMPLE_RATE, mono_16k, prepare_sound
+from .track import WaveTrack
+
+MAX_FPS = 120.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Voice:
+    """The sound of one video."""
+
+    features: FrameFeatures
+    fps: float
+    """Video frames per second."""
+    track: WaveTrack | None
+    """At its own rate and loudness; None: only features are known, the video is silent."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Excerpt:
+    """Which part of a sound is spoken, and how loud the model hears it."""
+
+    fps: float
+    start: float = 0.0
+    """Seconds."""
+    seconds: float | None = None
+    """None: to the end."""
+    loudness: float = 0.0
+    """dB over normal speech."""
+
+    def __post_init__(self) -> None:
+        if not 1 <= self.fps <= MAX_FPS:
+            raise InputError(f"fps: got {self.fps:g}; expected 1 .. {MAX_FPS:g} (the model's own is best)")
+        if self.seconds is not None and not self.seconds > 0:
+            raise InputError(f"duration: got {self.seconds:g} s; expected more than 0")
+
+
+def listen(track: WaveTrack, encode: Callable[[Tensor], Tensor], config: AudioConfig, excerpt: Excerpt) -> Voice:
+    """Hear a sound through a model's own audio encoder; long sounds are encoded piece by piece, when they are needed.
+
+    Args:
+        track: any rate, one or two channels.
+        encode: samples (1, S) at 16 kHz to features (1, T, L, D).
+        config: the model's.
+        excerpt: what of it.
+
+    Raises:
+        InputError: where that part is missing, silent, too short or broken.
+    """
+    # Resampled as a whole, then cut: as when a file is read, and no filter rings at the cut.
+    waveform = WaveTrack(mono_16k(track.waveform, track.rate)[None], SAMPLE_RATE)
+    sound = prepare_sound(waveform.part(excerpt.start, excerpt.seconds).waveform[0])
+    sound = replace(sound, waveform=sound.waveform * np.float32(10 ** (excerpt.loudness / 20)))
+    features = AudioFeatures(sound, encode, fps=excerpt.fps, window=config.window)
+    return Voice(features=features, fps=excerpt.fps, track=track.part(excerpt.start, excerpt.seconds))
+
+
+def listened(features: Tensor, samples: int, track: WaveTrack | None, config: AudioConfig, excerpt: Excerpt) -> Voice:
+    """Take features that another encoder made.
+
+    Args:
+        features: (T, L, D) at 50 Hz: the outputs of all its layers.
+        samples: how many samples at 16 kHz they were made from.
+        track: the sound for the video, if there is one.
+        config: the model's.
+        excerpt: what of it; its loudness is too late here.
+
+    Raises:
+        InputError: where their size is not what the model was trained with, or `start` lies behind the end.
+    """
+    layers, width = features.shape[1:]
+    if (layers, width) != (config.layers, config.width):
+        raise InputError(
+            f"encoded audio: got {layers} layers of width {width}; this model was trained with {config.layers} of width "
+            f"{config.width}; load that wav2vec2"
+        )
+    length = samples / SAMPLE_RATE
+    if not 0 <= excerpt.start < length:
+        raise InputError(f"start: got {excerpt.start:g} s; the sound lasts {length:.2f} s; give a start before its end")
+    seconds = min(length - excerpt.start, excerpt.seconds or length)
+    first = round(excerpt.start * SAMPLE_RATE / HOP)
+    found = EncodedFeatures(features[first:], seconds=seconds, fps=excerpt.fps, window=config.window)
+    return Voice(features=found, fps=excerpt.fps, track=track and track.part(excerpt.start, seconds))

@@ -1,0 +1,96 @@
+"""FaceLocatorMask: find the face, cut out the square that the model sees, draw where the face may be."""
+
+from typing import Any
+
+from comfy_api.latest import io, ui
+
+from .schema import EmoCrop, EmoModel, schema
+
+DETECTORS = ["auto", "mediapipe", "built-in", "none"]
+REGIONS = ["face", "whole picture"]
+
+
+class FaceLocatorMask(io.ComfyNode):
+    """Frame the face and draw its region."""
+
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        return schema(
+            node_id="FaceLocatorMask",
+            display_name="Face Locator Mask (EMO)",
+            description=(
+                "Finds the face in a picture, cuts out the square that the model was trained to see, and draws the face "
+                "region: where the face may be in the video. Several pictures (frames) get the union of their faces."
+            ),
+            search_aliases=["face crop", "face detect", "face region", "emo crop"],
+            inputs=[
+                EmoModel.Input("model", tooltip="From EMO Model Loader: it says how faces are framed, and how large."),
+                io.Image.Input("image", tooltip="The portrait, or any photo with a face."),
+                io.Mask.Input(
+                    "mask",
+                    optional=True,
+                    tooltip="White where the face is: used instead of a detector. A black one counts as none.",
+                ),
+                io.Float.Input(
+                    "expand",
+                    default=1.1,
+                    min=0.1,
+                    max=10.0,
+                    step=0.05,
+                    tooltip="Region over face box: 1.1 is usual, 1.5 lets the head move more. A `mask` is not expanded.",
+                ),
+                io.Int.Input(
+                    "face_index",
+                    default=0,
+                    min=0,
+                    max=15,
+                    tooltip="Which face of several: 0 is the largest, 1 the next.",
+                ),
+                io.Combo.Input(
+                    "detector",
+                    options=DETECTORS,
+                    default="auto",
+                    tooltip=(
+                        "auto: MediaPipe where it is installed, else the built-in face finder. none: the largest square in "
+                        "the middle, for portraits that are cropped already."
+                    ),
+                ),
+                io.Combo.Input(
+                    "region",
+                    options=REGIONS,
+                    default="face",
+                    tooltip="whole picture: an all-white mask, so the face may go anywhere.",
+                ),
+            ],
+            outputs=[
+                io.Mask.Output("region_mask", display_name="mask", tooltip="The face region in the cropped picture."),
+                io.Image.Output(
+                    "crop_image", display_name="crop", tooltip="The square that the model sees: to VAE Encode."
+                ),
+                EmoCrop.Output("emo_crop", display_name="emo_crop", tooltip="Where the square was: to EMO Paste Back."),
+            ],
+        )
+
+    @classmethod
+    def validate_inputs(cls, detector: str, region: str) -> bool | str:
+        """The host does not check menus of such nodes."""
+        if detector not in DETECTORS:
+            return f"detector: unknown name {detector!r}; choose one of {', '.join(DETECTORS)}"
+        return region in REGIONS or f"region: unknown choice {region!r}; choose one of {', '.join(REGIONS)}"
+
+    @classmethod
+    def execute(
+        cls,
+        model: Any,
+        image: Any,
+        expand: float,
+        face_index: int,
+        detector: str,
+        region: str,
+        mask: Any = None,
+    ) -> io.NodeOutput:
+        from .portrait import FaceRequest, locate
+
+        request = FaceRequest(expand, face_index, detector, whole=region == "whole picture")
+        found = locate(model.config, image, mask, request)
+        return io.NodeOutput(found.mask, found.pictures, found.crop, ui=ui.PreviewImage(found.preview, cls=cls))

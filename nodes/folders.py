@@ -1,0 +1,31 @@
+"""Where checkpoints are: `models/emo` of the host, with whatever folders its user has added, and the pack's own emo-mini."""
+
+from pathlib import Path
+
+import folder_paths
+
+FOLDER = "emo"
+BUILT_IN = "emo-mini (built in)"
+EMO_MINI = Path(__file__).resolve().parents[1] / "models" / "emo-mini.safetensors"
+
+
+def register_folders() -> None:
+    """Make `models/emo` known; folders from extra_model_paths.yaml, which the host has read by now, are kept."""
+    folder_paths.add_model_folder_path(FOLDER, str(Path(folder_paths.models_dir) / FOLDER))
+    folders, _ = folder_paths.folder_names_and_paths[FOLDER]
+    folder_paths.folder_names_and_paths[FOLDER] = (folders, {".safetensors"})
+
+
+def checkpoints() -> list[str]:
+    """Names for the loader's menu, emo-mini first."""
+    return [BUILT_IN, *folder_paths.get_filename_list(FOLDER)]
+
+
+def checkpoint_path(name: str) -> Path:
+    """The file behind a name; the host raises where there is none."""
+    return EMO_MINI if name == BUILT_IN else Path(folder_paths.get_full_path_or_raise(FOLDER, name))
+
+
+def temporary_video(name: str) -> Path:
+    """A path in the host's temporary folder, which it empties when it starts and stops."""
+    return Path(folder_paths.get_temp_directory()) / name

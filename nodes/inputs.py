@@ -1,0 +1,92 @@
+"""The inputs that EMOSampler and MotionFrameChainer share, so that one graph can hold either."""
+
+from comfy_api.latest import io
+
+from ..emo_core.sampling.schedule import MANY, SCHEDULERS
+from .schema import EmoAudio, EmoModel, EmoMotion, EmoSpeed
+
+MAX_SEED = 0xFFFF_FFFF_FFFF_FFFF
+
+
+def subject_inputs() -> list[io.Input]:
+    """Who speaks, what, and how."""
+    return [
+        EmoModel.Input("model", tooltip="From EMO Model Loader."),
+        io.Latent.Input(
+            "reference",
+            tooltip="The portrait: Face Locator Mask's crop through VAE Encode. Of several, the first is used.",
+        ),
+        EmoAudio.Input("emo_audio", tooltip="From Load Audio Wav2Vec: what is said, and how long the video is."),
+        io.Mask.Input(
+            "mask",
+            optional=True,
+            tooltip="Where the face may be, from Face Locator Mask. Nothing wired, or all black: anywhere.",
+        ),
+        EmoSpeed.Input(
+            "emo_speed",
+            optional=True,
+            tooltip="From Speed Condition. Nothing wired: the model decides how the head moves.",
+        ),
+        io.MultiType.Input(
+            "motion_frames",
+            [EmoMotion, io.Latent],
+            optional=True,
+            tooltip=(
+                "From the EMO Sampler of the clip before. Or a LATENT (VAE Encode of a film's last frames): the video "
+                "goes on from there. Nothing wired: the video begins here."
+            ),
+        ),
+    ]
+
+
+def sampling_inputs() -> list[io.Input]:
+    """How to sample."""
+    return [
+        io.Int.Input(
+            "seed",
+            default=0,
+            min=0,
+            max=MAX_SEED,
+            control_after_generate=True,
+            tooltip="Same seed, same video. Every clip draws its own noise from it.",
+        ),
+        io.Int.Input(
+            "steps",
+            default=40,
+            min=1,
+            max=MANY,
+            tooltip="Denoising steps per clip. The paper uses 40; 20 is a good draft.",
+        ),
+        io.Combo.Input(
+            "scheduler",
+            options=list(SCHEDULERS),
+            default="ddim",
+            tooltip="ddim is the paper's. lcm is for distilled models.",
+        ),
+        io.Float.Input(
+            "reference_scale",
+            default=0.0,
+            min=0.0,
+            max=20.0,
+            step=0.1,
+            tooltip="Guidance: how closely the face follows the portrait. 1 is off and faster; 0 is the checkpoint's own value.",
+        ),
+        io.Float.Input(
+            "audio_scale",
+            default=0.0,
+            min=0.0,
+            max=20.0,
+            step=0.1,
+            tooltip=(
+                "Guidance: how closely the mouth follows the voice. 1 is off and faster; 0 is the checkpoint's own value "
+                "(emo-mini: 2); above 4 it exaggerates."
+            ),
+        ),
+    ]
+
+
+def known_scheduler(scheduler: str) -> bool | str:
+    """For `validate_inputs`: the host does not check menus of such nodes."""
+    if scheduler in SCHEDULERS:
+        return True
+    return f"scheduler: unknown name {scheduler!r}; choose one of {', '.join(SCHEDULERS)}"

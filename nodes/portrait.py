@@ -1,0 +1,128 @@
+"""The host's IMAGE and MASK around the core's face finding and cropping."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from einops import rearrange
+from PIL import Image, ImageDraw
+from torch import Tensor
+from torch.nn import functional
+
+from ..emo_core.animate import face_mask, frame_portrait
+from ..emo_core.config import EMOConfig
+from ..emo_core.errors import InputError
+from ..emo_core.face.crop import FEATHER, Crop, PasteBack
+from ..emo_core.face.detect import FaceDetector, make_detector
+from ..emo_core.face.finder import FinderDetector
+from ..emo_core.face.region import RegionRequest, union_region
+
+OUTLINE = (64, 200, 120)
+"""Colour of the region in the preview."""
+
+
+@dataclass(frozen=True, slots=True)
+class FaceRequest:
+    """What FaceLocatorMask's widgets say."""
+
+    expand: float
+    face_index: int
+    detector: str
+    whole: bool
+    """All-white mask."""
+
+
+@dataclass(frozen=True, slots=True)
+class Located:
+    """What FaceLocatorMask gives."""
+
+    mask: Tensor
+    """(1, S, S)"""
+    pictures: Tensor
+    """(B, S, S, 3)"""
+    crop: Crop
+    preview: Tensor
+    """(1, S, S, 3) the first picture with its region outlined."""
+
+
+def locate(config: EMOConfig, image: Tensor, mask: Tensor | None, request: FaceRequest) -> Located:
+    """Find the face in pictures (B, H, W, C) in [0, 1], with an optional mask (B, H, W).
+
+    Raises:
+        InputError: where no face is found, or not the one asked for.
+    """
+    pictures = to_uint8(image)
+    given = usable_mask(mask, pictures.shape[1:3])
+    region = RegionRequest(
+        "mask" if given is not None else "none" if request.detector == "none" else "auto",
+        mask=given,
+        expand=request.expand,
+        face_index=request.face_index,
+    )
+    detector = _detector(request.detector) if region.kind == "auto" else None
+    face = union_region(pictures, region, detector)
+    crop = frame_portrait(pictures[0], face, config)
+    square = (
+        torch.ones(config.image_size, config.image_size) if request.whole else face_mask(face, crop, region, config)
+    )
+    cut = np.stack([crop.cut(picture) for picture in pictures])
+    return Located(square[None], to_image(cut), crop, to_image(_outlined(cut[0], square)[None]))
+
+
+def paste_back(frames: Tensor, crop: Crop, original: Tensor, feather: float = FEATHER) -> Tensor:
+    """Put frames (F, S, S, 3) back into a picture (1, H, W, C): (F, H, W, 3).
+
+    Raises:
+        InputError: where there is not one picture, or none that the square can come from.
+    """
+    if len(original) != 1:
+        raise InputError(f"original: got {len(original)} pictures; give the one that FaceLocatorMask was given")
+    picture = to_uint8(original)[0]
+    height, width = picture.shape[:2]
+    if crop.left >= width or crop.top >= height or crop.left + crop.side <= 0 or crop.top + crop.side <= 0:
+        raise InputError(
+            f"original: the crop lies outside this {width} x {height} picture; give the one it was cut from"
+        )
+    paste = PasteBack(crop, picture, feather)
+    result = torch.empty(len(frames), height, width, 3)
+    for index, frame in enumerate(frames):
+        result[index] = to_image(paste(to_uint8(frame[None])[0]))
+    return result
+
+
+def usable_mask(mask: Tensor | None, size: tuple[int, int]) -> np.ndarray | None:
+    """The first of a mask (B, H, W), at the picture's size; None for none and for a black one.
+
+    Load Image gives 64 x 64 zeros where a picture has no alpha channel.
+    """
+    if mask is None or not mask.any():
+        return None
+    first = rearrange(mask.float().cpu().reshape(-1, *mask.shape[-2:])[0], "h w -> 1 1 h w")
+    if first.shape[-2:] != size:
+        first = functional.interpolate(first, size, mode="bilinear")
+    return first[0, 0].clamp(0, 1).numpy()
+
+
+def to_uint8(image: Tensor) -> np.ndarray:
+    """IMAGE (B, H, W, C), an alpha channel left out, to (B, H, W, 3) uint8."""
+    return (image[..., :3].float().cpu() * 255).round().clamp(0, 255).to(torch.uint8).numpy()
+
+
+def to_image(pictures: np.ndarray) -> Tensor:
+    """uint8 to IMAGE, as Load Image does."""
+    return torch.from_numpy(pictures.astype(np.float32) / 255)
+
+
+def _detector(name: str) -> FaceDetector:
+    if name == "built-in":
+        return FinderDetector()
+    return make_detector(landmarks=name == "mediapipe")
+
+
+def _outlined(picture: np.ndarray, mask: Tensor) -> np.ndarray:
+    rows, columns = (np.nonzero(mask.amax(dim).numpy() > 0.5)[0] for dim in (1, 0))
+    drawn = Image.fromarray(picture)
+    if len(rows):
+        box = (int(columns[0]), int(rows[0]), int(columns[-1]), int(rows[-1]))
+        ImageDraw.Draw(drawn).rectangle(box, outline=OUTLINE, width=max(1, len(mask) // 128))
+    return np.asarray(drawn)
