@@ -1,4 +1,4 @@
-"""The command line: `python -m emo_core animate ...` and `python -m emo_core weights ...`."""
+"""The command line: `python -m emo_core animate | weights | queue ...`."""
 
 import argparse
 import os
@@ -9,7 +9,7 @@ from typing import NoReturn
 
 from .errors import Cancelled, EmoError, InputError
 
-DONE, BAD_INPUT, CANCELLED = 0, 2, 130
+DONE, CANCELLED = 0, 130
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -25,7 +25,8 @@ def run_command(parser: Callable[[], argparse.ArgumentParser], arguments: list[s
         arguments: of the command line; None for the process's own.
 
     Returns:
-        0 done, 2 bad input (one line on stderr says what came, what was expected, what to do), 130 cancelled.
+        0 done, 130 cancelled, else the error's own (2 bad input, 3 no server, 4 failed there); one line on stderr says
+        what came, what was expected, what to do.
     """
     # A terminated run cleans up like an interrupted one.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
@@ -37,7 +38,7 @@ def run_command(parser: Callable[[], argparse.ArgumentParser], arguments: list[s
             sys.stderr.write(f"cancelled; {error}\n" if str(error) else "")
             return CANCELLED
         sys.stderr.write(f"error: {' '.join(str(error).split())}\n")
-        return BAD_INPUT
+        return error.exit_code
     except KeyboardInterrupt:
         sys.stderr.write("cancelled; nothing was written\n")
         return CANCELLED
@@ -53,12 +54,14 @@ class OneLineParser(argparse.ArgumentParser):
 
 def _parser() -> argparse.ArgumentParser:
     from .animate_cli import add_parser as add_animate
+    from .client.cli import add_parser as add_queue
     from .weights.cli import add_parser as add_weights
 
     parser = OneLineParser(prog="python -m emo_core", description=__doc__.splitlines()[0])
     commands = parser.add_subparsers(dest="command", required=True)
     add_animate(commands)
     add_weights(commands)
+    add_queue(commands)
     return parser
 
 

@@ -66,7 +66,11 @@ class LoadAudioWav2Vec(io.ComfyNode):
                     ),
                 ),
             ],
-            outputs=[EmoAudio.Output("emo_audio", display_name="emo_audio", tooltip="Features for every frame.")],
+            outputs=[
+                EmoAudio.Output("emo_audio", display_name="emo_audio", tooltip="Features for every frame."),
+                io.Float.Output("video_fps", display_name="fps", tooltip="The video's frame rate: to Create Video."),
+                io.Int.Output("frames", display_name="frames", tooltip="How many frames the video will have."),
+            ],
         )
 
     @classmethod
@@ -84,4 +88,5 @@ class LoadAudioWav2Vec(io.ComfyNode):
         from .sound import hear
 
         excerpt = Excerpt(fps=fps or model.config.fps, start=start, seconds=duration or None, loudness=loudness)
-        return io.NodeOutput(hear(model, audio, encoded_audio, excerpt))
+        voice = hear(model, audio, encoded_audio, excerpt)
+        return io.NodeOutput(voice, voice.fps, voice.features.frames)

@@ -70,7 +70,9 @@ def locate(config: EMOConfig, image: Tensor, mask: Tensor | None, request: FaceR
 
 
 def paste_back(frames: Tensor, crop: Crop, original: Tensor, feather: float = FEATHER) -> Tensor:
-    """Put frames (F, S, S, 3) back into a picture (1, H, W, C): (F, H, W, 3).
+    """Put frames (F, S, S, 3) back into a picture (1, H, W, C): (F, H', W', 3).
+
+    H' and W' are even, as video needs it: an odd side gets its last row or column twice.
 
     Raises:
         InputError: where there is not one picture, or none that the square can come from.
@@ -78,6 +80,7 @@ def paste_back(frames: Tensor, crop: Crop, original: Tensor, feather: float = FE
     if len(original) != 1:
         raise InputError(f"original: got {len(original)} pictures; give the one that FaceLocatorMask was given")
     picture = to_uint8(original)[0]
+    picture = np.pad(picture, [(0, side % 2) for side in picture.shape[:2]] + [(0, 0)], mode="edge")
     height, width = picture.shape[:2]
     if crop.left >= width or crop.top >= height or crop.left + crop.side <= 0 or crop.top + crop.side <= 0:
         raise InputError(

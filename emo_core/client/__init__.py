@@ -1,0 +1,1 @@
+"""Queue workflows on ComfyUI servers, without a browser."""

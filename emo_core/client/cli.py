@@ -1,0 +1,106 @@
+"""`python -m emo_core queue`: run a workflow on ComfyUI servers, one line of JSON per event on stdout."""
+
+import argparse
+import asyncio
+import json
+import signal
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+from ..errors import Cancelled
+from .dispatch import run_jobs
+from .jobs import Job, read_jobs
+from .prompt import LOADERS, Change, Template, Upload
+
+PROGRESS_SECONDS = 1.0
+"""Progress lines of a job come at most this often."""
+
+
+def add_parser(commands: argparse._SubParsersAction) -> None:
+    """Add the `queue` command to the program's parser."""
+    parser = commands.add_parser(
+        "queue",
+        help="run a workflow on ComfyUI servers",
+        epilog="Exit codes: 0 done, 2 bad input, 3 no server left, 4 a node failed, 130 cancelled.",
+    )
+    add = parser.add_argument
+    add("workflow", type=Path, metavar="WORKFLOW.json", help="saved (UI) or exported (API) workflow")
+    add(
+        "--server",
+        action="append",
+        metavar="URL",
+        help="default: http://127.0.0.1:8188; repeat it to spread jobs over several",
+    )
+    for kind in LOADERS:
+        add(
+            f"--{kind}",
+            action="append",
+            default=[],
+            metavar="[NODE=]FILE",
+            help=f"upload for the {LOADERS[kind][0]} node",
+        )
+    add(
+        "--set",
+        action="append",
+        default=[],
+        metavar="NODE.INPUT=VALUE",
+        help="by the node's title or number; repeatable",
+    )
+    add("--batch", type=Path, metavar="JOBS.csv", help="a job per line; columns image, audio, video, name, NODE.INPUT")
+    add("--out", type=Path, required=True, metavar="DIR", help="where the results go; nothing there is replaced")
+    parser.set_defaults(run=run)
+
+
+def run(args: argparse.Namespace) -> None:
+    """Queue and wait.
+
+    Raises:
+        EmoError: the first that a job failed with; every one has been reported by then.
+        Cancelled: after Ctrl-C; what was queued is taken back.
+    """
+    uploads = [Upload.parse(kind, text) for kind in LOADERS for text in getattr(args, kind)]
+    base = Job(
+        number=1,
+        template=Template.read(args.workflow),
+        uploads=tuple(uploads),
+        changes=tuple(map(Change.parse, args.set)),
+    )
+    jobs = read_jobs(args.batch, base) if args.batch else [base]
+    failed = asyncio.run(_until_done(jobs, args.server or ["http://127.0.0.1:8188"], args.out))
+    if failed:
+        raise max(failed, key=lambda error: error.exit_code)
+
+
+async def _until_done(jobs: list[Job], servers: list[str], folder: Path) -> list:
+    work = asyncio.ensure_future(run_jobs(jobs, servers, folder, Lines()))
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        try:
+            loop.add_signal_handler(number, work.cancel)
+        except (
+            NotImplementedError
+        ):  # Windows: Ctrl-C arrives as KeyboardInterrupt, which asyncio.run turns into the same.
+            break
+    try:
+        return await work
+    except asyncio.CancelledError:
+        raise Cancelled("what was queued is interrupted; files of finished jobs are kept") from None
+
+
+class Lines:
+    """Writes events as lines of JSON; progress not more often than a reader can use."""
+
+    def __init__(self) -> None:
+        self._last: dict[int, float] = {}
+
+    def __call__(self, event: dict[str, Any]) -> None:
+        """Write one."""
+        if event["event"] == "progress":
+            now = time.monotonic()
+            if now - self._last.get(event["job"], 0.0) < PROGRESS_SECONDS:
+                return
+            self._last[event["job"]] = now
+        sys.stdout.write(json.dumps(event) + "\n")
+        sys.stdout.flush()

@@ -1,0 +1,31 @@
+"""Where the host keeps its files: a temporary folder, set by the tests."""
+
+import tempfile
+from pathlib import Path
+
+_root = tempfile.TemporaryDirectory()
+models_dir = str(Path(_root.name) / "models")
+folder_names_and_paths = {}
+
+
+def add_model_folder_path(folder_name, full_folder_path, is_default=False):
+    paths, _ = folder_names_and_paths.setdefault(folder_name, ([], set()))
+    if full_folder_path not in paths:
+        paths.append(full_folder_path)
+
+
+def get_filename_list(folder_name):
+    paths, endings = folder_names_and_paths[folder_name]
+    files = [path for folder in paths for path in Path(folder).glob("*") if path.suffix in endings]
+    return sorted(path.name for path in files)
+
+
+def get_full_path_or_raise(folder_name, filename):
+    for folder in folder_names_and_paths[folder_name][0]:
+        if (Path(folder) / filename).is_file():
+            return str(Path(folder) / filename)
+    raise FileNotFoundError(f"Model in folder '{folder_name}' with filename '{filename}' not found.")
+
+
+def get_temp_directory():
+    return str(Path(_root.name) / "temp")

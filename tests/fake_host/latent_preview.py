@@ -1,0 +1,7 @@
+"""Latents as small pictures."""
+
+MAX_PREVIEW_RESOLUTION = 512
+
+
+def get_previewer(device, latent_format):
+    return None

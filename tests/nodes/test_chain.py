@@ -1,0 +1,189 @@
+"""Clips: by hand, in one node, as an expanded graph; cancelled and gone on."""
+
+import av
+import numpy as np
+import pytest
+import torch
+
+from tests.conftest import CONFIG
+from tests.nodes.conftest import Graph, module
+from tests.nodes.test_nodes import problem
+
+N = CONFIG.temporal.motion_frames
+
+
+def frames_of(video):
+    with av.open(video.get_stream_source()) as container:
+        return np.stack([frame.to_ndarray(format="rgb24") for frame in container.decode(video=0)])
+
+
+def chain(nodes, scene, **options):
+    settings = {"vae": scene["model"].vae, "seconds": 0.0, "mode": "loop", "return_frames": True, **options}
+    return nodes.MotionFrameChainer.execute(**scene, **settings).args
+
+
+@pytest.fixture(scope="module")
+def whole(nodes, scene):
+    """The video of one node, and its frames."""
+    return chain(nodes, scene)
+
+
+def test_one_node_gives_the_cores_video(nodes, scene, whole):
+    """As `emo_core` generates it, frame by frame."""
+    core = module(".emo_core.sampling.generate")
+    sampling = module(".nodes.generation").Scene.from_inputs(**scene)
+    latents = list(core.generate(scene["model"].network.model, sampling.subject, sampling.settings))
+    expected = torch.cat([scene["model"].vae.decode(part) for part in latents])
+    assert torch.equal(whole[1], expected)
+    assert len(frames_of(whole[0])) == 31
+
+
+def test_samplers_by_hand_give_the_same_clips(nodes, scene, whole):
+    first, motion = nodes.EMOSampler.execute(clip_index=-1, **scene).args
+    second, motion = nodes.EMOSampler.execute(clip_index=-1, motion_frames=motion, **scene).args
+    assert motion.next == 2
+    by_hand = scene["model"].vae.decode(torch.cat([first["samples"], second["samples"]]))
+    assert torch.equal(by_hand, whole[1][:8])
+    _, rest = chain(nodes, scene, motion_frames=motion)
+    assert torch.equal(rest, whole[1])
+
+
+def test_the_expanded_graph_gives_the_same_video(nodes, scene, whole):
+    graph = Graph(graph_of(scene))
+    graph.done |= {key: (scene[key],) for key in ("model", "reference", "emo_audio")} | {"vae": (scene["model"].vae,)}
+    assert torch.equal(graph.value(["chain", 1]), whole[1])
+    assert np.array_equal(frames_of(graph.value(["chain", 0])), frames_of(whole[0]))
+    ran = [kind for kind, _ in graph.ran]
+    assert ran.count("EMOSampler") == 8
+    assert ran.count("MotionFrameChainer") == 2
+
+
+def graph_of(scene, **changes):
+    links = {name: [name, 0] for name in ("model", "reference", "emo_audio", "vae")}
+    values = {name: value for name, value in scene.items() if name not in links}
+    own = {"seconds": 0.0, "mode": "expanded", "return_frames": True}
+    return {"chain": {"class_type": "MotionFrameChainer", "inputs": {**links, **values, **own, **changes}}}
+
+
+def test_an_expanded_graph_is_made_of_links(nodes, scene):
+    """Values would spoil the host's cache keys; and a longer run asks for the same first clips."""
+
+    def expansion(**changes):
+        graph = Graph(graph_of(scene, **changes))
+        graph.done |= {key: (scene[key],) for key in ("model", "reference", "emo_audio")} | {
+            "vae": (scene["model"].vae,)
+        }
+        graph.run("chain")
+        samplers = [n["inputs"] for n in graph.prompt.values() if n["class_type"] == "EMOSampler"]
+        return [{key: value for key, value in inputs.items() if key != "motion_frames"} for inputs in samplers]
+
+    short, long = expansion(seconds=0.5), expansion()
+    assert len(short) == 3
+    assert long[:3] == short
+    assert all(inputs["model"] == ["model", 0] and inputs["emo_audio"] == ["emo_audio", 0] for inputs in long)
+    assert [inputs["clip_index"] for inputs in long] == list(range(8))
+
+
+def test_auto_expands_where_the_host_can(nodes, scene, monkeypatch):
+    args = module("comfy.cli_args").args
+    made = module(".nodes.chaining")
+    pending = made.Chain(module(".nodes.generation").Scene.from_inputs(**scene), None, scene["emo_audio"], 0.0)
+    assert made.should_expand("auto", pending)
+    assert not made.should_expand("loop", pending)
+    monkeypatch.setattr(args, "cache_none", True)
+    assert not made.should_expand("auto", pending)
+    assert "mode: unknown name" in nodes.MotionFrameChainer.validate_inputs("ddim", "fast")
+    assert "scheduler: unknown name" in nodes.MotionFrameChainer.validate_inputs("plms", "auto")
+    assert nodes.EMOSampler.validate_inputs("ddim") is True
+
+
+def test_seconds_cut_frames_and_sound(nodes, scene, whole):
+    video, frames = chain(nodes, scene, seconds=0.4)
+    assert torch.equal(frames, whole[1][:10])
+    with av.open(video.get_stream_source()) as container:
+        assert container.streams.video[0].frames == 10
+        assert float(container.streams.audio[0].duration * container.streams.audio[0].time_base) <= 0.4 + 0.07
+
+
+def test_a_video_goes_on_from_real_frames(nodes, scene, whole):
+    past = {"samples": torch.randn(N + 3, *scene["reference"]["samples"].shape[1:])}
+    _, frames = chain(nodes, scene, motion_frames=past, seconds=0.1)
+    assert not torch.equal(frames, whole[1][: len(frames)])
+    short = {"samples": past["samples"][: N - 1]}
+    problem(lambda: chain(nodes, scene, motion_frames=short), "looks back at 2")
+
+
+def test_frames_are_only_given_when_wanted(nodes, scene):
+    blocked = chain(nodes, scene, seconds=0.1, return_frames=False)[1]
+    assert "turn on return_frames" in blocked.message
+
+
+def test_bad_input_is_named(nodes, scene):
+    sample = nodes.EMOSampler.execute
+    problem(lambda: sample(clip_index=8, **scene), r"this sound has 8 clips, 0 \.\. 7")
+    other = {"samples": torch.zeros(1, 4, 64, 64)}
+    problem(lambda: sample(clip_index=0, **{**scene, "reference": other}), "got latents of 4 x 64 x 64; tiny takes")
+    problem(lambda: sample(clip_index=0, **{**scene, "steps": 500}), "steps: got 500")
+    _, middle = sample(clip_index=3, **scene).args
+    problem(lambda: chain(nodes, scene, motion_frames=middle), r"they hold clips 3 \.\. 3")
+
+
+def test_every_condition_acts(nodes, scene, model):
+    plain = nodes.EMOSampler.execute(clip_index=0, **scene)[0]["samples"]
+    mask = torch.zeros(1, 16, 16)
+    mask[:, 4:8] = 1
+    speed = nodes.SpeedCondition.execute(model, 0.9, "")[0]
+    for change in ({"mask": mask}, {"emo_speed": speed}, {"audio_scale": 5.0}, {"reference_scale": 2.0}, {"seed": 6}):
+        changed = nodes.EMOSampler.execute(clip_index=0, **{**scene, **change})[0]["samples"]
+        assert not torch.equal(changed, plain), change
+    for same in ({"mask": torch.zeros(1, 64, 64)}, {"mask": torch.ones(1, 16, 16)}, {"audio_scale": 2.0}):
+        again = nodes.EMOSampler.execute(clip_index=0, **{**scene, **same})[0]["samples"]
+        assert torch.equal(again, plain), same
+
+
+@pytest.mark.parametrize("stop_at", [1, 3, 12])
+def test_cancel_ends_within_a_step_and_leaves_nothing(nodes, scene, whole, stop_at):
+    """The step that Cancel is pressed in is the last; the next run is as if nothing had happened."""
+    management, seen = module("comfy.model_management"), []
+    folder = module(".nodes.folders").temporary_video("x").parent
+
+    def hook(value, total, preview, node_id=None, prompt_id=None):
+        seen.append((value, total))
+        if len(seen) == stop_at:
+            management.interrupt_current_processing()
+
+    module("comfy.utils").set_progress_bar_global_hook(hook)
+    before = set(folder.iterdir())
+    with pytest.raises(management.InterruptProcessingException):
+        chain(nodes, scene)
+    assert len(seen) == stop_at
+    assert seen[-1] == (stop_at, 16)
+    assert set(folder.iterdir()) == before
+    module("comfy.utils").set_progress_bar_global_hook(None)
+    assert torch.equal(chain(nodes, scene, seconds=0.3)[1], whole[1][:8])
+
+
+def test_two_samplers_do_not_disturb_each_other(nodes, scene):
+    """Interleaved, step by step, on one model: each gives what it gives alone."""
+    other = {**scene, "seed": 9, "audio_scale": 1.0}
+    alone = [nodes.EMOSampler.execute(clip_index=0, **inputs)[0]["samples"] for inputs in (scene, other)]
+    inside = []
+
+    def hook(value, total, preview, node_id=None, prompt_id=None):
+        if not inside:
+            inside.append(True)
+            inside[0] = nodes.EMOSampler.execute(clip_index=0, **other)[0]["samples"]
+
+    module("comfy.utils").set_progress_bar_global_hook(hook)
+    outer = nodes.EMOSampler.execute(clip_index=0, **scene)[0]["samples"]
+    assert torch.equal(outer, alone[0])
+    assert torch.equal(inside[0], alone[1])
+
+
+def test_previews_show_the_picture(nodes, scene, monkeypatch):
+    arguments, shown = module("comfy.cli_args"), []
+    monkeypatch.setattr(arguments.args, "preview_method", arguments.LatentPreviewMethod.Latent2RGB)
+    module("comfy.utils").set_progress_bar_global_hook(lambda value, total, preview, **_: shown.append(preview))
+    nodes.EMOSampler.execute(clip_index=0, **scene)
+    assert [preview[0] for preview in shown] == ["JPEG", "JPEG"]
+    assert shown[0][1].size == (CONFIG.image_size,) * 2

@@ -1,0 +1,183 @@
+"""Each node by itself: what it gives, and what it says of bad input."""
+
+from fractions import Fraction
+
+import av
+import numpy as np
+import pytest
+import torch
+
+from tests.conftest import CONFIG
+from tests.nodes.conftest import audio, module
+from tests.pack import node_classes
+
+CHECKPOINT_NAMES = ["emo-mini (built in)"]
+
+
+def problem(call, match):
+    """The core raises its own errors, which are the pack's copy of the class here."""
+    with pytest.raises(Exception, match=match) as found:
+        call()
+    assert type(found.value).__name__ in ("InputError", "CheckpointError")
+
+
+@pytest.mark.parametrize("name", node_classes())
+def test_every_schema_explains_itself(name):
+    schema = node_classes()[name].GET_SCHEMA()
+    assert schema.category == "EMO"
+    assert schema.display_name
+    assert len(schema.description) > 40
+    assert all(item.tooltip for item in schema.outputs)
+    info = node_classes()[name].GET_NODE_INFO_V1()
+    for group in ("required", "optional"):
+        assert all(spec[1].get("tooltip") for spec in info["input"].get(group, {}).values())
+
+
+def test_the_loader_gives_model_and_vae(nodes):
+    model, vae = nodes.EMOModelLoader.execute(CHECKPOINT_NAMES[0]).args
+    assert model.name == "emo-mini"
+    assert vae is model.vae
+    assert nodes.EMOModelLoader.validate_inputs(CHECKPOINT_NAMES[0]) is True
+    assert "no checkpoint 'gone.safetensors'" in nodes.EMOModelLoader.validate_inputs("gone.safetensors")
+    path, time = nodes.EMOModelLoader.fingerprint_inputs(CHECKPOINT_NAMES[0])
+    assert path.endswith("emo-mini.safetensors")
+    assert time > 0
+
+
+def test_checkpoints_of_every_folder_are_listed(nodes, checkpoint, tmp_path):
+    folders = module("folder_paths")
+    (tmp_path / "mine.safetensors").write_bytes(checkpoint.read_bytes())
+    (tmp_path / "README.md").write_text("no checkpoint")
+    folders.add_model_folder_path("emo", str(tmp_path))
+    try:
+        module(".nodes.folders").register_folders()  # As after a restart: what the user has added stays.
+        options = nodes.EMOModelLoader.GET_NODE_INFO_V1()["input"]["required"]["checkpoint"][1]["options"]
+        assert options == [*CHECKPOINT_NAMES, "mine.safetensors"]
+        assert nodes.EMOModelLoader.execute("mine.safetensors")[0].name == "tiny"
+    finally:
+        folders.folder_names_and_paths["emo"][0].remove(str(tmp_path))
+
+
+def test_a_checkpoint_without_vae_or_encoder_says_what_to_use(nodes, model, tmp_path):
+    core = module(".emo_core.weights.checkpoint")
+    path = tmp_path / "bare.safetensors"
+    core.save_checkpoint(path, model.config, {"emo": model.network.model.emo}, dtype=torch.float32)
+    bare = module(".nodes.model").load_model(path)
+    blocker = module(".nodes.model").missing_vae(bare)
+    assert "use Load VAE" in blocker.message
+    problem(lambda: nodes.LoadAudioWav2Vec.execute(bare, 0.0, 0.0, 0.0, 0.0, audio=audio()), "Audio Encoder Encode")
+
+
+def test_the_vae_serves_the_hosts_nodes(model):
+    pictures = torch.rand(3, CONFIG.image_size + 3, CONFIG.image_size, 4)
+    latents = model.vae.encode(pictures)
+    assert latents.shape == (3, CONFIG.vae.channels, CONFIG.latent_size, CONFIG.latent_size)
+    frames = model.vae.decode(latents)
+    assert frames.shape == (3, CONFIG.image_size, CONFIG.image_size, 3)
+    assert 0 <= float(frames.min()) <= float(frames.max()) <= 1
+    assert torch.equal(
+        model.vae.decode_tiled(latents, tile_x=8, tile_y=8, overlap=1, tile_t=None, overlap_t=None), frames
+    )
+    problem(lambda: model.vae.decode(latents[:, :1]), "got latents of 1 channels")
+
+
+@pytest.mark.parametrize(("rate", "channels"), [(16000, 1), (44100, 2), (22050, 6)])
+def test_any_sound_is_heard(nodes, model, rate, channels):
+    voice, fps, frames = nodes.LoadAudioWav2Vec.execute(
+        model, 0.0, 0.0, 0.0, 0.0, audio=audio(1.0, channels, rate)
+    ).args
+    assert (fps, frames) == (25.0, 25)
+    assert voice.features.windows(0, 25).shape == (25, 5, CONFIG.audio.layers, CONFIG.audio.width)
+    assert voice.track.rate == rate
+
+
+def test_start_duration_fps_and_loudness(nodes, model):
+    hear = nodes.LoadAudioWav2Vec.execute
+    voice, _, frames = hear(model, 10.0, 0.5, 0.4, 0.0, audio=audio()).args
+    assert frames == 4
+    assert voice.track.waveform.shape == (1, 6400)
+    assert np.allclose(voice.track.waveform, audio()["waveform"][0, :, 8000:14400])
+    louder = hear(model, 10.0, 0.5, 0.4, 12.0, audio=audio())[0]
+    assert not torch.equal(louder.features.windows(0, 4), voice.features.windows(0, 4))
+    assert np.array_equal(louder.track.waveform, voice.track.waveform)
+    problem(lambda: hear(model, 0.0, 9.0, 0.0, 0.0, audio=audio()), r"start: got 9 s; the sound lasts 1\.23 s")
+    problem(lambda: hear(model, 0.0, 0.0, 0.0, 0.0), "nothing is wired")
+    silent = {"waveform": torch.zeros(1, 1, 16000), "sample_rate": 16000}
+    problem(lambda: hear(model, 0.0, 0.0, 0.0, 0.0, audio=silent), "is silent")
+    two = {"waveform": torch.zeros(2, 1, 16000), "sample_rate": 16000}
+    problem(lambda: hear(model, 0.0, 0.0, 0.0, 0.0, audio=two), "a batch of 2 sounds")
+
+
+def test_the_hosts_encoder_is_as_good_as_the_checkpoints(nodes, model):
+    """AUDIO_ENCODER_OUTPUT of the same features gives the same windows; without sound the video is silent."""
+    sound = audio(1.0)
+    heard = nodes.LoadAudioWav2Vec.execute(model, 0.0, 0.0, 0.0, 0.0, audio=sound)[0]
+    samples = sound["waveform"][0] / module(".emo_core.audio.sound").speech_level(sound["waveform"][0, 0].numpy())
+    layers = model.encode_sound(samples)
+    encoded = {
+        "encoded_audio_all_layers": (layers[:, :, 0], *layers.unbind(2)),
+        "audio_samples": samples.shape[1],
+    }
+    given = nodes.LoadAudioWav2Vec.execute(model, 0.0, 0.0, 0.0, 0.0, encoded_audio=encoded)[0]
+    assert given.features.frames == heard.features.frames
+    assert torch.allclose(given.features.windows(0, 25), heard.features.windows(0, 25), atol=1e-5)
+    assert given.track is None
+    wrong = {**encoded, "encoded_audio_all_layers": encoded["encoded_audio_all_layers"][:2]}
+    problem(
+        lambda: nodes.LoadAudioWav2Vec.execute(model, 0.0, 0.0, 0.0, 0.0, encoded_audio=wrong),
+        "got 1 layers of width 16",
+    )
+
+
+def test_speed_is_a_value_or_a_curve(nodes, model):
+    speed = nodes.SpeedCondition.execute
+    assert speed(model, 0.5, "")[0].at_frames(3, 25).tolist() == [0.5] * 3
+    curve = speed(model, 0.5, "0:0, 1:0.5\n3:0.1").args[0]
+    assert curve.at_frames(3, 1).tolist() == pytest.approx([0.25, 0.4, 0.2])
+    assert "tiny was trained for 0 .. 1 degrees per frame" in speed(model, 0.5, "").ui.as_dict()["text"][0]
+    problem(lambda: speed(model, 9.0, ""), r"speed: got 9; this model was trained for 0 \.\. 1")
+    problem(lambda: speed(model, 0.5, "fast"), "seconds:speed pairs")
+    problem(lambda: speed(model, 0.5, "1:0, 0:1"), "must rise")
+
+
+def test_face_region_and_crop(nodes, model):
+    picture = torch.rand(1, 120, 200, 3)
+    mask = torch.zeros(1, 120, 200)
+    mask[:, 40:80, 80:110] = 1
+    locate = nodes.FaceLocatorMask.execute
+    region, crop, where = locate(model, picture, 1.1, 0, "auto", "face", mask=mask).args
+    assert crop.shape == (1, 64, 64, 3)
+    assert region.shape == (1, 64, 64)
+    assert (where.left, where.side, where.size) == (58, 74, 64)
+    rows = torch.nonzero(region[0].amax(1) > 0.5)
+    assert 0.5 < len(rows) / 64 < 0.6  # The mask's 40 of the crop's 74 rows, unexpanded.
+    white = locate(model, picture, 1.1, 0, "none", "whole picture", mask=torch.zeros(1, 64, 64)).args
+    assert white[0].min() == 1
+    assert (white[2].left, white[2].side) == (40, 120)
+    problem(lambda: locate(model, picture, 1.1, 0, "built-in", "face"), "no face found")
+    assert "detector: unknown name 'dlib'" in nodes.FaceLocatorMask.validate_inputs("dlib", "face")
+    assert "region: unknown choice 'left'" in nodes.FaceLocatorMask.validate_inputs("auto", "left")
+    assert nodes.FaceLocatorMask.validate_inputs("auto", "whole picture") is True
+
+
+def test_paste_back_changes_nothing_outside(nodes, model):
+    picture = torch.randint(0, 256, (1, 121, 200, 3)).float() / 255
+    crop = nodes.FaceLocatorMask.execute(model, picture, 1.1, 0, "none", "face")[2]
+    frames = torch.rand(2, 64, 64, 3)
+    pasted = nodes.EMOPasteBack.execute(frames, crop, picture, 0.1)[0]
+    assert pasted.shape == (2, 122, 200, 3)  # Even, as video needs it.
+    assert torch.equal(pasted[0, :121, : crop.left], picture[0, :, : crop.left])
+    assert not torch.equal(pasted[0, 40:80, 80:120], picture[0, 40:80, 80:120])
+    problem(lambda: nodes.EMOPasteBack.execute(frames, crop, picture.repeat(2, 1, 1, 1), 0.1), "got 2 pictures")
+    problem(lambda: nodes.EMOPasteBack.execute(frames, crop, picture[:, :, :30], 0.1), "the crop lies outside")
+
+
+def test_an_mp4_of_the_sounds_length(nodes, scene, model):
+    video, _ = nodes.MotionFrameChainer.execute(
+        vae=model.vae, seconds=0.0, mode="loop", return_frames=False, **scene
+    ).args
+    with av.open(video.get_stream_source()) as container:
+        assert container.streams.video[0].frames == 31
+        assert container.streams.video[0].average_rate == Fraction(25)
+        sound = container.streams.audio[0]
+        assert float(sound.duration * sound.time_base) == pytest.approx(1.23, abs=0.07)

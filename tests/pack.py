@@ -1,0 +1,56 @@
+"""Load the pack as ComfyUI does: from its path, under a name that is not its own."""
+
+import asyncio
+import importlib.util
+import os
+import sys
+from pathlib import Path
+from types import ModuleType
+
+ROOT = Path(__file__).resolve().parents[1]
+NAME = "custom_nodes_ComfyUI-EMO"
+REAL_HOST = "EMO_REAL_HOST"
+"""Set by `make host`: the tests in `tests/nodes` run on a ComfyUI checkout."""
+
+
+def host_path() -> Path:
+    """A ComfyUI checkout if one is asked for, else the fake."""
+    return Path(os.environ.get(REAL_HOST) or ROOT / "tests" / "fake_host")
+
+
+def load_pack() -> ModuleType:
+    """The pack's root module; the host is importable from then on."""
+    if NAME in sys.modules:
+        return sys.modules[NAME]
+    sys.path.insert(0, str(host_path()))
+    if os.environ.get(REAL_HOST):
+        from comfy.cli_args import args
+
+        args.cpu = True  # Before the host looks for a GPU.
+    spec = importlib.util.spec_from_file_location(NAME, ROOT / "__init__.py", submodule_search_locations=[str(ROOT)])
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[NAME] = module
+    spec.loader.exec_module(module)
+    return module
+
+
+def node_classes() -> dict[str, type]:
+    """Every node by its id, as the host gets them."""
+    pack = load_pack()
+
+    async def ask() -> list[type]:
+        return await (await pack.comfy_entrypoint()).get_node_list()
+
+    return {node.GET_SCHEMA().node_id: node for node in asyncio.run(ask())}
+
+
+def node_info() -> dict[str, dict]:
+    """What `/object_info` says of every node, as JSON has it; the loader's menu without this machine's files."""
+    import json
+
+    info = {key: node.GET_NODE_INFO_V1() for key, node in node_classes().items()}
+    for entry in info.values():
+        entry["python_module"] = "custom_nodes.ComfyUI-EMO"
+    menu = info["EMOModelLoader"]["input"]["required"]["checkpoint"][1]
+    menu["options"] = menu["options"][:1]
+    return json.loads(json.dumps(info))
