@@ -1,0 +1,207 @@
+"""The example workflows, drawn: which nodes, wired how, with what to say about them."""
+
+from collections.abc import Callable
+from typing import Any
+
+from scripts.workflows import Canvas
+
+HELP = "Right-click a node and choose *Help* to read about every input."
+
+
+def front(canvas: Canvas, portrait: str = "portrait.png", voice: str = "voice.wav", **face: Any) -> dict[str, Any]:
+    """Model, portrait and voice, up to what the chainer takes."""
+    loader = canvas.add("EMOModelLoader", 0)
+    picture = canvas.add("LoadImage", 0, "Portrait", height=330, image=portrait)
+    sound = canvas.add("LoadAudio", 0, "Voice", height=140, audio=voice)
+    model = (loader, "model")
+    located = canvas.add(
+        "FaceLocatorMask", 1, height=460, model=model, image=(picture, "IMAGE"), mask=(picture, "MASK"), **face
+    )
+    encoded = canvas.add("VAEEncode", 1, pixels=(located, "crop"), vae=(loader, "vae"))
+    heard = canvas.add("LoadAudioWav2Vec", 1, model=model, audio=(sound, "AUDIO"))
+    subject = {
+        "model": model,
+        "reference": (encoded, "LATENT"),
+        "emo_audio": (heard, "emo_audio"),
+        "mask": (located, "mask"),
+    }
+    return {
+        "subject": subject,
+        "vae": (loader, "vae"),
+        "picture": picture,
+        "sound": sound,
+        "located": located,
+        "heard": heard,
+    }
+
+
+def talk(canvas: Canvas) -> None:
+    """One portrait, one voice, one video."""
+    parts = front(canvas)
+    chain = canvas.add("MotionFrameChainer", 2, vae=parts["vae"], **parts["subject"])
+    canvas.add("SaveVideo", 3, height=420, video=(chain, "video"), filename_prefix="video/talk")
+    canvas.note(
+        2,
+        "## Talk\n1. Load a portrait and a voice.\n2. Queue. emo-mini runs on any computer; 20 `steps` are a good draft.\n"
+        f"3. The video is as long as the sound.\n\nAnimate only people who agreed to it. {HELP}",
+        230,
+    )
+    canvas.group("Portrait and voice", 0, 0)
+    canvas.group("What the model sees and hears", 1, 1)
+    canvas.group("Video", 2, 3)
+
+
+def sing(canvas: Canvas) -> None:
+    """Lively head motion: a speed curve and a larger face region, both shown."""
+    parts = front(canvas, expand=1.5)
+    speed = canvas.add("SpeedCondition", 1, height=200, model=parts["subject"]["model"], curve="0:0.1, 1.5:0.5, 3:0.2")
+    region = canvas.add("MaskToImage", 2, "Face region", mask=parts["subject"]["mask"])
+    canvas.add("PreviewImage", 2, "Where the face may be", height=260, images=(region, "IMAGE"))
+    chain = canvas.add(
+        "MotionFrameChainer",
+        3,
+        vae=parts["vae"],
+        audio_scale=2.5,
+        **parts["subject"],
+        emo_speed=(speed, "emo_speed"),
+    )
+    canvas.add("SaveVideo", 4, height=420, video=(chain, "video"), filename_prefix="video/sing")
+    canvas.note(
+        3,
+        "## Sing\nThe two weak controls of EMO:\n- **Face region**: `expand` 1.5 leaves room for head motion.\n- **Speed**: the "
+        "`curve` starts calm, is liveliest at 1.5 s.\n\n`audio_scale` 2.5 opens the mouth wider. Singing works best without the "
+        "instruments: separate the voice first.",
+        250,
+    )
+    canvas.group("Portrait and song", 0, 0)
+    canvas.group("Face region and head speed", 1, 2)
+    canvas.group("Video", 3, 4)
+
+
+def long(canvas: Canvas) -> None:
+    """Any length, in pieces that the host remembers."""
+    parts = front(canvas)
+    chain = canvas.add(
+        "MotionFrameChainer", 2, vae=parts["vae"], steps=20, seconds=2.0, mode="expanded", **parts["subject"]
+    )
+    canvas.add("SaveVideo", 3, height=420, video=(chain, "video"), filename_prefix="video/long")
+    canvas.note(
+        2,
+        "## Any length\nTry the first `seconds`, look, then raise them (0 is the whole sound) and queue again: clips that are done "
+        "come from the host's cache. The same after Cancel.\n\nFrames stream to disk: memory does not grow with the length.",
+        210,
+    )
+    canvas.group("Portrait and voice", 0, 0)
+    canvas.group("What the model sees and hears", 1, 1)
+    canvas.group("Video", 2, 3)
+
+
+def paste_back(canvas: Canvas) -> None:
+    """A whole photo in, a whole photo out."""
+    parts = front(canvas)
+    chain = canvas.add("MotionFrameChainer", 2, vae=parts["vae"], return_frames=True, **parts["subject"])
+    pasted = canvas.add(
+        "EMOPasteBack",
+        3,
+        frames=(chain, "frames"),
+        emo_crop=(parts["located"], "emo_crop"),
+        original=(parts["picture"], "IMAGE"),
+    )
+    video = canvas.add(
+        "CreateVideo", 3, images=(pasted, "image"), fps=(parts["heard"], "fps"), audio=(parts["sound"], "AUDIO")
+    )
+    canvas.add("SaveVideo", 3, height=420, video=(video, "VIDEO"), filename_prefix="video/paste-back")
+    canvas.note(
+        2,
+        "## Paste back\nThe face is cut out, animated, and put back into the photo with a soft edge.\n\nAll frames are in memory: "
+        "for photos above 2 megapixels, put an *Upscale Image* (down) behind *Portrait*, and wire it to both places.",
+        200,
+    )
+    canvas.group("Photo and voice", 0, 0)
+    canvas.group("What the model sees and hears", 1, 1)
+    canvas.group("Video in the photo", 2, 3)
+
+
+def batch(canvas: Canvas) -> None:
+    """Two portraits with two voices: four videos in one queue."""
+    loader = canvas.add("EMOModelLoader", 0)
+    model, vae = (loader, "model"), (loader, "vae")
+    faces, voices = [], []
+    for letter in "AB":
+        picture = canvas.add("LoadImage", 0, f"Portrait {letter}", height=330, image="portrait.png")
+        located = canvas.add(
+            "FaceLocatorMask", 1, height=460, model=model, image=(picture, "IMAGE"), mask=(picture, "MASK")
+        )
+        encoded = canvas.add("VAEEncode", 1, pixels=(located, "crop"), vae=vae)
+        faces.append({"reference": (encoded, "LATENT"), "mask": (located, "mask")})
+    for number in "12":
+        sound = canvas.add("LoadAudio", 0, f"Voice {number}", height=140, audio="voice.wav")
+        heard = canvas.add("LoadAudioWav2Vec", 1, f"Listen to voice {number}", model=model, audio=(sound, "AUDIO"))
+        voices.append((heard, "emo_audio"))
+    for face, letter in zip(faces, "AB", strict=True):
+        for voice, number in zip(voices, "12", strict=True):
+            name = f"{letter}{number}"
+            chain = canvas.add(
+                "MotionFrameChainer", 2, f"Chain {name}", model=model, vae=vae, emo_audio=voice, steps=20, **face
+            )
+            canvas.add(
+                "SaveVideo", 3, f"Video {name}", height=420, video=(chain, "video"), filename_prefix=f"video/{name}"
+            )
+    canvas.note(
+        3,
+        "## Several portraits, several voices\nEach portrait is found and encoded once, each voice heard once.\n\nFor hundreds of "
+        "pairs, queue `talk` from a table instead: `python -m emo_core queue workflows/api/talk.json --batch jobs.csv --out DIR`",
+        200,
+    )
+    canvas.group("Portraits and voices", 0, 0)
+    canvas.group("Seen and heard once", 1, 1)
+    canvas.group("Every pair", 2, 3)
+
+
+def chain_by_hand(canvas: Canvas) -> None:
+    """The first two clips by hand, each its own way; the chainer goes on and writes everything."""
+    parts = front(canvas)
+    calm = canvas.add("SpeedCondition", 2, "Calm", height=200, model=parts["subject"]["model"], speed=0.05)
+    lively = canvas.add("SpeedCondition", 2, "Lively", height=200, model=parts["subject"]["model"], speed=0.5)
+    first = canvas.add("EMOSampler", 3, "Clip 0", steps=20, **parts["subject"], emo_speed=(calm, "emo_speed"))
+    second = canvas.add(
+        "EMOSampler",
+        3,
+        "Clip 1",
+        steps=20,
+        **parts["subject"],
+        emo_speed=(lively, "emo_speed"),
+        motion_frames=(first, "motion_frames"),
+    )
+    frames = canvas.add("VAEDecode", 4, samples=(first, "latent"), vae=parts["vae"])
+    canvas.add("PreviewImage", 4, "Frames of clip 0", height=300, images=(frames, "IMAGE"))
+    chain = canvas.add(
+        "MotionFrameChainer",
+        4,
+        "All clips",
+        steps=20,
+        vae=parts["vae"],
+        **parts["subject"],
+        motion_frames=(second, "motion_frames"),
+    )
+    canvas.add("SaveVideo", 5, height=420, video=(chain, "video"), filename_prefix="video/chain-by-hand")
+    canvas.note(
+        5,
+        "## Chain by hand\nClip 0 is calm, clip 1 lively; Motion Frame Chainer takes both over, generates the rest of the sound "
+        "and writes one video.\n\nEvery clip goes on from the `motion_frames` of the one before.",
+        190,
+    )
+    canvas.group("Portrait and voice", 0, 0)
+    canvas.group("What the model sees and hears", 1, 2)
+    canvas.group("Two clips by hand", 3, 3)
+    canvas.group("The rest, and the video", 4, 5)
+
+
+GRAPHS: dict[str, Callable[[Canvas], None]] = {
+    "talk": talk,
+    "sing": sing,
+    "long": long,
+    "paste-back": paste_back,
+    "batch": batch,
+    "chain-by-hand": chain_by_hand,
+}

@@ -1,0 +1,166 @@
+"""The pack in a real ComfyUI: it loads, every workflow runs, what goes wrong is said."""
+
+import json
+import os
+import subprocess
+import urllib.request
+from pathlib import Path
+
+import av
+import numpy as np
+import pytest
+
+from emo_core.client.prompt import problems
+from tests.conftest import ROOT
+from tests.host.conftest import Host, host_folder, host_python, messages, videos, workflow
+
+pytestmark = pytest.mark.host
+WORKFLOWS = sorted(path.stem for path in (ROOT / "workflows").glob("*.json"))
+SNAPSHOT = json.loads((ROOT / "tests" / "contract" / "nodes.json").read_text())
+SHORT = {"steps": 1, "duration": 0.6}
+
+
+def streams(path):
+    """Frames, frame rate, sound's seconds, size."""
+    with av.open(str(path)) as container:
+        video, sound = container.streams.video[0], container.streams.audio[0]
+        samples = sum(frame.samples for frame in container.decode(sound))
+        container.seek(0)
+        count = sum(1 for _ in container.decode(video))
+        return count, float(video.average_rate), samples / sound.rate, (video.width, video.height)
+
+
+def pictures(path):
+    with av.open(str(path)) as container:
+        return np.stack([frame.to_ndarray(format="rgb24") for frame in container.decode(video=0)])
+
+
+def test_the_pack_loads_as_its_snapshot_says(host):
+    live = host.get("/object_info")
+    for name, expected in SNAPSHOT.items():
+        entry = live[name]
+        if name == "EMOModelLoader":
+            menu = entry["input"]["required"]["checkpoint"][1]
+            menu["options"] = menu["options"][:1]
+        assert entry == expected, name
+    text = host.log.read_text()
+    assert "IMPORT FAILED" not in text
+    assert "Traceback" not in text
+
+
+def test_the_schemas_of_the_hosts_own_nodes_are_those_the_workflows_were_drawn_with(host):
+    live, kept = host.get("/object_info"), json.loads((ROOT / "tests" / "contract" / "host_nodes.json").read_text())
+    for name, entry in kept.items():
+        assert {k: list(v) for k, v in entry["input"].items()} == {k: list(v) for k, v in live[name]["input"].items()}
+        assert entry["output"] == live[name]["output"]
+
+
+def test_help_pages_and_templates_are_served(host):
+    for name in SNAPSHOT:
+        with urllib.request.urlopen(f"{host.url}/extensions/ComfyUI-EMO/docs/{name}.md") as page:
+            assert b"## Inputs" in page.read()
+    assert set(WORKFLOWS) <= set(host.get("/workflow_templates")["ComfyUI-EMO"])
+
+
+@pytest.mark.parametrize("name", WORKFLOWS)
+def test_every_workflow_runs(host, name):
+    assert problems(workflow(name), host.get("/object_info")) == []
+    found = videos(host, host.run(workflow(name, **SHORT)))
+    assert len(found) == (4 if name == "batch" else 1)
+    for path in found:
+        frames, rate, seconds, size = streams(path)
+        assert (frames, rate) == (15, 25)
+        assert seconds == pytest.approx(0.6, abs=0.05)
+        assert size[0] % 2 == size[1] % 2 == 0
+
+
+def test_talk_lasts_exactly_as_long_as_the_sound(host):
+    with av.open(str(ROOT / "assets" / "voice.wav")) as container:
+        sound = float(container.streams.audio[0].duration * container.streams.audio[0].time_base)
+    frames, rate, seconds, size = streams(videos(host, host.run(workflow("talk", steps=1)))[0])
+    assert frames == round(sound * 25)
+    assert rate == 25
+    assert seconds == pytest.approx(sound, abs=0.05)  # AAC pads to whole blocks of 1024 samples.
+    assert size == (256, 256)
+
+
+def test_the_video_says_that_it_is_generated(host):
+    path = videos(host, host.run(workflow("talk", **SHORT)))[0]
+    with av.open(str(path)) as container:
+        assert json.loads(container.metadata["comment"])["ai_generated"] is True
+        assert "MotionFrameChainer" in container.metadata["prompt"]
+
+
+def test_command_line_loop_and_expanded_graph_give_the_same_frames(host, tmp_path):
+    out = tmp_path / "cli.mp4"
+    command = [host_python(), "-m", "emo_core", "animate", "--portrait", "assets/portrait.png", "--audio"]
+    command += ["assets/voice.wav", "--out", str(out), "--steps", "2", "--max-seconds", "1.2", "--seed", "3"]
+    subprocess.run(command, cwd=ROOT, check=True, capture_output=True)
+    expected = pictures(out)
+    assert len(expected) == 30
+    for mode in ("loop", "expanded"):
+        path = videos(host, host.run(workflow("talk", steps=2, duration=1.2, seed=3, mode=mode)))[0]
+        assert np.array_equal(pictures(path), expected), mode
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"checkpoint": "gone.safetensors"}, "no checkpoint 'gone.safetensors'"),
+        ({"scheduler": "plms"}, "scheduler: unknown name 'plms'"),
+        ({"mode": "fast"}, "mode: unknown name 'fast'"),
+        ({"detector": "dlib"}, "detector: unknown name 'dlib'"),
+        ({"steps": 0}, "Value 0 smaller than min of 1"),
+        ({"image": "gone.png"}, "Invalid image file"),
+    ],
+)
+def test_bad_values_are_refused_before_anything_runs(host, change, message):
+    status, answer = host.post("/prompt", {"prompt": workflow("talk", **change)})
+    errors = [error for node in answer["node_errors"].values() for error in node["errors"]]
+    assert status == 400
+    assert any(message in f"{error['message']} {error['details']}" for error in errors), errors
+
+
+def test_what_goes_wrong_while_running_is_said(host):
+    from PIL import Image
+
+    Image.new("RGB", (300, 200), "grey").save(host.base / "input" / "grey.png")
+    faceless = host.wait(host.queue(workflow("talk", image="grey.png", **SHORT)))
+    error = messages(faceless)["execution_error"]
+    assert error["node_type"] == "FaceLocatorMask"
+    assert "no face found in the 300 x 200 picture" in error["exception_message"]
+    late = host.wait(host.queue(workflow("talk", start=100.0, **SHORT)))
+    assert "the sound lasts" in messages(late)["execution_error"]["exception_message"]
+
+
+def test_free_releases_models_and_results(host):
+    prompt = workflow("talk", **SHORT)
+    host.run(prompt)
+    assert set(messages(host.run(prompt))["execution_cached"]["nodes"]) == set(prompt)
+    status, _ = host.post("/free", {"unload_models": True, "free_memory": True})
+    assert status == 200
+    host.run({"1": {"class_type": "EmptyImage", "inputs": {"width": 8, "height": 8, "batch_size": 1, "color": 0}},
+              "2": {"class_type": "PreviewImage", "inputs": {"images": ["1", 0]}}})  # fmt: skip
+    before = host.log.read_text().count("Requested to load Denoiser")
+    assert messages(host.run(prompt))["execution_cached"]["nodes"] == []
+    assert host.log.read_text().count("Requested to load Denoiser") == before + 1
+
+
+@pytest.mark.parametrize("option", [("--cache-none",), ("--cache-lru", "20")])
+def test_other_caches(tmp_path, option):
+    """Without a cache the chain runs in its node: expanded graphs need one."""
+    server = Host(tmp_path, *option)
+    try:
+        assert streams(videos(server, server.run(workflow("talk", **SHORT)))[0])[0] == 15
+        assert streams(videos(server, server.run(workflow("chain-by-hand", steps=1, duration=1.2)))[0])[0] == 30
+    finally:
+        server.stop()
+
+
+def test_the_node_tests_pass_on_the_real_host():
+    """The fake host and the real one agree on everything that these tests look at."""
+    environment = {**os.environ, "EMO_REAL_HOST": str(host_folder()), "OMP_NUM_THREADS": "1"}
+    command = [host_python(), "-m", "pytest", "-q", "-p", "no:cacheprovider", str(Path("tests") / "nodes")]
+    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout[-5000:]
+    assert "skipped" not in done.stdout
