@@ -1,6 +1,7 @@
 """The command line: `python -m emo_core animate | weights | queue ...`."""
 
 import argparse
+import importlib
 import os
 import signal
 import sys
@@ -10,11 +11,14 @@ from typing import NoReturn
 from .errors import Cancelled, EmoError, InputError
 
 DONE, CANCELLED = 0, 130
+COMMANDS = {"animate": ".animate_cli", "weights": ".weights.cli", "queue": ".client.cli"}
+"""Modules that add a command each."""
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Run a command; see `run_command` for the exit codes."""
-    return run_command(_parser, arguments)
+    arguments = sys.argv[1:] if arguments is None else arguments
+    return run_command(lambda: _parser(arguments), arguments)
 
 
 def run_command(parser: Callable[[], argparse.ArgumentParser], arguments: list[str] | None) -> int:
@@ -52,16 +56,12 @@ class OneLineParser(argparse.ArgumentParser):
         raise InputError(f"{message}; see `{self.prog} --help`")
 
 
-def _parser() -> argparse.ArgumentParser:
-    from .animate_cli import add_parser as add_animate
-    from .client.cli import add_parser as add_queue
-    from .weights.cli import add_parser as add_weights
-
+def _parser(arguments: list[str]) -> argparse.ArgumentParser:
+    """Only what the command needs is imported: queueing takes no torch."""
     parser = OneLineParser(prog="python -m emo_core", description=__doc__.splitlines()[0])
     commands = parser.add_subparsers(dest="command", required=True)
-    add_animate(commands)
-    add_weights(commands)
-    add_queue(commands)
+    for name in arguments[:1] if arguments[:1] and arguments[0] in COMMANDS else COMMANDS:
+        importlib.import_module(COMMANDS[name], __package__).add_parser(commands)
     return parser
 
 

@@ -13,7 +13,7 @@ from torch import Tensor
 from .audio.encoder import AudioEncoder, load_encoder
 from .audio.features import AudioFeatures
 from .audio.sound import load_sound
-from .config import EMOConfig
+from .config import EMO_MINI, EMOConfig
 from .errors import CheckpointError, InputError
 from .face.box import Box
 from .face.crop import Crop, Framing, PasteBack
@@ -31,9 +31,6 @@ from .sampling.schedule import check_steps, make_scheduler
 from .sampling.speed import SpeedCurve
 from .video import VideoWriter, check_output
 from .weights.checkpoint import DTYPES, Checkpoint, load_checkpoint, read_metadata
-
-EMO_MINI = Path(__file__).resolve().parents[1] / "models" / "emo-mini.safetensors"
-"""The embedded default."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -8,7 +8,8 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from .animate import EMO_MINI, Request, Result, animate
+from .animate import Request, Result, animate
+from .config import EMO_MINI
 from .face.region import RegionRequest
 from .sampling.clips import Clip
 from .sampling.sampler import Step

@@ -8,9 +8,13 @@ import json
 import types
 import typing
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any, Literal
 
 from .errors import CheckpointError
+
+EMO_MINI = Path(__file__).resolve().parents[1] / "models" / "emo-mini.safetensors"
+"""The embedded default."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

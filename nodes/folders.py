@@ -4,9 +4,10 @@ from pathlib import Path
 
 import folder_paths
 
+from ..emo_core.config import EMO_MINI
+
 FOLDER = "emo"
 BUILT_IN = "emo-mini (built in)"
-EMO_MINI = Path(__file__).resolve().parents[1] / "models" / "emo-mini.safetensors"
 
 
 def register_folders() -> None:

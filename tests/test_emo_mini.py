@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 import torch
 
-from emo_core.animate import EMO_MINI, encode_picture, frame_portrait, to_bytes
+from emo_core.animate import encode_picture, frame_portrait, to_bytes
 from emo_core.audio.features import AudioFeatures
 from emo_core.audio.sound import load_sound, prepare_sound
+from emo_core.config import EMO_MINI
 from emo_core.face.portrait import load_portrait
 from emo_core.face.region import RegionRequest, find_face, region_mask
 from emo_core.models.vae import decode_frames

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import torch
 
-from ..animate import EMO_MINI
+from ..config import EMO_MINI
 from ..errors import InputError
 from .overfit import Plan, overfit
 from .validate import landmarks_detector

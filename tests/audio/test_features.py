@@ -72,7 +72,7 @@ def test_only_two_chunks_are_kept(encoder):
 
 
 def test_embedded_encoder_chunks_agree_on_real_speech(data):
-    from emo_core.animate import EMO_MINI
+    from emo_core.config import EMO_MINI
     from emo_core.weights.checkpoint import load_checkpoint
 
     encoder = load_checkpoint(EMO_MINI).audio_encoder
