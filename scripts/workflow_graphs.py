@@ -98,7 +98,7 @@ def long(canvas: Canvas) -> None:
 
 def paste_back(canvas: Canvas) -> None:
     """A whole photo in, a whole photo out."""
-    parts = front(canvas)
+    parts = front(canvas, "photo.png")
     chain = canvas.add("MotionFrameChainer", 2, vae=parts["vae"], return_frames=True, **parts["subject"])
     pasted = canvas.add(
         "EMOPasteBack",
@@ -127,15 +127,15 @@ def batch(canvas: Canvas) -> None:
     loader = canvas.add("EMOModelLoader", 0)
     model, vae = (loader, "model"), (loader, "vae")
     faces, voices = [], []
-    for letter in "AB":
-        picture = canvas.add("LoadImage", 0, f"Portrait {letter}", height=330, image="portrait.png")
+    for letter, file in (("A", "portrait.png"), ("B", "portrait-2.png")):
+        picture = canvas.add("LoadImage", 0, f"Portrait {letter}", height=330, image=file)
         located = canvas.add(
             "FaceLocatorMask", 1, height=460, model=model, image=(picture, "IMAGE"), mask=(picture, "MASK")
         )
         encoded = canvas.add("VAEEncode", 1, pixels=(located, "crop"), vae=vae)
         faces.append({"reference": (encoded, "LATENT"), "mask": (located, "mask")})
-    for number in "12":
-        sound = canvas.add("LoadAudio", 0, f"Voice {number}", height=140, audio="voice.wav")
+    for number, file in (("1", "voice.wav"), ("2", "voice-2.wav")):
+        sound = canvas.add("LoadAudio", 0, f"Voice {number}", height=140, audio=file)
         heard = canvas.add("LoadAudioWav2Vec", 1, f"Listen to voice {number}", model=model, audio=(sound, "AUDIO"))
         voices.append((heard, "emo_audio"))
     for face, letter in zip(faces, "AB", strict=True):

@@ -16,6 +16,7 @@ from emo_core.client.convert import WIDGETS, specs, to_api
 from scripts.export_nodes import SNAPSHOT, as_json
 
 ROOT = Path(__file__).resolve().parents[1]
+ASSETS = ROOT / "assets"
 FOLDER = ROOT / "workflows"
 HOST_NODES = SNAPSHOT.with_name("host_nodes.json")
 HOST = [
@@ -82,7 +83,14 @@ class Canvas:
     def note(self, column: float, text: str, height: int) -> None:
         """A text for the artist."""
         node = self._node("MarkdownNote", column, (340, height), "Note")
-        node |= {"inputs": [], "outputs": [], "widgets_values": [text], "color": "#432", "bgcolor": "#653"}
+        node |= {
+            "inputs": [],
+            "outputs": [],
+            "widgets_values": [text],
+            "color": "#432",
+            "bgcolor": "#653",
+            "properties": {},
+        }
 
     def group(self, title: str, first: float, last: float) -> None:
         """A frame around whole columns."""
@@ -102,7 +110,6 @@ class Canvas:
     def as_json(self) -> dict[str, Any]:
         """The whole file."""
         return {
-            "id": None,
             "revision": 0,
             "last_node_id": len(self.nodes),
             "last_link_id": len(self.links),
@@ -144,8 +151,8 @@ def main() -> None:
         with urllib.request.urlopen(f"{server}/object_info") as answer:
             live = json.load(answer)
         kept = {name: live[name] for name in HOST}
-        kept["LoadImage"]["input"]["required"]["image"][0] = ["portrait.png"]
-        kept["LoadAudio"]["input"]["required"]["audio"][0] = ["voice.wav"]
+        kept["LoadImage"]["input"]["required"]["image"][0] = sorted(path.name for path in ASSETS.glob("*.png"))
+        kept["LoadAudio"]["input"]["required"]["audio"][0] = sorted(path.name for path in ASSETS.glob("*.wav"))
         HOST_NODES.write_text(as_json(kept))
     info = json.loads(HOST_NODES.read_text()) | json.loads(SNAPSHOT.read_text())
     (FOLDER / "api").mkdir(parents=True, exist_ok=True)

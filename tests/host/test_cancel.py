@@ -78,7 +78,7 @@ def test_memory_stays_where_it_is(host):
         entry, _, _, _ = asyncio.run(watched(host, workflow("talk", seed=seed, **SIX_CLIPS), stop_at=1 + seed % 2))
         assert "execution_interrupted" in messages(entry)
 
-    for seed in range(10):  # Allocators and caches fill first.
+    for seed in range(20):  # Allocators and caches fill first.
         cycle(100 + seed)
     before = host.memory()
     for seed in range(CYCLES):

@@ -1,0 +1,103 @@
+"""The workflows in the real frontend, in a headless Chromium: no red node, and a video after pressing Run.
+
+With EMO_SCREENSHOTS=DIR the pictures that README and workflows show are taken, from runs in full quality.
+"""
+
+import json
+import os
+import shutil
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import ROOT
+from tests.host.test_server import WORKFLOWS
+
+pytestmark = pytest.mark.host
+CHROMIUM = os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("google-chrome")
+QUIET = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--no-first-run", "--disable-component-update",
+         "--disable-sync", "--disable-quic"]  # fmt: skip
+PICTURES = os.environ.get("EMO_SCREENSHOTS")
+SECONDS = 1200
+NODES = """() => app.graph._nodes.map(node => ({
+    type: node.type, red: !!node.has_errors, known: node.type in LiteGraph.registered_node_types}))"""
+DRAFT = """() => { for (const node of app.graph._nodes) for (const widget of node.widgets ?? []) {
+    if (widget.name == 'steps') widget.value = 1;
+    if (widget.name == 'duration') widget.value = 0.6; } }"""
+
+
+@pytest.fixture(scope="module")
+def page(host):
+    """The frontend, its welcome dialog closed."""
+    sync_api = pytest.importorskip("playwright.sync_api", reason="needs playwright (requirements-host.txt)")
+    if not CHROMIUM:
+        pytest.skip("needs Chromium (set CHROMIUM)")
+    with sync_api.sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=QUIET)
+        page = browser.new_page(viewport={"width": 1900, "height": 1000})
+        page.goto(host.url, wait_until="domcontentloaded")
+        page.wait_for_function("window.app?.graph && window.app.canvas")
+        page.get_by_test_id("queue-button").wait_for()
+        page.wait_for_timeout(2000)
+        page.keyboard.press("Escape")
+        page.wait_for_timeout(500)
+        yield page
+        browser.close()
+
+
+def open_workflow(page, name):
+    """As the artist does: Ctrl+O and a file."""
+    with page.expect_file_chooser() as chooser:
+        page.keyboard.press("Control+o")
+    chooser.value.set_files(str(ROOT / "workflows" / f"{name}.json"))
+    count = len(json.loads((ROOT / "workflows" / f"{name}.json").read_text())["nodes"])
+    page.wait_for_function(f"() => app.graph._nodes.length == {count}")
+    page.wait_for_timeout(1500)
+    page.keyboard.press(".")  # Fit the view.
+    page.wait_for_timeout(1000)
+
+
+def complaints(page):
+    """Whatever the frontend says in a toast or a dialog."""
+    return [element.inner_text() for element in page.query_selector_all(".p-toast-message, .p-dialog")]
+
+
+@pytest.mark.parametrize("name", WORKFLOWS)
+def test_a_workflow_opens_without_red_nodes(page, name):
+    """And the frontend makes the same prompt of it as our converter."""
+    open_workflow(page, name)
+    nodes = page.evaluate(NODES)
+    assert all(node["known"] and not node["red"] for node in nodes), nodes
+    assert complaints(page) == []
+    prompt = page.evaluate("async () => (await app.graphToPrompt()).output")
+    twin = json.loads((ROOT / "workflows" / "api" / f"{name}.json").read_text())
+    for key, node in twin.items():
+        sent = {name: value for name, value in prompt[key]["inputs"].items() if name in node["inputs"]}
+        assert (prompt[key]["class_type"], sent) == (node["class_type"], node["inputs"])
+    assert set(prompt) == set(twin)
+
+
+@pytest.mark.parametrize("name", WORKFLOWS if PICTURES else ["talk"])
+def test_run_makes_a_video(page, host, name):
+    open_workflow(page, name)
+    if not PICTURES:
+        page.evaluate(DRAFT)
+    before = set(host.get("/history"))
+    page.get_by_test_id("queue-button").click()
+    page.wait_for_function(
+        f"""async () => {{ const old = {json.dumps(sorted(before))};
+        const history = await (await fetch('/history')).json();
+        return Object.entries(history).some(([id, entry]) => !old.includes(id) && entry.status?.completed); }}""",
+        timeout=SECONDS * 1000,
+        polling=1000,
+    )
+    page.wait_for_function("() => document.querySelector('video')?.readyState >= 2", timeout=30_000)
+    page.wait_for_timeout(1500)
+    assert all(not node["red"] for node in page.evaluate(NODES))
+    assert complaints(page) == []
+    if PICTURES:
+        page.evaluate(
+            "() => { for (const v of document.querySelectorAll('video')) { v.pause(); v.currentTime = 1.5; } }"
+        )
+        page.wait_for_timeout(1000)
+        page.screenshot(path=Path(PICTURES) / f"{name}.png")
