@@ -5,7 +5,7 @@ RUN := $(VENV)/bin/python
 READY := $(VENV)/.ready
 OUT ?= output/demo.mp4
 
-.PHONY: demo test check fix bench slow gpu
+.PHONY: demo test check fix bench slow gpu host nodes
 demo: $(READY)
 	$(RUN) -m emo_core animate --portrait assets/portrait.png --audio assets/voice.wav --out $(OUT)
 
@@ -22,6 +22,16 @@ slow: $(READY)
 
 gpu: $(READY)
 	$(RUN) -m pytest -q -m gpu
+
+# Needs a ComfyUI checkout with its own Python: make host COMFYUI_PATH=... (README, Development)
+host: $(READY)
+	$(RUN) -m pip install --quiet --requirement requirements-host.txt
+	COMFYUI_PATH="$(COMFYUI_PATH)" $(RUN) -m pytest -q -m host tests/host
+
+# What follows from the nodes' schemas: the snapshot, node_list.json, tables of the help pages, workflows.
+nodes: $(READY)
+	$(RUN) -m scripts.export_nodes
+	$(RUN) -m scripts.workflows
 
 fix: $(READY)
 	$(RUN) -m ruff check --fix .

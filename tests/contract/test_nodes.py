@@ -73,6 +73,25 @@ def test_workflows_are_right(name):
     assert json.loads(as_json(canvas.as_json())) == ui, AGAIN
 
 
+def test_the_registry_reads_the_same_requirements():
+    tomllib = pytest.importorskip("tomllib", reason="Python 3.11")
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())
+    lines = [line for line in (ROOT / "requirements.txt").read_text().splitlines() if line and not line.startswith("#")]
+    assert project["project"]["dependencies"] == lines
+    assert not [line for line in lines if line.startswith(("torch", "numpy"))]
+    assert (ROOT / project["tool"]["comfy"]["Icon"]).is_file()
+
+
+def test_the_registrys_archive_works():
+    """What .comfyignore leaves out is nothing that a node imports or shows."""
+    ignored = [line for line in (ROOT / ".comfyignore").read_text().splitlines() if line and not line.startswith("#")]
+    needed = {"__init__.py", "nodes/", "emo_core/", "models/", "web/", "workflows/", "requirements.txt", "assets/"}
+    assert not needed & set(ignored)
+    for path in [*(ROOT / "nodes").glob("*.py"), *(ROOT / "emo_core").rglob("*.py")]:
+        if "trainer" not in path.parts:
+            assert "trainer" not in " ".join(re.findall(r"^\s*(?:from|import) .*", path.read_text(), re.M)), path
+
+
 def test_the_root_imports_nothing():
     """ComfyUI imports the root of every pack at start; ours waits until it is asked."""
     spec = importlib.util.spec_from_file_location("pack_root", ROOT / "__init__.py")
