@@ -6,6 +6,7 @@ With EMO_SCREENSHOTS=DIR the pictures that README and workflows show are taken, 
 import json
 import os
 import shutil
+import time
 from pathlib import Path
 
 import pytest
@@ -84,13 +85,11 @@ def test_run_makes_a_video(page, host, name):
         page.evaluate(DRAFT)
     before = set(host.get("/history"))
     page.get_by_test_id("queue-button").click()
-    page.wait_for_function(
-        f"""async () => {{ const old = {json.dumps(sorted(before))};
-        const history = await (await fetch('/history')).json();
-        return Object.entries(history).some(([id, entry]) => !old.includes(id) && entry.status?.completed); }}""",
-        timeout=SECONDS * 1000,
-        polling=1000,
-    )
+    end = time.monotonic() + SECONDS
+    while not (new := set(host.get("/history")) - before):
+        assert time.monotonic() < end, host.log.read_text()[-2000:]
+        page.wait_for_timeout(1000)
+    assert host.get(f"/history/{min(new)}")[min(new)]["status"]["status_str"] == "success"
     page.wait_for_function("() => document.querySelector('video')?.readyState >= 2", timeout=30_000)
     page.wait_for_timeout(1500)
     assert all(not node["red"] for node in page.evaluate(NODES))
