@@ -17,7 +17,7 @@ from .config import EMO_MINI, EMOConfig
 from .errors import CheckpointError, InputError
 from .face.box import Box
 from .face.crop import Crop, Framing, PasteBack
-from .face.detect import make_detector
+from .face.detect import make_any_detector, make_detector
 from .face.portrait import load_portrait
 from .face.region import RegionRequest, find_face, fit_mask, region_mask
 from .memory import peak_memory_mb
@@ -95,7 +95,9 @@ def animate(request: Request, *, progress: Progress | None = None) -> Result:
     settings = check_request(request, config)
     image = load_portrait(request.portrait)
     sound = load_sound(request.audio, max_seconds=request.max_seconds)
-    detector = make_detector(request.face_model) if request.region.kind == "auto" else None
+    detector = None
+    if request.region.kind == "auto":
+        detector = make_detector(request.face_model) if request.face_model else make_any_detector()
     face = find_face(image, request.region, detector)
     crop = frame_portrait(image, face, config)
     device, dtype = choose_device(request.device, request.dtype)

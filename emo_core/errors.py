@@ -4,6 +4,7 @@
     ├── InputError       a portrait, sound, region or option that cannot be used
     ├── CheckpointError  a weights file that cannot be used
     ├── ServerError      a ComfyUI server that cannot be reached, or is gone
+    │   └── ForgottenError  it is there, and knows nothing of what it was given
     ├── ExecutionError   a workflow that failed on its server
     └── Cancelled        the user asked to stop
 
@@ -32,6 +33,10 @@ class ServerError(EmoError):
     """A ComfyUI server that cannot be reached, or is gone."""
 
     exit_code = 3
+
+
+class ForgottenError(ServerError):
+    """A ComfyUI server that knows nothing of what it was given: it was started anew, or its queue cleared."""
 
 
 class ExecutionError(EmoError):

@@ -69,6 +69,9 @@ class LoadAudioWav2Vec(io.ComfyNode):
             outputs=[
                 EmoAudio.Output("emo_audio", display_name="emo_audio", tooltip="Features for every frame."),
                 io.Float.Output("video_fps", display_name="fps", tooltip="The video's frame rate: to Create Video."),
+                io.Audio.Output(
+                    "spoken_audio", display_name="audio", tooltip="The part of the sound that is used: to Create Video."
+                ),
                 io.Int.Output("frames", display_name="frames", tooltip="How many frames the video will have."),
             ],
         )
@@ -85,8 +88,8 @@ class LoadAudioWav2Vec(io.ComfyNode):
         encoded_audio: Any = None,
     ) -> io.NodeOutput:
         from ..emo_core.audio.voice import Excerpt
-        from .sound import hear
+        from .sound import hear, spoken
 
         excerpt = Excerpt(fps=fps or model.config.fps, start=start, seconds=duration or None, loudness=loudness)
         voice = hear(model, audio, encoded_audio, excerpt)
-        return io.NodeOutput(voice, voice.fps, voice.features.frames)
+        return io.NodeOutput(voice, voice.fps, spoken(voice), voice.features.frames)

@@ -2,12 +2,11 @@
 
 from typing import Any
 
-from comfy_api.latest import InputImpl, io
+from comfy_api.latest import io
 
 from .inputs import known_scheduler, sampling_inputs, subject_inputs
+from .menus import MODES, one_of
 from .schema import schema
-
-MODES = ["auto", "expanded", "loop"]
 
 
 class MotionFrameChainer(io.ComfyNode):
@@ -20,7 +19,7 @@ class MotionFrameChainer(io.ComfyNode):
             display_name="Motion Frame Chainer (EMO)",
             description=(
                 "Makes a video of any length: one clip after the other, each going on from the last frames of the one "
-                "before. Frames stream into an mp4 with the sound, so memory does not grow with the length."
+                "before. Frames stream into an mp4 with the sound; none are kept in memory."
             ),
             search_aliases=["long video", "talking video", "emo video", "any length"],
             inputs=[
@@ -43,9 +42,9 @@ class MotionFrameChainer(io.ComfyNode):
                     options=MODES,
                     default="auto",
                     tooltip=(
-                        "The same video either way. expanded: one EMO Sampler per clip, so a cancelled or lengthened run "
-                        "goes on where it was. loop: all in this node (for lists of portraits, and with --cache-none). "
-                        "auto: expanded where the host can."
+                        "The same video either way. expanded: the host runs one EMO Sampler per clip (later on, one per few) and "
+                        "remembers them, so a cancelled or lengthened run goes on where it was. loop: all in this node, least "
+                        "memory. auto is expanded. Lists, and hosts with --cache-none, are always looped."
                     ),
                 ),
                 io.Boolean.Input(
@@ -63,21 +62,20 @@ class MotionFrameChainer(io.ComfyNode):
         )
 
     @classmethod
-    def validate_inputs(cls, scheduler: str, mode: str) -> bool | str:
+    def validate_inputs(cls, scheduler: str | None, mode: str | None) -> bool | str:
         """The host does not check menus of such nodes."""
-        if mode not in MODES:
-            return f"mode: unknown name {mode!r}; choose one of {', '.join(MODES)}"
-        return known_scheduler(scheduler)
+        found = one_of("mode", mode, MODES)
+        return known_scheduler(scheduler) if found is True else found
 
     @classmethod
     def execute(
         cls, vae: Any, emo_audio: Any, seconds: float, mode: str, return_frames: bool, **inputs: Any
     ) -> io.NodeOutput:
-        from .chaining import Chain, expanded, frames_or_blocker, should_expand
+        from .chaining import Chain, expanded, frames_or_blocker, should_expand, temporary_video
         from .generation import Scene
 
         chain = Chain(Scene.from_inputs(emo_audio=emo_audio, **inputs), vae, emo_audio, seconds)
-        if should_expand(mode, chain):
+        if should_expand(mode, chain, cls.hidden):
             return expanded(chain, cls.hidden.dynprompt.get_node(cls.hidden.unique_id)["inputs"])
         path, frames = chain.write(keep_frames=return_frames)
-        return io.NodeOutput(InputImpl.VideoFromFile(str(path)), frames_or_blocker(frames))
+        return io.NodeOutput(temporary_video(path), frames_or_blocker(frames))

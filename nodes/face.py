@@ -4,6 +4,7 @@ from typing import Any
 
 from comfy_api.latest import io, ui
 
+from .menus import chosen, one_of
 from .schema import EmoCrop, EmoModel, schema
 
 DETECTORS = ["auto", "mediapipe", "built-in", "none"]
@@ -29,7 +30,10 @@ class FaceLocatorMask(io.ComfyNode):
                 io.Mask.Input(
                     "mask",
                     optional=True,
-                    tooltip="White where the face is: used instead of a detector. A black one counts as none.",
+                    tooltip=(
+                        "White where the face is: used instead of a detector. A black one counts as none. Load Image's mask is "
+                        "that, if the face was painted in the mask editor; of a transparent picture it is the background!"
+                    ),
                 ),
                 io.Float.Input(
                     "expand",
@@ -72,11 +76,10 @@ class FaceLocatorMask(io.ComfyNode):
         )
 
     @classmethod
-    def validate_inputs(cls, detector: str, region: str) -> bool | str:
+    def validate_inputs(cls, detector: str | None, region: str | None) -> bool | str:
         """The host does not check menus of such nodes."""
-        if detector not in DETECTORS:
-            return f"detector: unknown name {detector!r}; choose one of {', '.join(DETECTORS)}"
-        return region in REGIONS or f"region: unknown choice {region!r}; choose one of {', '.join(REGIONS)}"
+        found = one_of("detector", detector, DETECTORS)
+        return one_of("region", region, REGIONS) if found is True else found
 
     @classmethod
     def execute(
@@ -91,6 +94,7 @@ class FaceLocatorMask(io.ComfyNode):
     ) -> io.NodeOutput:
         from .portrait import FaceRequest, locate
 
-        request = FaceRequest(expand, face_index, detector, whole=region == "whole picture")
+        whole = chosen("region", region, REGIONS) == "whole picture"
+        request = FaceRequest(expand, face_index, chosen("detector", detector, DETECTORS), whole)
         found = locate(model.config, image, mask, request)
         return io.NodeOutput(found.mask, found.pictures, found.crop, ui=ui.PreviewImage(found.preview, cls=cls))

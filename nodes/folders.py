@@ -27,6 +27,6 @@ def checkpoint_path(name: str) -> Path:
     return EMO_MINI if name == BUILT_IN else Path(folder_paths.get_full_path_or_raise(FOLDER, name))
 
 
-def temporary_video(name: str) -> Path:
-    """A path in the host's temporary folder, which it empties when it starts and stops."""
-    return Path(folder_paths.get_temp_directory()) / name
+def temporary_folder() -> Path:
+    """The host's, which it empties when it starts and stops."""
+    return Path(folder_paths.get_temp_directory())

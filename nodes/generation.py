@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import comfy.model_management as mm
@@ -15,7 +15,6 @@ from ..emo_core.face.region import fit_mask
 from ..emo_core.sampling.clips import Clip, MotionFrames, plan_clips
 from ..emo_core.sampling.generate import Settings, Subject, generate_clip
 from ..emo_core.sampling.guidance import Guidance
-from ..emo_core.sampling.sampler import Step
 from ..emo_core.sampling.schedule import check_steps
 from ..emo_core.sampling.speed import SpeedCurve
 from .model import EmoModel
@@ -46,15 +45,17 @@ class Scene:
         audio_scale: float,
         mask: Tensor | None = None,
         emo_speed: SpeedCurve | None = None,
-        motion_frames: MotionFrames | Mapping[str, Tensor] | None = None,
+        motion_frames: MotionFrames | None = None,
+        film_frames: Mapping[str, Tensor] | None = None,
     ) -> Scene:
         """Read the inputs that EMOSampler and MotionFrameChainer share.
 
         Raises:
-            InputError: for latents of another model, or settings that cannot be.
+            InputError: for latents, sounds or motion frames of another model, or settings that cannot be.
         """
         config, device = model.config, model.network.load_device
         check_steps(steps, scheduler)
+        _check_voice(model, emo_audio)
         guidance = Guidance(
             reference=reference_scale or config.diffusion.reference_scale,
             audio=audio_scale or config.diffusion.audio_scale,
@@ -66,8 +67,9 @@ class Scene:
             mask=_face_region(mask, config.mask_size).to(device),
             speed=None if emo_speed is None else emo_speed.check(config.speed).at_frames(frames, emo_audio.fps),
         )
-        settings = Settings(steps=steps, scheduler=scheduler, seed=seed, guidance=guidance)
-        return cls(model, subject, settings, _motion(model, motion_frames))
+        settings = Settings(steps=steps, scheduler=scheduler, seed=seed % 2**64, guidance=guidance)
+        start = _film(model, film_frames) if motion_frames is None else _motion(model, motion_frames)
+        return cls(model, subject, settings, start)
 
     @property
     def scale(self) -> float:
@@ -85,37 +87,49 @@ class Scene:
         """All clips of the whole sound."""
         return plan_clips(self.subject.audio.frames, self.model.config.temporal.frames)
 
-    def clip(self, index: int) -> Clip:
-        """The clip of that index; -1 is the one after the motion frames.
+    def run_row(self, first: int, count: int) -> tuple[Tensor, MotionFrames]:
+        """Generate `count` clips from index `first` on (-1: the one after the motion frames), as far as the sound goes.
+
+        Returns:
+            Their frames, unscaled, and the chain up to them.
 
         Raises:
-            InputError: where the sound is over by then.
+            InputError: where the sound is over by `first`.
         """
-        clips, index = self.clips, (self.start.next if self.start else 0) if index < 0 else index
+        clips, index = self.clips, (self.start.next if self.start else 0) if first < 0 else first
         if index >= len(clips):
             raise InputError(
                 f"clip index: got {index}; this sound has {len(clips)} clips, 0 .. {len(clips) - 1}; use a longer sound or "
                 "fewer samplers"
             )
-        return clips[index]
+        # A chain that does not lead up to this clip begins anew here.
+        follows = self.start is None or self.start.next == index
+        motion = self.start if follows else MotionFrames(self.start.latents, index)
+        steps = self.settings.steps
+        report = StepProgress(self.model, len(clips) * steps, index * steps)
+        row = clips[index : index + count]
+        for clip in row:
+            motion = self.run(clip, motion, report)
+        return motion.frames_of_last(len(row)), motion
 
-    def before(self, clip: Clip) -> MotionFrames | None:
-        """The motion frames for a clip; a chain that does not lead up to it begins anew there."""
-        if self.start is None or self.start.next == clip.index:
-            return self.start
-        return MotionFrames(self.start.latents, clip.index)
-
-    def progress(self, clips: int) -> StepProgress:
-        """A bar over so many clips."""
-        return StepProgress(self.model, clips * self.settings.steps)
-
-    def run(self, clip: Clip, before: MotionFrames | None, report: Callable[[Step], None]) -> MotionFrames:
+    def run(self, clip: Clip, before: MotionFrames | None, report: StepProgress) -> MotionFrames:
         """Generate a clip; what comes back ends with its frames, on the host's intermediate device."""
-        motion = before and before.latents.to(self.subject.reference.device)
-        denoiser = self.model.denoiser(self.passes)
+        config, device = self.model.config.temporal, self.subject.reference.device
+        # Listening loads the encoder: it must be over before the network is, which nothing may push out then.
+        self.subject.audio.windows(clip.start, clip.start + config.frames)
+        denoiser = self.model.denoiser(self.passes, report.models)
+        motion = None if before is None else before.latents.to(device)
         latents = generate_clip(denoiser, self.subject, self.settings, clip, motion, callback=report)
         chain = before or MotionFrames(latents[:0], clip.index)
-        return chain.follow(clip, latents.to(mm.intermediate_device()), self.model.config.temporal.motion_frames)
+        return chain.follow(clip, latents.to(mm.intermediate_device()), config.motion_frames, self.scale)
+
+
+def _check_voice(model: EmoModel, voice: Voice) -> None:
+    heard, wanted = ((c.layers, c.width, c.window) for c in (voice.config, model.config.audio))
+    if heard != wanted:
+        raise InputError(
+            f"emo audio: it was heard by another model than {model.name}; wire Load Audio Wav2Vec to this one"
+        )
 
 
 def _latents(model: EmoModel, latent: Mapping[str, Tensor], name: str) -> Tensor:
@@ -131,14 +145,20 @@ def _latents(model: EmoModel, latent: Mapping[str, Tensor], name: str) -> Tensor
     return samples.float() * config.vae.scaling_factor
 
 
-def _motion(model: EmoModel, given: MotionFrames | Mapping[str, Tensor] | None) -> MotionFrames | None:
-    if given is None or isinstance(given, MotionFrames):
-        return given
-    latents, count = _latents(model, given, "motion frames"), model.config.temporal.motion_frames
+def _motion(model: EmoModel, motion: MotionFrames) -> MotionFrames:
+    config = model.config
+    expected = (config.temporal.motion_frames, config.vae.channels, config.latent_size, config.latent_size)
+    if tuple(motion.latents.shape) != expected:
+        raise InputError(f"motion frames: they are of another model than {model.name}; chain samplers of one model")
+    return motion
+
+
+def _film(model: EmoModel, latent: Mapping[str, Tensor] | None) -> MotionFrames | None:
+    if latent is None:
+        return None
+    latents, count = _latents(model, latent, "film frames"), model.config.temporal.motion_frames
     if len(latents) < count:
-        raise InputError(
-            f"motion frames: got {len(latents)} frames; {model.name} looks back at {count}; give at least as many"
-        )
+        raise InputError(f"film frames: got {len(latents)}; {model.name} looks back at {count}; give at least as many")
     return MotionFrames(latents[-count:])
 
 

@@ -3,6 +3,7 @@
 from comfy_api.latest import io
 
 from ..emo_core.sampling.schedule import MANY, SCHEDULERS
+from .menus import one_of
 from .schema import EmoAudio, EmoModel, EmoMotion, EmoSpeed
 
 MAX_SEED = 0xFFFF_FFFF_FFFF_FFFF
@@ -27,13 +28,17 @@ def subject_inputs() -> list[io.Input]:
             optional=True,
             tooltip="From Speed Condition. Nothing wired: the model decides how the head moves.",
         ),
-        io.MultiType.Input(
+        EmoMotion.Input(
             "motion_frames",
-            [EmoMotion, io.Latent],
+            optional=True,
+            tooltip="From the EMO Sampler of the clip before: this one goes on from there. Nothing wired: the video begins here.",
+        ),
+        io.Latent.Input(
+            "film_frames",
             optional=True,
             tooltip=(
-                "From the EMO Sampler of the clip before. Or a LATENT (VAE Encode of a film's last frames): the video "
-                "goes on from there. Nothing wired: the video begins here."
+                "The last frames of a film, cropped by Face Locator Mask, through VAE Encode: the video goes on from them. Not "
+                "used where motion_frames are wired."
             ),
         ),
     ]
@@ -85,8 +90,6 @@ def sampling_inputs() -> list[io.Input]:
     ]
 
 
-def known_scheduler(scheduler: str) -> bool | str:
-    """For `validate_inputs`: the host does not check menus of such nodes."""
-    if scheduler in SCHEDULERS:
-        return True
-    return f"scheduler: unknown name {scheduler!r}; choose one of {', '.join(SCHEDULERS)}"
+def known_scheduler(scheduler: str | None) -> bool | str:
+    """For `validate_inputs`."""
+    return one_of("scheduler", scheduler, list(SCHEDULERS))

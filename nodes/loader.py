@@ -38,15 +38,17 @@ class EMOModelLoader(io.ComfyNode):
         )
 
     @classmethod
-    def validate_inputs(cls, checkpoint: str) -> bool | str:
-        """The host does not check menus of such nodes: a name that is gone must be said before anything runs."""
-        if checkpoint in checkpoints():
+    def validate_inputs(cls, checkpoint: str | None) -> bool | str:
+        """A name that is gone must be said before anything runs; None is one that another node will give."""
+        if checkpoint is None or checkpoint in checkpoints():
             return True
         return f"no checkpoint {checkpoint!r} in models/emo; put the file there, or choose one of {checkpoints()}"
 
     @classmethod
-    def fingerprint_inputs(cls, checkpoint: str) -> tuple[str, int]:
+    def fingerprint_inputs(cls, checkpoint: str | None) -> tuple[str, int]:
         """A file that was exported anew under the same name is another model."""
+        if checkpoint is None:
+            return "", 0
         path = checkpoint_path(checkpoint)
         return str(path), path.stat().st_mtime_ns
 

@@ -32,12 +32,13 @@ class EmoModel:
     vae: object | None
     """The checkpoint's own, with the host's interface."""
 
-    def denoiser(self, passes: int) -> Denoiser:
+    def denoiser(self, passes: int, beside: list[ModelPatcher]) -> Denoiser:
         """The network, on its device and ready for a clip with so many guidance passes.
 
-        ReferenceNet and Backbone are one model for the host: one request, so neither can push the other out.
+        Until the clip is done nothing else may be asked for, or it could be pushed out: ReferenceNet and Backbone are one
+        model for the host, and what else the steps need is given as `beside`.
         """
-        mm.load_models_gpu([self.network], memory_required=self.working_memory(passes))
+        mm.load_models_gpu([self.network, *beside], memory_required=self.working_memory(passes))
         return self.network.model
 
     def working_memory(self, passes: int) -> float:
@@ -48,7 +49,7 @@ class EmoModel:
     @torch.no_grad()
     def encode_sound(self, samples: Tensor) -> Tensor:
         """(1, S) samples at 16 kHz to wav2vec features (1, T, L, D)."""
-        mm.load_models_gpu([self.encoder])
+        mm.load_models_gpu([self.encoder], force_full_load=True)  # transformers' layers cannot stream their weights.
         return self.encoder.model(samples.to(self.encoder.load_device))
 
 

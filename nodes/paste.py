@@ -39,5 +39,7 @@ class EMOPasteBack(io.ComfyNode):
     @classmethod
     def execute(cls, frames: Any, emo_crop: Any, original: Any, feather: float) -> io.NodeOutput:
         from .portrait import paste_back
+        from .progress import frame_progress
 
-        return io.NodeOutput(paste_back(frames, emo_crop, original, feather))
+        report = frame_progress(len(frames))
+        return io.NodeOutput(paste_back(frames, emo_crop, original, feather, report=report))

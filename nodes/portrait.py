@@ -1,7 +1,9 @@
 """The host's IMAGE and MASK around the core's face finding and cropping."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
+import comfy.model_management as mm
 import numpy as np
 import torch
 from einops import rearrange
@@ -13,7 +15,7 @@ from ..emo_core.animate import face_mask, frame_portrait
 from ..emo_core.config import EMOConfig
 from ..emo_core.errors import InputError
 from ..emo_core.face.crop import FEATHER, Crop, PasteBack
-from ..emo_core.face.detect import FaceDetector, make_detector
+from ..emo_core.face.detect import FaceDetector, make_any_detector, make_detector
 from ..emo_core.face.finder import FinderDetector
 from ..emo_core.face.region import RegionRequest, union_region
 
@@ -60,7 +62,7 @@ def locate(config: EMOConfig, image: Tensor, mask: Tensor | None, request: FaceR
         face_index=request.face_index,
     )
     detector = _detector(request.detector) if region.kind == "auto" else None
-    face = union_region(pictures, region, detector)
+    face = union_region(map(interruptible, pictures), region, detector)
     crop = frame_portrait(pictures[0], face, config)
     square = (
         torch.ones(config.image_size, config.image_size) if request.whole else face_mask(face, crop, region, config)
@@ -69,10 +71,12 @@ def locate(config: EMOConfig, image: Tensor, mask: Tensor | None, request: FaceR
     return Located(square[None], to_image(cut), crop, to_image(_outlined(cut[0], square)[None]))
 
 
-def paste_back(frames: Tensor, crop: Crop, original: Tensor, feather: float = FEATHER) -> Tensor:
+def paste_back(
+    frames: Tensor, crop: Crop, original: Tensor, feather: float = FEATHER, *, report: Callable[[int], None]
+) -> Tensor:
     """Put frames (F, S, S, 3) back into a picture (1, H, W, C): (F, H', W', 3).
 
-    H' and W' are even, as video needs it: an odd side gets its last row or column twice.
+    `report` is told of every frame; raise in it to stop. H' and W' are even, as video needs it: an odd side gets its last row or column twice.
 
     Raises:
         InputError: where there is not one picture, or none that the square can come from.
@@ -90,20 +94,21 @@ def paste_back(frames: Tensor, crop: Crop, original: Tensor, feather: float = FE
     result = torch.empty(len(frames), height, width, 3)
     for index, frame in enumerate(frames):
         result[index] = to_image(paste(to_uint8(frame[None])[0]))
+        report(index + 1)
     return result
 
 
 def usable_mask(mask: Tensor | None, size: tuple[int, int]) -> np.ndarray | None:
-    """The first of a mask (B, H, W), at the picture's size; None for none and for a black one.
+    """The union of a mask (B, H, W), at the picture's size, its whitest part white; None for none and for a black one.
 
     Load Image gives 64 x 64 zeros where a picture has no alpha channel.
     """
     if mask is None or not mask.any():
         return None
-    first = rearrange(mask.float().cpu().reshape(-1, *mask.shape[-2:])[0], "h w -> 1 1 h w")
-    if first.shape[-2:] != size:
-        first = functional.interpolate(first, size, mode="bilinear")
-    return first[0, 0].clamp(0, 1).numpy()
+    union = rearrange(mask.float().cpu().reshape(-1, *mask.shape[-2:]).amax(0), "h w -> 1 1 h w")
+    if union.shape[-2:] != size:
+        union = functional.interpolate(union, size, mode="bilinear")
+    return (union[0, 0] / union.max()).clamp(0, 1).numpy()
 
 
 def to_uint8(image: Tensor) -> np.ndarray:
@@ -116,10 +121,16 @@ def to_image(pictures: np.ndarray) -> Tensor:
     return torch.from_numpy(pictures.astype(np.float32) / 255)
 
 
+def interruptible(picture: np.ndarray) -> np.ndarray:
+    """The picture, unless the user has pressed Cancel."""
+    mm.throw_exception_if_processing_interrupted()
+    return picture
+
+
 def _detector(name: str) -> FaceDetector:
     if name == "built-in":
         return FinderDetector()
-    return make_detector(landmarks=name == "mediapipe")
+    return make_detector(landmarks=True) if name == "mediapipe" else make_any_detector()
 
 
 def _outlined(picture: np.ndarray, mask: Tensor) -> np.ndarray:

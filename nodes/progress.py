@@ -22,17 +22,32 @@ Preview = tuple[str, Image.Image, int]
 class StepProgress:
     """Told of each step; raises the host's interrupt when the user has pressed Cancel."""
 
-    def __init__(self, model: EmoModel, total: int) -> None:
+    def __init__(self, model: EmoModel, total: int, done: int = 0) -> None:
+        """A bar over `total` steps, of which `done` are behind."""
         self._bar = comfy.utils.ProgressBar(total)
         self._total = total
-        self._done = 0
+        self._done = done
         self._preview = _previewer(model)
+        own = isinstance(model.vae, EmoVAE) and args.preview_method != LatentPreviewMethod.NoPreviews
+        self.models = [model.vae.patcher] if own else []
+        """What the previews need loaded."""
 
     def __call__(self, step: Step) -> None:
         """Count a step, show the clip's last frame as it looks now."""
         mm.throw_exception_if_processing_interrupted()
         self._done += 1
         self._bar.update_absolute(self._done, self._total, self._preview(step.preview[-1:]))
+
+
+def frame_progress(total: int) -> Callable[[int], None]:
+    """A bar over frames; it is told how many are done."""
+    bar = comfy.utils.ProgressBar(total)
+
+    def report(done: int) -> None:
+        mm.throw_exception_if_processing_interrupted()
+        bar.update_absolute(done, total)
+
+    return report
 
 
 def _previewer(model: EmoModel) -> Callable[[Tensor], Preview | None]:
@@ -46,6 +61,6 @@ def _previewer(model: EmoModel) -> Callable[[Tensor], Preview | None]:
 
 
 def _picture(model: EmoModel, latents: Tensor) -> Preview:
-    frame = model.vae.decode(latents / model.config.vae.scaling_factor)[0]
+    frame = model.vae.decode_loaded(latents / model.config.vae.scaling_factor)[0]
     pixels = (frame * 255).round().byte().cpu().numpy()
     return "JPEG", Image.fromarray(pixels), latent_preview.MAX_PREVIEW_RESOLUTION

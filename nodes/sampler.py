@@ -1,4 +1,4 @@
-"""EMOSampler: one clip of the video."""
+"""EMOSampler: one clip of the video, or a few in a row."""
 
 from typing import Any
 
@@ -9,7 +9,7 @@ from .schema import EmoMotion, schema
 
 
 class EMOSampler(io.ComfyNode):
-    """Sample one clip."""
+    """Sample a clip."""
 
     @classmethod
     def define_schema(cls) -> io.Schema:
@@ -30,10 +30,17 @@ class EMOSampler(io.ComfyNode):
                     max=1_000_000,
                     tooltip="Which clip of the video. -1: the one after the motion frames, 0 without.",
                 ),
+                io.Int.Input(
+                    "clips",
+                    default=1,
+                    min=1,
+                    max=10_000,
+                    tooltip="How many clips to make in a row, each from the one before.",
+                ),
                 *sampling_inputs(),
             ],
             outputs=[
-                io.Latent.Output("latent", display_name="latent", tooltip="The clip's frames: to VAE Decode."),
+                io.Latent.Output("latent", display_name="latent", tooltip="The frames: to VAE Decode."),
                 EmoMotion.Output(
                     "next_motion_frames",
                     display_name="motion_frames",
@@ -43,15 +50,13 @@ class EMOSampler(io.ComfyNode):
         )
 
     @classmethod
-    def validate_inputs(cls, scheduler: str) -> bool | str:
+    def validate_inputs(cls, scheduler: str | None) -> bool | str:
         """See `known_scheduler`."""
         return known_scheduler(scheduler)
 
     @classmethod
-    def execute(cls, clip_index: int, motion_frames: Any = None, **inputs: Any) -> io.NodeOutput:
+    def execute(cls, clip_index: int, clips: int, **inputs: Any) -> io.NodeOutput:
         from .generation import Scene
 
-        scene = Scene.from_inputs(motion_frames=motion_frames, **inputs)
-        clip = scene.clip(clip_index)
-        after = scene.run(clip, scene.before(clip), scene.progress(clips=1))
-        return io.NodeOutput({"samples": after.clips[-1] / scene.scale}, after)
+        frames, motion = Scene.from_inputs(**inputs).run_row(clip_index, clips)
+        return io.NodeOutput({"samples": frames}, motion)

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import torch
+from comfy_execution.graph_utils import ExecutionBlocker
 from einops import rearrange
 
 from ..emo_core.audio.track import WaveTrack
@@ -30,6 +31,13 @@ def hear(
             "audio: nothing is wired; wire Load Audio to `audio` (or Audio Encoder Encode to `encoded_audio`)"
         )
     return listen(track, needs_encoder(model).encode_sound, model.config.audio, excerpt)
+
+
+def spoken(voice: Voice) -> dict[str, Any] | ExecutionBlocker:
+    """The part of the sound that is used, as AUDIO."""
+    if voice.track is None:
+        return ExecutionBlocker("Load Audio Wav2Vec: wire the sound to `audio` too, to use it behind this node")
+    return {"waveform": torch.from_numpy(voice.track.waveform)[None], "sample_rate": voice.track.rate}
 
 
 def to_track(audio: Mapping[str, Any]) -> WaveTrack:

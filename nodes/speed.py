@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from comfy_api.latest import io, ui
+from comfy_api.latest import io
 
 from .schema import EmoModel, EmoSpeed, schema
 
@@ -17,7 +17,7 @@ class SpeedCondition(io.ComfyNode):
             display_name="Speed Condition (EMO)",
             description=(
                 "How fast the head turns, as the paper's speed layers take it. A weak control: it sets the rhythm, not the "
-                "path. After a run the node shows the range that the checkpoint was trained for."
+                "path. Wire `info` to Preview Any to see the range that the checkpoint was trained for."
             ),
             search_aliases=["head speed", "head motion", "movement", "emo speed"],
             inputs=[
@@ -47,7 +47,10 @@ class SpeedCondition(io.ComfyNode):
             outputs=[
                 EmoSpeed.Output(
                     "emo_speed", display_name="emo_speed", tooltip="To EMO Sampler or Motion Frame Chainer."
-                )
+                ),
+                io.String.Output(
+                    "info", display_name="info", tooltip="The checkpoint's range and unit: to Preview Any."
+                ),
             ],
         )
 
@@ -59,4 +62,4 @@ class SpeedCondition(io.ComfyNode):
         found = (SpeedCurve.parse(curve) if curve.strip() else SpeedCurve.constant(speed)).check(config)
         low, high = config.range
         text = f"{min(found.speeds):g} .. {max(found.speeds):g}; {model.name} was trained for {low:g} .. {high:g} {config.unit}"
-        return io.NodeOutput(found, ui=ui.PreviewText(text))
+        return io.NodeOutput(found, text)

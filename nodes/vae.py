@@ -45,8 +45,13 @@ class EmoVAE:
                 f"VAE: got latents of {latents.shape[1]} channels; this VAE makes {self.latent_channels}; use the VAE "
                 "that comes with the checkpoint"
             )
-        frames = decode_frames(self._ready(), latents.to(self.patcher.load_device, torch.float32) * self._scale)
-        return rearrange(frames, "b c h w -> b h w c").to(mm.intermediate_device())
+        self._ready()
+        return self.decode_loaded(latents)
+
+    def decode_loaded(self, latents: Tensor) -> Tensor:
+        """As `decode`, where the host has loaded `patcher` already: asks it for nothing."""
+        latents = latents.to(self.patcher.load_device, torch.float32) * self._scale
+        return rearrange(decode_frames(self.patcher.model, latents), "b c h w -> b h w c").to(mm.intermediate_device())
 
     def encode_tiled(self, pixels: Tensor, **_tiles: int | None) -> Tensor:
         """As `encode`: a picture of this size needs no tiles."""
@@ -71,5 +76,5 @@ class EmoVAE:
         """It was checked when it was loaded."""
 
     def _ready(self) -> VAE:
-        mm.load_models_gpu([self.patcher])
+        mm.load_models_gpu([self.patcher], force_full_load=True)  # diffusers' layers cannot stream their weights.
         return self.patcher.model

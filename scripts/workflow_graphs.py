@@ -14,9 +14,7 @@ def front(canvas: Canvas, portrait: str = "portrait.png", voice: str = "voice.wa
     picture = canvas.add("LoadImage", 0, "Portrait", height=330, image=portrait)
     sound = canvas.add("LoadAudio", 0, "Voice", height=140, audio=voice)
     model = (loader, "model")
-    located = canvas.add(
-        "FaceLocatorMask", 1, height=460, model=model, image=(picture, "IMAGE"), mask=(picture, "MASK"), **face
-    )
+    located = canvas.add("FaceLocatorMask", 1, height=460, model=model, image=(picture, "IMAGE"), **face)
     encoded = canvas.add("VAEEncode", 1, pixels=(located, "crop"), vae=(loader, "vae"))
     heard = canvas.add("LoadAudioWav2Vec", 1, model=model, audio=(sound, "AUDIO"))
     subject = {
@@ -29,7 +27,6 @@ def front(canvas: Canvas, portrait: str = "portrait.png", voice: str = "voice.wa
         "subject": subject,
         "vae": (loader, "vae"),
         "picture": picture,
-        "sound": sound,
         "located": located,
         "heard": heard,
     }
@@ -55,6 +52,7 @@ def sing(canvas: Canvas) -> None:
     """Lively head motion: a speed curve and a larger face region, both shown."""
     parts = front(canvas, expand=1.5)
     speed = canvas.add("SpeedCondition", 1, height=200, model=parts["subject"]["model"], curve="0:0.1, 1.5:0.5, 3:0.2")
+    canvas.add("PreviewAny", 2, "The checkpoint's range", height=120, source=(speed, "info"))
     region = canvas.add("MaskToImage", 2, "Face region", mask=parts["subject"]["mask"])
     canvas.add("PreviewImage", 2, "Where the face may be", height=260, images=(region, "IMAGE"))
     chain = canvas.add(
@@ -88,7 +86,7 @@ def long(canvas: Canvas) -> None:
     canvas.note(
         2,
         "## Any length\nTry the first `seconds`, look, then raise them (0 is the whole sound) and queue again: clips that are done "
-        "come from the host's cache. The same after Cancel.\n\nFrames stream to disk: memory does not grow with the length.",
+        "come from the host's cache. The same after Cancel.\n\nFrames stream to disk; mode *loop* keeps nothing at all in memory, for hours of sound.",
         210,
     )
     canvas.group("Portrait and voice", 0, 0)
@@ -108,7 +106,7 @@ def paste_back(canvas: Canvas) -> None:
         original=(parts["picture"], "IMAGE"),
     )
     video = canvas.add(
-        "CreateVideo", 3, images=(pasted, "image"), fps=(parts["heard"], "fps"), audio=(parts["sound"], "AUDIO")
+        "CreateVideo", 3, images=(pasted, "image"), fps=(parts["heard"], "fps"), audio=(parts["heard"], "audio")
     )
     canvas.add("SaveVideo", 3, height=420, video=(video, "VIDEO"), filename_prefix="video/paste-back")
     canvas.note(
@@ -129,9 +127,7 @@ def batch(canvas: Canvas) -> None:
     faces, voices = [], []
     for letter, file in (("A", "portrait.png"), ("B", "portrait-2.png")):
         picture = canvas.add("LoadImage", 0, f"Portrait {letter}", height=330, image=file)
-        located = canvas.add(
-            "FaceLocatorMask", 1, height=460, model=model, image=(picture, "IMAGE"), mask=(picture, "MASK")
-        )
+        located = canvas.add("FaceLocatorMask", 1, height=460, model=model, image=(picture, "IMAGE"))
         encoded = canvas.add("VAEEncode", 1, pixels=(located, "crop"), vae=vae)
         faces.append({"reference": (encoded, "LATENT"), "mask": (located, "mask")})
     for number, file in (("1", "voice.wav"), ("2", "voice-2.wav")):

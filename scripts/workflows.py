@@ -28,7 +28,7 @@ HOST = [
     "CreateVideo",
     "PreviewImage",
     "MaskToImage",
-    "SaveImage",
+    "PreviewAny",
 ]
 EXTRA = {"LoadImage": ["image"], "LoadAudio": [None, None]}
 """Values of widgets that only the browser knows: the upload buttons and the player."""

@@ -22,6 +22,8 @@ class Voice:
     features: FrameFeatures
     fps: float
     """Video frames per second."""
+    config: AudioConfig
+    """Of the model that it was prepared for."""
     track: WaveTrack | None
     """At its own rate and loudness; None: only features are known, the video is silent."""
 
@@ -62,7 +64,7 @@ def listen(track: WaveTrack, encode: Callable[[Tensor], Tensor], config: AudioCo
     sound = prepare_sound(waveform.part(excerpt.start, excerpt.seconds).waveform[0])
     sound = replace(sound, waveform=sound.waveform * np.float32(10 ** (excerpt.loudness / 20)))
     features = AudioFeatures(sound, encode, fps=excerpt.fps, window=config.window)
-    return Voice(features=features, fps=excerpt.fps, track=track.part(excerpt.start, excerpt.seconds))
+    return Voice(features=features, fps=excerpt.fps, config=config, track=track.part(excerpt.start, excerpt.seconds))
 
 
 def listened(features: Tensor, samples: int, track: WaveTrack | None, config: AudioConfig, excerpt: Excerpt) -> Voice:
@@ -90,4 +92,4 @@ def listened(features: Tensor, samples: int, track: WaveTrack | None, config: Au
     seconds = min(length - excerpt.start, excerpt.seconds or length)
     first = round(excerpt.start * SAMPLE_RATE / HOP)
     found = EncodedFeatures(features[first:], seconds=seconds, fps=excerpt.fps, window=config.window)
-    return Voice(features=found, fps=excerpt.fps, track=track and track.part(excerpt.start, seconds))
+    return Voice(features=found, fps=excerpt.fps, config=config, track=track and track.part(excerpt.start, seconds))

@@ -6,13 +6,15 @@ import json
 import signal
 import sys
 import time
+from collections.abc import Coroutine
 from pathlib import Path
 from typing import Any
 
-from ..errors import Cancelled
+from ..errors import Cancelled, EmoError
 from .dispatch import run_jobs
 from .jobs import Job, read_jobs
 from .prompt import LOADERS, Change, Template, Upload
+from .server import OUTAGE_SECONDS
 
 PROGRESS_SECONDS = 1.0
 """Progress lines of a job come at most this often."""
@@ -49,6 +51,18 @@ def add_parser(commands: argparse._SubParsersAction) -> None:
         help="by the node's title or number; repeatable",
     )
     add("--batch", type=Path, metavar="JOBS.csv", help="a job per line; columns image, audio, video, name, NODE.INPUT")
+    add(
+        "--allow-unknown",
+        action="store_true",
+        help="let inputs pass that no schema names (packs whose inputs come and go)",
+    )
+    add(
+        "--patience",
+        type=float,
+        default=OUTAGE_SECONDS,
+        metavar="SECONDS",
+        help="how long a silent server is waited for (default: 30)",
+    )
     add("--out", type=Path, required=True, metavar="DIR", help="where the results go; nothing there is replaced")
     parser.set_defaults(run=run)
 
@@ -66,15 +80,17 @@ def run(args: argparse.Namespace) -> None:
         template=Template.read(args.workflow),
         uploads=tuple(uploads),
         changes=tuple(map(Change.parse, args.set)),
+        allow_unknown=args.allow_unknown,
     )
     jobs = read_jobs(args.batch, base) if args.batch else [base]
-    failed = asyncio.run(_until_done(jobs, args.server or ["http://127.0.0.1:8188"], args.out))
+    servers = args.server or ["http://127.0.0.1:8188"]
+    failed = asyncio.run(_until_done(run_jobs(jobs, servers, args.out, Lines(), args.patience)))
     if failed:
         raise max(failed, key=lambda error: error.exit_code)
 
 
-async def _until_done(jobs: list[Job], servers: list[str], folder: Path) -> list:
-    work = asyncio.ensure_future(run_jobs(jobs, servers, folder, Lines()))
+async def _until_done(jobs: Coroutine[Any, Any, list[EmoError]]) -> list[EmoError]:
+    work = asyncio.ensure_future(jobs)
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
         try:
@@ -86,7 +102,7 @@ async def _until_done(jobs: list[Job], servers: list[str], folder: Path) -> list
     try:
         return await work
     except asyncio.CancelledError:
-        raise Cancelled("what was queued is interrupted; files of finished jobs are kept") from None
+        raise Cancelled("files of finished jobs are kept") from None
 
 
 class Lines:

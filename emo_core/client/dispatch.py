@@ -2,96 +2,127 @@
 
 import asyncio
 import contextlib
+import uuid
 from collections import deque
 from collections.abc import Callable
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from ..errors import EmoError, ServerError
+from ..errors import EmoError, ExecutionError, ForgottenError, ServerError
 from .jobs import Job
-from .server import Server
+from .server import OUTAGE_SECONDS, Server
 
 Report = Callable[[dict[str, Any]], None]
 """Told of every event, as plain data for a line of JSON."""
+TRIES = 3
+"""Of a job, where servers die under it or forget it."""
 
 
-async def run_jobs(jobs: list[Job], urls: list[str], folder: Path, report: Report) -> list[EmoError]:
+@dataclass(slots=True)
+class Work:
+    """What the servers share."""
+
+    folder: Path
+    report: Report
+    outage: float
+    waiting: deque[Job]
+    tries: dict[int, int] = field(default_factory=dict)
+    busy: list[asyncio.Event] = field(default_factory=list)
+    failed: list[EmoError] = field(default_factory=list)
+
+    def fail(self, job: Job, error: EmoError, **about: Any) -> None:
+        """A job that will not be done."""
+        self.report({"event": "failed", "job": job.number, **about, "error": str(error)})
+        self.failed.append(error)
+
+    def give_back(self, job: Job, error: ServerError) -> None:
+        """A job that another server may do, or this one again."""
+        self.tries[job.number] = self.tries.get(job.number, 0) + 1
+        if self.tries[job.number] >= TRIES:
+            self.fail(job, error)
+        else:
+            self.waiting.appendleft(job)
+
+
+async def run_jobs(
+    jobs: list[Job], urls: list[str], folder: Path, report: Report, outage: float = OUTAGE_SECONDS
+) -> list[EmoError]:
     """Run all jobs; a job that fails does not stop the others.
+
+    A job whose server falls silent is done again elsewhere: where that server goes on unseen, it is done twice, never lost.
 
     Returns:
         The error of each job that failed; where no server is left, of each that was not done.
     """
-    waiting, failed = deque(jobs), []
-    idle: list[asyncio.Event] = []
-    deaths: list[ServerError] = []
-    workers = [asyncio.create_task(_serve(url, waiting, idle, folder, report, failed)) for url in urls]
+    work = Work(folder, report, outage, deque(jobs))
+    workers = [asyncio.create_task(_serve(url, work)) for url in urls]
     try:
-        for worker in asyncio.as_completed(workers):
-            if death := await worker:
-                deaths.append(death)
-    except asyncio.CancelledError:
+        deaths = [death for death in await asyncio.gather(*workers) if death is not None]
+    finally:
         for worker in workers:
             worker.cancel()
         await asyncio.gather(*workers, return_exceptions=True)
-        raise
-    for job in waiting:
-        report({"event": "failed", "job": job.number, "error": str(deaths[-1])})
-        failed.append(deaths[-1])
-    return failed
+    for job in work.waiting:
+        work.fail(job, deaths[-1])
+    return work.failed
 
 
-async def _serve(
-    url: str,
-    waiting: deque[Job],
-    busy: list[asyncio.Event],
-    folder: Path,
-    report: Report,
-    failed: list[EmoError],
-) -> ServerError | None:
+async def _serve(url: str, work: Work) -> ServerError | None:
     """Work for one server until no job is left anywhere, or the server is dead, which is returned."""
-    async with Server.open(url) as server:
+    async with Server.open(url, work.outage) as server:
         while True:
-            if not waiting:
-                others = [asyncio.create_task(event.wait()) for event in busy]
-                if not others:
+            if not work.waiting:
+                if not work.busy:
                     return None
                 # A job that another server still has may come back.
+                others = [asyncio.create_task(event.wait()) for event in work.busy]
                 await asyncio.wait(others, return_when=asyncio.FIRST_COMPLETED)
+                for other in others:
+                    other.cancel()
                 continue
-            job, done = waiting.popleft(), asyncio.Event()
-            busy.append(done)
+            job, done = work.waiting.popleft(), asyncio.Event()
+            work.busy.append(done)
             try:
-                await _run(server, job, folder, report)
+                await _run(server, job, work)
+            except ForgottenError as error:
+                work.report({"event": "forgotten", "job": job.number, "server": url, "error": str(error)})
+                work.give_back(job, error)
             except ServerError as error:
-                waiting.appendleft(job)
-                report({"event": "server lost", "job": job.number, "server": url, "error": str(error)})
+                work.report({"event": "server lost", "job": job.number, "server": url, "error": str(error)})
+                work.give_back(job, error)
                 return error
             except EmoError as error:
-                report({"event": "failed", "job": job.number, "server": url, "error": str(error)})
-                failed.append(error)
+                work.fail(job, error, server=url)
+            except Exception as error:  # noqa: BLE001 -- whatever is wrong with one job, the others are not to suffer
+                work.fail(job, ExecutionError(f"{type(error).__name__}: {error}"), server=url)
             finally:
-                busy.remove(done)
+                work.busy.remove(done)
                 done.set()
 
 
-async def _run(server: Server, job: Job, folder: Path, report: Report) -> None:
+async def _run(server: Server, job: Job, work: Work) -> None:
     about = {"job": job.number, "server": server.url}
-    prompt = await job.prompt(server, await server.object_info())
-    prompt_id = await server.queue(prompt)
-    report({"event": "queued", **about, "prompt_id": prompt_id})
+    prompt, prompt_id = await job.prompt(server, await server.object_info()), str(uuid.uuid4())
     try:
+        await server.queue(prompt, prompt_id)
+        work.report({"event": "queued", **about, "prompt_id": prompt_id})
         async for event in server.events(prompt_id):
             if event["event"] != "finished":
-                report({**event, **about})
+                work.report({**event, **about})
                 continue
-            names = [
-                job.name if job.name is None or i == 0 else f"{job.name}-{i + 1}" for i in range(len(event["outputs"]))
-            ]
+            count = range(len(event["outputs"]))
+            names = [job.name if job.name is None or i == 0 else f"{job.name}-{i + 1}" for i in count]
             files = [
-                await server.download(file, folder, name) for file, name in zip(event["outputs"], names, strict=True)
+                await server.download(file, work.folder, name)
+                for file, name in zip(event["outputs"], names, strict=True)
             ]
-            report({"event": "done", **about, "prompt_id": prompt_id, "files": [str(file) for file in files]})
-    except asyncio.CancelledError:
-        with contextlib.suppress(EmoError):
+            work.report({"event": "done", **about, "prompt_id": prompt_id, "files": [str(file) for file in files]})
+    except ServerError:
+        with contextlib.suppress(ServerError):  # If it lives after all, it need not go on.
             await server.cancel(prompt_id)
+        raise
+    except asyncio.CancelledError:
+        taken_back = await server.cancel(prompt_id)
+        work.report({"event": "cancelled" if taken_back else "not cancelled", **about, "prompt_id": prompt_id})
         raise

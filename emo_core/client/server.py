@@ -1,9 +1,11 @@
-"""One ComfyUI server over HTTP: upload, queue, follow, interrupt, download."""
+"""One ComfyUI server over HTTP: upload, queue, follow, cancel, download."""
 
 import asyncio
 import contextlib
+import hashlib
 import json
 import os
+import re
 import uuid
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -13,15 +15,22 @@ from typing import Any
 
 import aiohttp
 
-from ..errors import ExecutionError, InputError, ServerError
+from ..errors import ExecutionError, ForgottenError, InputError, ServerError
+from .check import BROWSER_ONLY
 from .prompt import Prompt
 
 QUICK = aiohttp.ClientTimeout(total=60, connect=10)
 LARGE = aiohttp.ClientTimeout(total=None, connect=10, sock_read=120)
+SHORT = aiohttp.ClientTimeout(total=5)
+"""For taking back: whoever presses Ctrl-C does not wait."""
 POLL_SECONDS = 1.0
 """How often the history is asked for; the websocket only tells sooner."""
-PATIENCE = 4
-"""A server that does not answer so many times in a row, or has not heard of the prompt, is gone."""
+OUTAGE_SECONDS = 30.0
+"""A server that does not answer for so long is gone."""
+LOST_POLLS = 5
+"""A prompt that is neither queued nor in the history so many times in a row is forgotten."""
+GATEWAY = (502, 503, 504)
+"""Said by what stands before a server that is down."""
 ENDED = {"event": "ended"}
 """Between listener and poller: look now."""
 
@@ -38,56 +47,62 @@ class File:
 class Server:
     """Use `Server.open`."""
 
-    def __init__(self, url: str, session: aiohttp.ClientSession) -> None:
+    def __init__(self, url: str, session: aiohttp.ClientSession, outage: float = OUTAGE_SECONDS) -> None:
         self.url = url.rstrip("/")
         self._session = session
+        self._outage = outage
         self._client_id = uuid.uuid4().hex
 
     @classmethod
     @asynccontextmanager
-    async def open(cls, url: str) -> AsyncIterator["Server"]:
+    async def open(cls, url: str, outage: float = OUTAGE_SECONDS) -> AsyncIterator["Server"]:
         """A connection; nothing is asked of the server yet."""
         async with aiohttp.ClientSession() as session:
-            yield cls(url, session)
+            yield cls(url, session, outage)
 
     async def object_info(self) -> dict[str, Any]:
         """All nodes that the server knows."""
         return await self._json("GET", "/object_info")
 
     async def upload(self, path: Path) -> str:
-        """Send a file into the server's input folder; a file of the same name with other content is kept.
+        """Send a file into the server's input folder, under a name that no other content has.
 
         Returns:
             Its name there.
+
+        Raises:
+            InputError: where it cannot be read, or the server will not have it.
         """
-        with path.open("rb") as stream:
-            form = aiohttp.FormData()
-            form.add_field("image", stream, filename=path.name)
-            form.add_field("type", "input")
-            answer = await self._json("POST", "/upload/image", data=form, timeout=LARGE)
+        try:
+            content = path.read_bytes()
+        except OSError as error:
+            raise InputError(f"upload: {path} cannot be read ({error})") from error
+        stem = re.sub(r"[^\w.-]+", "_", path.stem)[:40]
+        name = f"{stem}-{hashlib.sha256(content).hexdigest()[:8]}{path.suffix.lower()}"
+        form = aiohttp.FormData(quote_fields=False)
+        form.add_field("image", content, filename=name)
+        form.add_field("type", "input")
+        answer = await self._json("POST", "/upload/image", data=form, timeout=LARGE)
         return "/".join(part for part in (answer.get("subfolder"), answer["name"]) if part)
 
-    async def queue(self, prompt: Prompt) -> str:
-        """Queue a prompt.
-
-        Returns:
-            Its id.
+    async def queue(self, prompt: Prompt, prompt_id: str) -> None:
+        """Queue a prompt under an id of ours, so that it can be taken back whatever becomes of the answer.
 
         Raises:
             InputError: where the server refuses it, or a part of it.
         """
-        answer = await self._json(
-            "POST", "/prompt", json={"prompt": prompt, "client_id": self._client_id}, accept=(200, 400)
-        )
+        sent = {key: {**node, "inputs": _without_browser(node["inputs"])} for key, node in prompt.items()}
+        content = {"prompt": sent, "client_id": self._client_id, "prompt_id": prompt_id}
+        answer = await self._json("POST", "/prompt", json=content, accept=(200, 400))
         errors = [
             f"node {key} ({errors['class_type']}): {error['message']}: {error['details']}"
             for key, errors in (answer.get("node_errors") or {}).items()
             for error in errors["errors"]
         ]
         if "prompt_id" in answer and not errors:
-            return answer["prompt_id"]
+            return
         if "prompt_id" in answer:  # The server would run the rest: what is left out would be missed too late.
-            await self.cancel(answer["prompt_id"])
+            await self.cancel(prompt_id)
         error = answer.get("error") or {}
         text = error.get("message", error) if isinstance(error, dict) else error
         raise InputError(f"{self.url} refuses the workflow: {'; '.join(errors) or text}")
@@ -97,11 +112,13 @@ class Server:
 
         Raises:
             ExecutionError: where a node failed, or somebody interrupted it.
-            ServerError: where the server is gone, or has forgotten the prompt.
+            ForgottenError: where the server knows nothing of the prompt.
+            ServerError: where the server is gone.
         """
         news: asyncio.Queue[dict[str, Any]] = asyncio.Queue()
         listener = asyncio.create_task(self._listen(prompt_id, news))
-        misses = 0
+        clock, lost = asyncio.get_running_loop().time, 0
+        heard = clock()
         try:
             while True:
                 with contextlib.suppress(asyncio.TimeoutError):
@@ -111,10 +128,14 @@ class Server:
                         continue
                 try:
                     entry = await self._finished(prompt_id)
-                    misses = 0
+                    lost, heard = 0, clock()
+                except ForgottenError:
+                    lost, heard = lost + 1, clock()
+                    if lost >= LOST_POLLS:
+                        raise
+                    continue
                 except ServerError:
-                    misses += 1
-                    if misses >= PATIENCE:
+                    if clock() - heard > self._outage:
                         raise
                     continue
                 if entry is not None:
@@ -123,34 +144,39 @@ class Server:
         finally:
             listener.cancel()
 
-    async def cancel(self, prompt_id: str) -> None:
-        """Stop this prompt, waiting or running; others go on."""
-        await self._request("POST", "/queue", json={"delete": [prompt_id]})
-        await self._request("POST", "/interrupt", json={"prompt_id": prompt_id})
+    async def cancel(self, prompt_id: str) -> bool:
+        """Stop this prompt, waiting or running; others go on.
+
+        Returns:
+            Whether the server has heard it.
+        """
+        heard = 0
+        for path, content in (("/queue", {"delete": [prompt_id]}), ("/interrupt", {"prompt_id": prompt_id})):
+            with contextlib.suppress(InputError, ServerError):
+                async with self._open("POST", path, json=content, timeout=SHORT):
+                    heard += 1
+        return heard == 2
 
     async def download(self, file: File, folder: Path, name: str | None = None) -> Path:
         """Fetch a file, whole or not at all; a file that is there already is never replaced.
 
         Raises:
-            InputError: where it cannot be written.
+            InputError: where it cannot be written, or is not there any more.
         """
-        target = _free(folder / f"{name}{Path(file.filename).suffix}" if name else folder / Path(file.filename).name)
-        temporary = target.with_name(f".{target.name}.{uuid.uuid4().hex}.part")
+        wanted = folder / (f"{name}{Path(file.filename).suffix}" if name else Path(file.filename).name)
+        temporary = wanted.with_name(f".{wanted.name}.{uuid.uuid4().hex}.part")
         query = {"filename": file.filename, "subfolder": file.subfolder, "type": file.type}
         try:
-            target.parent.mkdir(parents=True, exist_ok=True)
+            folder.mkdir(parents=True, exist_ok=True)
             async with self._open("GET", "/view", params=query, timeout=LARGE) as answer:
                 with temporary.open("wb") as stream:
                     async for block in answer.content.iter_chunked(2**20):
                         stream.write(block)
-            os.replace(temporary, target)
+            return _keep(temporary, wanted)
         except OSError as error:
-            if isinstance(error, aiohttp.ClientError):
-                raise
-            raise InputError(f"out: cannot write {target} ({error})") from error
+            raise InputError(f"out: cannot write {wanted} ({error})") from error
         finally:
             temporary.unlink(missing_ok=True)
-        return target
 
     async def _listen(self, prompt_id: str, news: asyncio.Queue) -> None:
         """Pass on what the websocket tells of a prompt; without one, polling alone finds the end."""
@@ -172,21 +198,20 @@ class Server:
 
     async def _finished(self, prompt_id: str) -> dict[str, Any] | None:
         """The history of a prompt that has ended; None while it waits or runs."""
+        # The queue first: what leaves it in between is in the history.
+        queue = await self._json("GET", "/queue")
         history = await self._json("GET", f"/history/{prompt_id}")
         if prompt_id in history:
             return history[prompt_id]
-        queue = await self._json("GET", "/queue")
-        if not any(item[1] == prompt_id for state in ("queue_running", "queue_pending") for item in queue[state]):
-            raise ServerError(f"{self.url} has forgotten prompt {prompt_id}; was it started anew?")
-        return None
+        if any(item[1] == prompt_id for state in ("queue_running", "queue_pending") for item in queue[state]):
+            return None
+        raise ForgottenError(
+            f"{self.url} knows nothing of prompt {prompt_id}; was it started anew, or its queue cleared?"
+        )
 
     async def _json(self, method: str, path: str, **options: Any) -> Any:
         async with self._open(method, path, **options) as answer:
             return await answer.json(content_type=None)
-
-    async def _request(self, method: str, path: str, **options: Any) -> None:
-        async with self._open(method, path, **options):
-            return
 
     @asynccontextmanager
     async def _open(
@@ -198,15 +223,24 @@ class Server:
         timeout: aiohttp.ClientTimeout = QUICK,
         **options: Any,
     ) -> AsyncIterator[aiohttp.ClientResponse]:
+        """A request: no answer is the server's fault, a wrong one the job's."""
         try:
             async with self._session.request(method, self.url + path, timeout=timeout, **options) as answer:
+                if answer.status in GATEWAY:
+                    raise ServerError(f"{self.url}{path} answered {answer.status}; is ComfyUI running there?")
                 if answer.status not in accept:
-                    raise ServerError(f"{self.url}{path} answered {answer.status}: {(await answer.text())[:200]}")
+                    raise InputError(f"{self.url}{path} answered {answer.status}: {(await answer.text())[:200]}")
                 yield answer
-        except (aiohttp.ClientError, asyncio.TimeoutError, json.JSONDecodeError) as error:
+        except (aiohttp.ClientError, asyncio.TimeoutError) as error:
             raise ServerError(
                 f"{self.url} cannot be reached ({type(error).__name__}: {error}); is ComfyUI running there?"
             ) from error
+        except json.JSONDecodeError as error:
+            raise InputError(f"{self.url}{path} gave no JSON; is that a ComfyUI server?") from error
+
+
+def _without_browser(inputs: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in inputs.items() if name not in BROWSER_ONLY}
 
 
 def _outputs(entry: dict[str, Any]) -> list[File]:
@@ -230,13 +264,18 @@ def _outputs(entry: dict[str, Any]) -> list[File]:
         for item in items
         if isinstance(item, dict)
     ]
-    found = [File(item["filename"], item.get("subfolder", ""), item["type"]) for item in files if "filename" in item]
+    found = [File(i["filename"], i.get("subfolder", ""), i.get("type", "output")) for i in files if "filename" in i]
     return [file for file in found if file.type == "output"]
 
 
-def _free(path: Path) -> Path:
-    """The path, or with the next number where it is taken."""
-    number, free = 2, path
-    while free.exists():
-        free, number = path.with_name(f"{path.stem}-{number}{path.suffix}"), number + 1
-    return free
+def _keep(temporary: Path, wanted: Path) -> Path:
+    """Give a whole file its name, or the next free one; taking a name is one step, so two downloads never share it."""
+    number, target = 2, wanted
+    while True:
+        try:
+            target.open("xb").close()
+        except FileExistsError:
+            target, number = wanted.with_name(f"{wanted.stem}-{number}{wanted.suffix}"), number + 1
+            continue
+        os.replace(temporary, target)
+        return target

@@ -1,6 +1,7 @@
 """Face detection behind a small protocol: MediaPipe where it is installed, else the pack's own finder."""
 
 import importlib.util
+import logging
 import os
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -90,6 +91,17 @@ class BundledDetector:
     def _meshes(self, image: np.ndarray) -> list[np.ndarray]:
         found = self._mesh.process(image).multi_face_landmarks or []
         return [np.array([(p.x, p.y, p.z) for p in face.landmark]) for face in found]
+
+
+def make_any_detector() -> FaceDetector:
+    """The best that works here: a MediaPipe that is installed, but at odds with numpy or protobuf, is passed over."""
+    try:
+        return make_detector()
+    except (ImportError, AttributeError, TypeError, RuntimeError, OSError) as error:
+        logging.getLogger(__name__).warning("MediaPipe does not work here (%s); using the built-in face finder", error)
+    from .finder import FinderDetector
+
+    return FinderDetector()
 
 
 def make_detector(bundle: Path | None = None, *, landmarks: bool = False) -> FaceDetector:

@@ -27,17 +27,22 @@ class MotionFrames:
     first: int = 0
     """Index of the first clip in `clips`."""
     clips: tuple[Tensor, ...] = ()
-    """The frames kept of each clip before, (frames, C, H, W) float32."""
+    """The frames kept of each clip before, (frames, C, H, W) float32, unscaled: as the VAE's own latents are kept."""
 
     @property
     def next(self) -> int:
         """Index of the clip that follows."""
         return self.first + len(self.clips)
 
-    def follow(self, clip: "Clip", latents: Tensor, count: int) -> "MotionFrames":
+    def frames_of_last(self, count: int) -> Tensor:
+        """The frames of the last `count` clips, joined."""
+        last = self.clips[-count:]
+        return last[0] if len(last) == 1 else torch.cat(last)
+
+    def follow(self, clip: "Clip", latents: Tensor, count: int, scale: float) -> "MotionFrames":
         """After `clip`, of which all f frames (f, C, H, W) are given: its last `count` are the next motion frames."""
-        kept = latents[: clip.stop - clip.start]
-        return MotionFrames(latents[-count:], self.first, (*self.clips, kept))
+        kept = latents[: clip.stop - clip.start] / scale
+        return MotionFrames(latents[-count:].clone(), self.first, (*self.clips, kept))
 
 
 def plan_clips(frames: int, per_clip: int) -> list[Clip]:

@@ -86,9 +86,11 @@ def load_checkpoint(
     # Nothing is initialised at random only to be overwritten: a full-size model would spend a minute on that.
     with init_empty_weights(include_buffers=False):
         emo = EMO(config, ops=ops)
+        # A host's layers may have no weights before they are loaded; torch's own say what is expected.
+        plain = emo if ops is nn else EMO(config)
     vae = VAE(config.vae) if "vae" in parts else None
     encoder = AudioEncoder.from_config(config.audio) if "audio_encoder" in parts else None
-    modules = {"emo": emo, "vae": vae, "audio_encoder": encoder}
+    modules = {"emo": plain, "vae": vae, "audio_encoder": encoder}
     _check(path, weights, {name: module for name, module in modules.items() if module is not None})
     _assign(emo, weights, "emo.", device, dtype)
     if vae is not None:

@@ -1,7 +1,6 @@
-"""A small server that answers as ComfyUI does, and misbehaves on request."""
+"""A small server that answers as ComfyUI does (tests/host/test_client.py runs the client on the real one), and misbehaves on request."""
 
 import asyncio
-import itertools
 import threading
 from dataclasses import dataclass, field
 
@@ -21,7 +20,12 @@ INFO = {
                 "kind": ["COMBO", {"options": ["box", "gauss"]}],
                 "seed": ["INT", {"default": 0, "control_after_generate": True}],
             },
-            "optional": {"note": ["STRING", {"default": ""}]},
+            "optional": {
+                "note": ["STRING", {"default": ""}],
+                "on": ["BOOLEAN", {"default": True}],
+                "size": [[256, 512], {}],
+                "points": ["CURVE_WIDGET", {}],
+            },
         },
         "output": ["IMAGE"],
         "display_name": "Blur",
@@ -49,18 +53,27 @@ class FakeServer:
 
     seconds: float = 0.05
     """How long a prompt takes."""
+    slow_to_queue: float = 0.0
     websocket: bool = True
     node_errors: dict = field(default_factory=dict)
     """Sent with a 200."""
     fails: bool = False
     """Prompts end in an error."""
+    refused_upload: bytes | None = None
+    """Content that is answered with 413."""
+    missing_result: int | None = None
+    """Number of the prompt whose result is not there."""
+    forgets: int = 0
+    """The first prompts, of which it knows nothing afterwards."""
     dies_after: int | None = None
     """Prompts that it accepts before it stops answering, that one unfinished."""
-    prompts: list = field(default_factory=list)
+    silent: float = 0.0
+    """Seconds without an answer after each prompt."""
+    prompts: dict = field(default_factory=dict)
     uploads: dict = field(default_factory=dict)
-    cancelled: list = field(default_factory=list)
+    running: set = field(default_factory=lambda: {"somebody else's"})
+    interrupted: list = field(default_factory=list)
     history: dict = field(default_factory=dict)
-    running: set = field(default_factory=set)
     dead: bool = False
     url: str = ""
 
@@ -82,21 +95,21 @@ class FakeServer:
         for method, path, answer in (
             ("GET", "/object_info", lambda request: web.json_response(INFO)),
             ("GET", "/queue", self._queue),
-            ("POST", "/queue", self._cancel),
-            ("POST", "/interrupt", self._cancel),
+            ("POST", "/queue", self._delete),
+            ("POST", "/interrupt", self._interrupt),
             ("POST", "/prompt", self._prompt),
             ("POST", "/upload/image", self._upload),
             ("GET", "/history/{id}", self._history),
-            ("GET", "/view", lambda request: web.Response(body=request.query["filename"].encode() * 1000)),
+            ("GET", "/view", self._view),
             ("GET", "/ws", self._ws),
         ):
             app.router.add_route(method, path, _async(answer))
-        runner = web.AppRunner(app)
+        runner = web.AppRunner(app, shutdown_timeout=0.1)
         self._loop.run_until_complete(runner.setup())
         site = web.TCPSite(runner, "127.0.0.1", 0)
         self._loop.run_until_complete(site.start())
         self.url = f"http://127.0.0.1:{site._server.sockets[0].getsockname()[1]}"
-        self._numbers, self._sockets = itertools.count(1), []
+        self._sockets = []
         started.set()
         self._loop.run_forever()
         self._loop.run_until_complete(runner.cleanup())
@@ -110,45 +123,68 @@ class FakeServer:
     def _queue(self, request):
         return web.json_response({"queue_running": [[0, key] for key in self.running], "queue_pending": []})
 
-    async def _cancel(self, request):
-        content = await request.json()
-        key = content.get("prompt_id") or content["delete"][0]
-        if request.path == "/interrupt":
-            self.cancelled.append(key)
-            self.running.discard(key)
-            self.history[key] = _entry([["execution_interrupted", {}]])
+    async def _delete(self, request):
+        return web.Response()  # Nothing ever waits here.
+
+    async def _interrupt(self, request):
+        key = (await request.json()).get("prompt_id")
+        for stopped in [key] if key else list(self.running):
+            self.interrupted.append(stopped)
+            if stopped in self.running:
+                self.running.discard(stopped)
+                self.history[stopped] = _entry([["execution_interrupted", {}]])
         return web.Response()
 
     async def _prompt(self, request):
-        prompt = (await request.json())["prompt"]
-        key = f"prompt-{next(self._numbers)}"
-        self.prompts.append(prompt)
-        self.running.add(key)
-        if self.dies_after is not None and len(self.prompts) > self.dies_after:
-            self.dead = True
-        else:
-            asyncio.get_running_loop().create_task(self._work(key))
+        await asyncio.sleep(self.slow_to_queue)
+        content = await request.json()
+        key = content["prompt_id"]
+        self.prompts[key] = content["prompt"]
+        if len(self.prompts) > self.forgets:
+            self.running.add(key)
+            if self.dies_after is not None and len(self.prompts) > self.dies_after:
+                self.dead = True
+            else:
+                asyncio.get_running_loop().create_task(self._work(key, len(self.prompts)))
+            if self.silent:
+                self.dead = True
+                asyncio.get_running_loop().call_later(self.silent, lambda: setattr(self, "dead", False))
         return web.json_response({"prompt_id": key, "number": 1, "node_errors": self.node_errors})
 
-    async def _work(self, key):
+    async def _work(self, key, number):
         await asyncio.sleep(self.seconds / 2)
-        for socket in self._sockets:
-            event = {"type": "progress", "data": {"prompt_id": key, "node": "2", "value": 1, "max": 2}}
-            await socket.send_json(event)
+        for prompt_id in (key, "somebody else's"):
+            event = {"type": "progress", "data": {"prompt_id": prompt_id, "node": "2", "value": 1, "max": 2}}
+            for socket in self._sockets:
+                await socket.send_json(event)
         await asyncio.sleep(self.seconds / 2)
         if key not in self.running:
             return
         self.running.discard(key)
         error = {"node_id": "2", "node_type": "Blur", "exception_message": "out of paint\n"}
-        images = [{"filename": f"{key}.png", "subfolder": "", "type": kind} for kind in ("output", "temp")]
+        images = [{"filename": f"x_{number:05}_.png", "subfolder": "", "type": kind} for kind in ("output", "temp")]
         self.history[key] = _entry([["execution_error", error]] if self.fails else [], {"3": {"images": images}})
         for socket in self._sockets:
             await socket.send_json({"type": "execution_success", "data": {"prompt_id": key}})
 
     async def _upload(self, request):
         part = (await request.post())["image"]
-        self.uploads[part.filename] = part.file.read()
-        return web.json_response({"name": part.filename, "subfolder": "", "type": "input"})
+        content, name = part.file.read(), part.filename
+        if content == self.refused_upload:
+            return web.Response(status=413, text="too large")
+        stem, _, ending = name.rpartition(".")
+        number = 1
+        while self.uploads.get(name, content) != content:  # As the host does.
+            name, number = f"{stem} ({number}).{ending}", number + 1
+        self.uploads[name] = content
+        return web.json_response({"name": name, "subfolder": "", "type": "input"})
+
+    async def _view(self, request):
+        name = request.query["filename"]
+        if self.missing_result is not None and name == f"x_{self.missing_result:05}_.png":
+            return web.Response(status=404)
+        await asyncio.sleep(0.1)
+        return web.Response(body=f"{self.url} {name}".encode() * 100)
 
     def _history(self, request):
         key = request.match_info["id"]

@@ -7,8 +7,8 @@ import re
 
 import pytest
 
+from emo_core.client.check import problems
 from emo_core.client.convert import to_api
-from emo_core.client.prompt import problems
 from scripts.export_nodes import HELP, NODE_LIST, SNAPSHOT, as_json, help_page, node_list
 from scripts.workflow_graphs import GRAPHS
 from scripts.workflows import FOLDER, HOST_NODES, Canvas

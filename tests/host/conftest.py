@@ -22,7 +22,7 @@ def host_folder() -> Path:
     """The ComfyUI checkout."""
     path = os.environ.get("COMFYUI_PATH")
     if not path:
-        pytest.skip("set COMFYUI_PATH to a ComfyUI checkout (README, Development)")
+        pytest.fail("set COMFYUI_PATH to a ComfyUI checkout (README, Development)")
     return Path(path).resolve()
 
 
@@ -67,6 +67,7 @@ class Host:
                 return
             except (urllib.error.URLError, ConnectionError):
                 time.sleep(0.3)
+        self.stop()
         raise AssertionError(f"the server did not start:\n{self.log.read_text()}")
 
     def get(self, path):

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from emo_core.client.check import BROWSER_ONLY, problems
 from tests.conftest import ROOT
 from tests.host.test_server import WORKFLOWS
 
@@ -30,9 +31,9 @@ DRAFT = """() => { for (const node of app.graph._nodes) for (const widget of nod
 @pytest.fixture(scope="module")
 def page(host):
     """The frontend, its welcome dialog closed."""
-    sync_api = pytest.importorskip("playwright.sync_api", reason="needs playwright (requirements-host.txt)")
-    if not CHROMIUM:
-        pytest.skip("needs Chromium (set CHROMIUM)")
+    from playwright import sync_api
+
+    assert CHROMIUM, "install Chromium, or name one in CHROMIUM"
     with sync_api.sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=QUIET)
         page = browser.new_page(viewport={"width": 1900, "height": 1000})
@@ -64,7 +65,7 @@ def complaints(page):
 
 
 @pytest.mark.parametrize("name", WORKFLOWS)
-def test_a_workflow_opens_without_red_nodes(page, name):
+def test_a_workflow_opens_without_red_nodes(page, host, name):
     """And the frontend makes the same prompt of it as our converter."""
     open_workflow(page, name)
     nodes = page.evaluate(NODES)
@@ -72,10 +73,11 @@ def test_a_workflow_opens_without_red_nodes(page, name):
     assert complaints(page) == []
     prompt = page.evaluate("async () => (await app.graphToPrompt()).output")
     twin = json.loads((ROOT / "workflows" / "api" / f"{name}.json").read_text())
-    for key, node in twin.items():
-        sent = {name: value for name, value in prompt[key]["inputs"].items() if name in node["inputs"]}
-        assert (prompt[key]["class_type"], sent) == (node["class_type"], node["inputs"])
     assert set(prompt) == set(twin)
+    for key, node in twin.items():
+        sent = {name: value for name, value in prompt[key]["inputs"].items() if name not in BROWSER_ONLY}
+        assert (prompt[key]["class_type"], sent) == (node["class_type"], node["inputs"])
+    assert problems(prompt, host.get("/object_info")) == []
 
 
 @pytest.mark.parametrize("name", WORKFLOWS if PICTURES else ["talk"])

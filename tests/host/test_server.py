@@ -10,7 +10,7 @@ import av
 import numpy as np
 import pytest
 
-from emo_core.client.prompt import problems
+from emo_core.client.check import problems
 from tests.conftest import ROOT
 from tests.host.conftest import Host, host_folder, host_python, messages, videos, workflow
 
@@ -151,7 +151,8 @@ def test_other_caches(tmp_path, option):
     """Without a cache the chain runs in its node: expanded graphs need one."""
     server = Host(tmp_path, *option)
     try:
-        assert streams(videos(server, server.run(workflow("talk", **SHORT)))[0])[0] == 15
+        for mode in ("auto", "expanded"):
+            assert streams(videos(server, server.run(workflow("talk", mode=mode, **SHORT)))[0])[0] == 15
         assert streams(videos(server, server.run(workflow("chain-by-hand", steps=1, duration=1.2)))[0])[0] == 30
     finally:
         server.stop()

@@ -1,12 +1,17 @@
 """Clips: by hand, in one node, as an expanded graph; cancelled and gone on."""
 
+import dataclasses
+import gc
+from pathlib import Path
+from types import SimpleNamespace
+
 import av
 import numpy as np
 import pytest
 import torch
 
 from tests.conftest import CONFIG
-from tests.nodes.conftest import Graph, module
+from tests.nodes.conftest import Graph, audio, module
 from tests.nodes.test_nodes import problem
 
 N = CONFIG.temporal.motion_frames
@@ -20,6 +25,10 @@ def frames_of(video):
 def chain(nodes, scene, **options):
     settings = {"vae": scene["model"].vae, "seconds": 0.0, "mode": "loop", "return_frames": True, **options}
     return nodes.MotionFrameChainer.execute(**scene, **settings).args
+
+
+def sample(nodes, scene, clips=1, **changes):
+    return nodes.EMOSampler.execute(clips=clips, **{**scene, **changes}).args
 
 
 @pytest.fixture(scope="module")
@@ -39,13 +48,23 @@ def test_one_node_gives_the_cores_video(nodes, scene, whole):
 
 
 def test_samplers_by_hand_give_the_same_clips(nodes, scene, whole):
-    first, motion = nodes.EMOSampler.execute(clip_index=-1, **scene).args
-    second, motion = nodes.EMOSampler.execute(clip_index=-1, motion_frames=motion, **scene).args
+    first, motion = sample(nodes, scene, clip_index=-1)
+    second, motion = sample(nodes, scene, clip_index=-1, motion_frames=motion)
     assert motion.next == 2
     by_hand = scene["model"].vae.decode(torch.cat([first["samples"], second["samples"]]))
     assert torch.equal(by_hand, whole[1][:8])
     _, rest = chain(nodes, scene, motion_frames=motion)
     assert torch.equal(rest, whole[1])
+
+
+def test_clips_in_a_row_are_those_one_by_one(nodes, scene, whole):
+    latent, motion = sample(nodes, scene, clip_index=-1, clips=3)
+    assert motion.next == 3
+    assert torch.equal(scene["model"].vae.decode(latent["samples"]), whole[1][:12])
+    latent, motion = sample(nodes, scene, clip_index=-1, clips=99, motion_frames=motion)
+    assert motion.next == 8
+    assert len(latent["samples"]) == 19
+    assert torch.equal(chain(nodes, scene, motion_frames=motion)[1], whole[1])
 
 
 def test_the_expanded_graph_gives_the_same_video(nodes, scene, whole):
@@ -62,7 +81,8 @@ def graph_of(scene, **changes):
     links = {name: [name, 0] for name in ("model", "reference", "emo_audio", "vae")}
     values = {name: value for name, value in scene.items() if name not in links}
     own = {"seconds": 0.0, "mode": "expanded", "return_frames": True}
-    return {"chain": {"class_type": "MotionFrameChainer", "inputs": {**links, **values, **own, **changes}}}
+    given = {name: {"class_type": "Given", "inputs": {}} for name in links}
+    return {**given, "chain": {"class_type": "MotionFrameChainer", "inputs": {**links, **values, **own, **changes}}}
 
 
 def test_an_expanded_graph_is_made_of_links(nodes, scene):
@@ -88,10 +108,21 @@ def test_auto_expands_where_the_host_can(nodes, scene, monkeypatch):
     args = module("comfy.cli_args").args
     made = module(".nodes.chaining")
     pending = made.Chain(module(".nodes.generation").Scene.from_inputs(**scene), None, scene["emo_audio"], 0.0)
-    assert made.should_expand("auto", pending)
-    assert not made.should_expand("loop", pending)
+    graph = Graph(graph_of(scene))
+    hidden = SimpleNamespace(dynprompt=graph, unique_id="chain")
+    assert made.should_expand("auto", pending, hidden)
+    assert not made.should_expand("loop", pending, hidden)
+    problem(lambda: made.should_expand("fast", pending, hidden), "mode: unknown name 'fast'")
+    # Links stand for whole lists: a node somewhere before that gives lists takes the loop.
+    registry = module("nodes").NODE_CLASS_MAPPINGS
+    monkeypatch.setitem(registry, "Splitter", SimpleNamespace(OUTPUT_IS_LIST=(True,)))
+    graph.prompt["reference"] = {"class_type": "VAEEncode", "inputs": {"pixels": ["split", 0]}}
+    graph.prompt["split"] = {"class_type": "Splitter", "inputs": {}}
+    assert not made.should_expand("expanded", pending, hidden)
+    graph.prompt["reference"]["inputs"] = {}
+    assert made.should_expand("expanded", pending, hidden)
     monkeypatch.setattr(args, "cache_none", True)
-    assert not made.should_expand("auto", pending)
+    assert not made.should_expand("expanded", pending, hidden)
     assert "mode: unknown name" in nodes.MotionFrameChainer.validate_inputs("ddim", "fast")
     assert "scheduler: unknown name" in nodes.MotionFrameChainer.validate_inputs("plms", "auto")
     assert nodes.EMOSampler.validate_inputs("ddim") is True
@@ -107,10 +138,26 @@ def test_seconds_cut_frames_and_sound(nodes, scene, whole):
 
 def test_a_video_goes_on_from_real_frames(nodes, scene, whole):
     past = {"samples": torch.randn(N + 3, *scene["reference"]["samples"].shape[1:])}
-    _, frames = chain(nodes, scene, motion_frames=past, seconds=0.1)
+    _, frames = chain(nodes, scene, film_frames=past, seconds=0.1)
     assert not torch.equal(frames, whole[1][: len(frames)])
     short = {"samples": past["samples"][: N - 1]}
-    problem(lambda: chain(nodes, scene, motion_frames=short), "looks back at 2")
+    problem(lambda: chain(nodes, scene, film_frames=short), "looks back at 2")
+
+
+def test_the_file_goes_with_the_video(nodes, scene):
+    video, _ = chain(nodes, scene, seconds=0.1)
+    path = Path(video.get_stream_source())
+    assert path.is_file()
+    del video
+    gc.collect()
+    assert not path.exists()
+
+
+def test_progress_counts_all_clips(nodes, scene):
+    seen = []
+    module("comfy.utils").set_progress_bar_global_hook(lambda value, total, preview, **_: seen.append((value, total)))
+    sample(nodes, scene, clip_index=3, clips=2)
+    assert seen == [(7, 16), (8, 16), (9, 16), (10, 16)]
 
 
 def test_frames_are_only_given_when_wanted(nodes, scene):
@@ -119,25 +166,51 @@ def test_frames_are_only_given_when_wanted(nodes, scene):
 
 
 def test_bad_input_is_named(nodes, scene):
-    sample = nodes.EMOSampler.execute
-    problem(lambda: sample(clip_index=8, **scene), r"this sound has 8 clips, 0 \.\. 7")
+    problem(lambda: sample(nodes, scene, clip_index=8), r"this sound has 8 clips, 0 \.\. 7")
     other = {"samples": torch.zeros(1, 4, 64, 64)}
-    problem(lambda: sample(clip_index=0, **{**scene, "reference": other}), "got latents of 4 x 64 x 64; tiny takes")
-    problem(lambda: sample(clip_index=0, **{**scene, "steps": 500}), "steps: got 500")
-    _, middle = sample(clip_index=3, **scene).args
+    problem(lambda: sample(nodes, scene, clip_index=0, reference=other), "got latents of 4 x 64 x 64; tiny takes")
+    problem(lambda: sample(nodes, scene, clip_index=0, steps=500), "steps: got 500")
+    _, middle = sample(nodes, scene, clip_index=3)
     problem(lambda: chain(nodes, scene, motion_frames=middle), r"they hold clips 3 \.\. 3")
+    foreign = dataclasses.replace(middle, latents=middle.latents[:, :2])
+    problem(
+        lambda: sample(nodes, scene, clip_index=4, motion_frames=foreign), "motion frames: they are of another model"
+    )
+    deaf = dataclasses.replace(scene["emo_audio"], config=dataclasses.replace(CONFIG.audio, width=99))
+    problem(lambda: sample(nodes, scene, clip_index=0, emo_audio=deaf), "heard by another model")
+    short = nodes.LoadAudioWav2Vec.execute(scene["model"], 0.0, 0.0, 0.24, 0.0, audio=audio())[0]
+    _, brief = sample(nodes, scene, clips=9, clip_index=0, emo_audio=short)
+    problem(lambda: chain(nodes, scene, motion_frames=brief), "made for another sound")
+
+
+def test_a_seed_from_another_node_may_be_negative(nodes, scene):
+    wrapped = sample(nodes, scene, clip_index=0, seed=2**64 - 1)[0]["samples"]
+    assert torch.equal(sample(nodes, scene, clip_index=0, seed=-1)[0]["samples"], wrapped)
+
+
+def test_long_videos_take_few_nodes():
+    """Rows of clips begin where they begin in any longer video; an hour is some two hundred nodes."""
+    rows = module(".nodes.chaining").rows
+    for total in (1, 64, 65, 70, 500, 9000):
+        made = list(rows(list(range(total))))
+        assert [first for first, _ in made] == [sum(count for _, count in made[:i]) for i in range(len(made))]
+        assert sum(count for _, count in made) == total
+        assert made[:-1] == list(rows(list(range(9000))))[: len(made) - 1]
+    assert all(count == 1 for _, count in list(rows(list(range(64)))))
+    assert len(list(rows(list(range(9000))))) < 250
+    assert list(rows(list(range(66, 72)))) == [(66, 2), (68, 4)]  # After clips by hand.
 
 
 def test_every_condition_acts(nodes, scene, model):
-    plain = nodes.EMOSampler.execute(clip_index=0, **scene)[0]["samples"]
+    plain = sample(nodes, scene, clip_index=0)[0]["samples"]
     mask = torch.zeros(1, 16, 16)
     mask[:, 4:8] = 1
     speed = nodes.SpeedCondition.execute(model, 0.9, "")[0]
     for change in ({"mask": mask}, {"emo_speed": speed}, {"audio_scale": 5.0}, {"reference_scale": 2.0}, {"seed": 6}):
-        changed = nodes.EMOSampler.execute(clip_index=0, **{**scene, **change})[0]["samples"]
+        changed = sample(nodes, scene, clip_index=0, **change)[0]["samples"]
         assert not torch.equal(changed, plain), change
     for same in ({"mask": torch.zeros(1, 64, 64)}, {"mask": torch.ones(1, 16, 16)}, {"audio_scale": 2.0}):
-        again = nodes.EMOSampler.execute(clip_index=0, **{**scene, **same})[0]["samples"]
+        again = sample(nodes, scene, clip_index=0, **same)[0]["samples"]
         assert torch.equal(again, plain), same
 
 
@@ -145,7 +218,7 @@ def test_every_condition_acts(nodes, scene, model):
 def test_cancel_ends_within_a_step_and_leaves_nothing(nodes, scene, whole, stop_at):
     """The step that Cancel is pressed in is the last; the next run is as if nothing had happened."""
     management, seen = module("comfy.model_management"), []
-    folder = module(".nodes.folders").temporary_video("x").parent
+    folder = module(".nodes.folders").temporary_folder()
 
     def hook(value, total, preview, node_id=None, prompt_id=None):
         seen.append((value, total))
@@ -153,6 +226,7 @@ def test_cancel_ends_within_a_step_and_leaves_nothing(nodes, scene, whole, stop_
             management.interrupt_current_processing()
 
     module("comfy.utils").set_progress_bar_global_hook(hook)
+    gc.collect()  # Videos of earlier tests go with their objects.
     before = set(folder.iterdir())
     with pytest.raises(management.InterruptProcessingException):
         chain(nodes, scene)
@@ -166,16 +240,16 @@ def test_cancel_ends_within_a_step_and_leaves_nothing(nodes, scene, whole, stop_
 def test_two_samplers_do_not_disturb_each_other(nodes, scene):
     """Interleaved, step by step, on one model: each gives what it gives alone."""
     other = {**scene, "seed": 9, "audio_scale": 1.0}
-    alone = [nodes.EMOSampler.execute(clip_index=0, **inputs)[0]["samples"] for inputs in (scene, other)]
+    alone = [sample(nodes, inputs, clip_index=0)[0]["samples"] for inputs in (scene, other)]
     inside = []
 
     def hook(value, total, preview, node_id=None, prompt_id=None):
         if not inside:
             inside.append(True)
-            inside[0] = nodes.EMOSampler.execute(clip_index=0, **other)[0]["samples"]
+            inside[0] = sample(nodes, other, clip_index=0)[0]["samples"]
 
     module("comfy.utils").set_progress_bar_global_hook(hook)
-    outer = nodes.EMOSampler.execute(clip_index=0, **scene)[0]["samples"]
+    outer = sample(nodes, scene, clip_index=0)[0]["samples"]
     assert torch.equal(outer, alone[0])
     assert torch.equal(inside[0], alone[1])
 
@@ -184,6 +258,6 @@ def test_previews_show_the_picture(nodes, scene, monkeypatch):
     arguments, shown = module("comfy.cli_args"), []
     monkeypatch.setattr(arguments.args, "preview_method", arguments.LatentPreviewMethod.Latent2RGB)
     module("comfy.utils").set_progress_bar_global_hook(lambda value, total, preview, **_: shown.append(preview))
-    nodes.EMOSampler.execute(clip_index=0, **scene)
+    sample(nodes, scene, clip_index=0)
     assert [preview[0] for preview in shown] == ["JPEG", "JPEG"]
     assert shown[0][1].size == (CONFIG.image_size,) * 2

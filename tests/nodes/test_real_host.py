@@ -32,7 +32,7 @@ def test_weights_that_stream_give_the_same_clip(scene, model):
     network, patcher = model.network.model, model.network
 
     def clip():
-        return generate_clip(network, sampling.subject, sampling.settings, sampling.clip(0), None)
+        return generate_clip(network, sampling.subject, sampling.settings, sampling.clips[0], None)
 
     patcher.load(patcher.load_device, full_load=True)
     expected = clip()
@@ -51,14 +51,18 @@ def test_all_that_a_clip_needs_is_one_request(nodes, scene, monkeypatch):
     monkeypatch.setattr(
         management, "load_models_gpu", lambda models, **rest: asked.append(models) or load(models, **rest)
     )
-    nodes.EMOSampler.execute(clip_index=0, **scene)
-    assert [scene["model"].network] in asked
-    assert len([models for models in asked if scene["model"].network in models]) == 1
+    arguments = module("comfy.cli_args")
+    monkeypatch.setattr(arguments.args, "preview_method", arguments.LatentPreviewMethod.Latent2RGB)
+    nodes.EMOSampler.execute(clip_index=0, clips=2, **scene)
+    network, vae = scene["model"].network, scene["model"].vae.patcher
+    # Per clip: what listens (only while features are missing), then all that the steps need, previews included.
+    assert [set(models) for models in asked if network in models] == [{network, vae}, {network, vae}]
+    assert set(asked[-1]) == {network, vae}
 
 
 def test_unloading_takes_the_models_away(nodes, scene, model):
     management = module("comfy.model_management")
-    nodes.EMOSampler.execute(clip_index=0, **scene)
+    nodes.EMOSampler.execute(clip_index=0, clips=1, **scene)
     loaded = [entry.model for entry in management.current_loaded_models]
     assert model.network in loaded
     management.free_memory(1e30, management.get_torch_device())

@@ -156,3 +156,32 @@ def test_info(checkpoint):
     assert info.config == CONFIG and info.size == checkpoint.stat().st_size and len(info.sha256) == 64
     assert info.parameters["emo.backbone"] == sum(p.numel() for p in EMO(CONFIG).backbone.parameters())
     assert info.dtypes == ("F32",)
+
+
+class LateLinear(torch.nn.Linear):
+    """As newer hosts make them: no weights before they are loaded."""
+
+    def __init__(self, inputs, outputs, bias=True):
+        super().__init__(inputs, outputs, bias)
+        self.weight, self.bias = None, None
+        self._sizes = (outputs, inputs, bias)
+
+    def _load_from_state_dict(self, state, prefix, metadata, strict, missing, unexpected, errors):
+        outputs, inputs, bias = self._sizes
+        self.weight = torch.nn.Parameter(torch.empty(outputs, inputs), requires_grad=False)
+        self.bias = torch.nn.Parameter(torch.empty(outputs), requires_grad=False) if bias else None
+        super()._load_from_state_dict(state, prefix, metadata, strict, missing, unexpected, errors)
+
+
+class LateLayers:
+    Linear, Conv2d = LateLinear, torch.nn.Conv2d
+    GroupNorm, LayerNorm = torch.nn.GroupNorm, torch.nn.LayerNorm
+
+
+def test_layers_may_come_from_anywhere(checkpoint):
+    """A host's own layers hold the same weights, even where they have none until then."""
+    plain, other = load_checkpoint(checkpoint).emo, load_checkpoint(checkpoint, ops=LateLayers).emo
+    assert sum(isinstance(module, LateLinear) for module in other.modules()) > 50
+    expected = plain.state_dict()
+    assert all(torch.equal(value, expected[key]) for key, value in other.state_dict().items())
+    assert set(other.state_dict()) == set(expected)

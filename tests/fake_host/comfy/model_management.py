@@ -24,7 +24,7 @@ def throw_exception_if_processing_interrupted():
         raise InterruptProcessingException
 
 
-def load_models_gpu(models, memory_required=0):
+def load_models_gpu(models, memory_required=0, force_full_load=False):
     LOADED.append((list(models), memory_required))
 
 

@@ -3,6 +3,12 @@
 import itertools
 
 
+def is_link(value):
+    return (
+        isinstance(value, list) and len(value) == 2 and isinstance(value[0], str) and isinstance(value[1], (int, float))
+    )
+
+
 class ExecutionBlocker:
     def __init__(self, message):
         self.message = message

@@ -60,13 +60,6 @@ Combo = comfytype("COMBO", "options", constant={"multiselect": False})
 String = comfytype("STRING", "multiline", "placeholder")
 
 
-class MultiType:
-    class Input(Input):
-        def __init__(self, id, types, **rest):
-            super().__init__(id, **rest)
-            self.io_type = ",".join(kind.io_type for kind in types)
-
-
 class Hidden(str, enum.Enum):
     unique_id = "UNIQUE_ID"
     dynprompt = "DYNPROMPT"

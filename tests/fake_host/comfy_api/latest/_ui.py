@@ -1,14 +1,6 @@
 """What a node shows under itself."""
 
 
-class PreviewText:
-    def __init__(self, value):
-        self.value = value
-
-    def as_dict(self):
-        return {"text": (self.value,)}
-
-
 class PreviewImage:
     """The host saves a PNG; the fake keeps the pictures."""
 

@@ -1,0 +1,125 @@
+"""Many jobs on several servers, of which some are not what they should be."""
+
+import pytest
+
+from tests.client.server import FakeServer
+
+SIX = "My blur.radius\n" + "".join(f"{i}\n" for i in range(6))
+
+
+def kinds(events):
+    return [event["event"] for event in events if event["event"] != "progress"]
+
+
+def test_servers_that_number_alike_lose_nothing(queue, results, table):
+    """Every server counts its files by itself."""
+    with FakeServer() as one, FakeServer() as other:
+        code, events, _ = queue("--server", one.url, "--server", other.url, *table(SIX))
+    assert code == 0
+    assert kinds(events).count("done") == 6
+    assert len(results()) == 6
+    assert not [name for name in results() if name.endswith(".part")]
+    assert len(one.prompts) + len(other.prompts) == 6
+
+
+def test_a_table_spread_over_servers_of_which_one_dies(queue, results, table, tmp_path):
+    """The dead server's job is done by another; each name appears once."""
+    for name in "ab":
+        (tmp_path / f"{name}.png").write_bytes(name.encode())
+    rows = "".join(f"job{i},{'ab'[i % 2]}.png,{i}\n" for i in range(6))
+    with FakeServer() as good, FakeServer(dies_after=1) as bad:
+        options = ["--server", bad.url, "--server", good.url, *table(f"name,image,My blur.radius\n{rows}")]
+        code, events, _ = queue(*options)
+    assert code == 0
+    assert results() == [f"job{i}.png" for i in range(6)]
+    assert [event["server"] for event in events if event["event"] == "server lost"] == [bad.url]
+    assert len(bad.prompts) == 2
+    sent = [*good.prompts.values(), *bad.prompts.values()]
+    assert {prompt["2"]["inputs"]["radius"] for prompt in sent} == set(range(6))
+
+
+def test_all_servers_die(queue, table):
+    with FakeServer(dies_after=0) as one, FakeServer(dies_after=0) as other:
+        code, events, text = queue("--server", one.url, "--server", other.url, "--patience", "0.5", *table(SIX))
+    assert code == 3
+    assert kinds(events).count("failed") == 6
+    assert "cannot be reached" in text
+
+
+def test_a_short_silence_is_waited_out(queue, results):
+    with FakeServer(silent=1.0) as server, FakeServer() as other:
+        code, events, _ = queue("--server", server.url)
+    assert (code, kinds(events)) == (0, ["queued", "done"])
+    assert len(server.prompts) == 1
+    assert other.prompts == {}
+
+
+def test_a_forgotten_prompt_is_queued_again(queue, results):
+    """Started anew, or its queue cleared: the server is there."""
+    with FakeServer(forgets=1) as server:
+        code, events, _ = queue("--server", server.url)
+    assert (code, kinds(events)) == (0, ["queued", "forgotten", "queued", "done"])
+    with FakeServer(forgets=99) as server:
+        assert queue("--server", server.url)[0] == 3
+    assert len(server.prompts) == 3
+
+
+@pytest.mark.parametrize("trouble", [{"refused_upload": b"2"}, {"missing_result": 2}], ids=["upload", "download"])
+def test_a_wrong_answer_is_the_jobs_trouble_not_the_servers(queue, table, tmp_path, trouble):
+    for i in range(1, 6):
+        (tmp_path / f"{i}.png").write_bytes(str(i).encode())
+    with FakeServer(**trouble) as server:
+        code, events, text = queue(
+            "--server", server.url, *table("image\n" + "".join(f"{i}.png\n" for i in range(1, 6)))
+        )
+    assert code == 2
+    assert "answered 4" in text
+    assert [event["job"] for event in events if event["event"] == "failed"] == [2]
+    assert kinds(events).count("done") == 4
+
+
+def test_one_bad_job_does_not_stop_the_others(queue, results, table, tmp_path):
+    (tmp_path / "a.png").write_bytes(b"a")
+    with FakeServer() as server:
+        rows = table(
+            "name;image;My blur.radius\none;a.png;1\ntwo;;99\nthree;;\n"
+        )  # As spreadsheets write it here and there.
+        code, events, text = queue("--server", server.url, *rows)
+    assert code == 2
+    assert "expected 0 .. 9" in text
+    assert [event["job"] for event in events if event["event"] == "failed"] == [2]
+    assert results() == ["one.png", "three.png"]
+
+
+def test_files_of_one_name_are_told_apart(queue, table, tmp_path):
+    for folder, content in (("a", b"one"), ("b", b"two")):
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / "face.png").write_bytes(content)
+    with FakeServer() as server:
+        assert queue("--server", server.url, *table("image\na/face.png\nb/face.png\na/face.png\n"))[0] == 0
+    sent = [server.uploads[prompt["1"]["inputs"]["image"]] for prompt in server.prompts.values()]
+    assert sent == [b"one", b"two", b"one"]
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("name\n", "has no jobs"),
+        ("nam\nx\n", "column 'nam'"),
+        ("image\ngone.png\n", "no file at"),
+        ("name\n../evil\n", "'../evil' cannot name a file"),
+        ("name\n/evil\n", "cannot name a file"),
+        ("name\na:b\n", "cannot name a file"),
+        ("name,My blur.note\nx,a,b\n", "job 1 in"),
+    ],
+)
+def test_a_table_must_fit(queue, table, text, message):
+    code, _, said = queue(*table(text))
+    assert code == 2
+    assert message in said
+
+
+def test_a_table_in_another_encoding(queue, table):
+    code, _, said = queue(*table("name\nJörg\n", "cp1252"))
+    assert code == 2
+    assert "save it as CSV UTF-8" in said

@@ -1,0 +1,3 @@
+"""The host's registry of nodes."""
+
+NODE_CLASS_MAPPINGS = {}
