@@ -7,8 +7,8 @@ from typing import Any
 
 from .convert import is_socket, specs
 
-BROWSER_ONLY = frozenset({"audioUI", "upload", "control_after_generate"})
-"""Widgets that the browser exports though no node takes them."""
+BROWSER_ONLY = frozenset({"audioUI", "upload", "control_after_generate", "preview"})
+"""Widgets of the browser's own, which it exports though most nodes do not take them."""
 UPLOADS = ("image_upload", "audio_upload", "video_upload", "file_upload")
 """Marks of menus that list files; other files may be named too, in folders or with [output] behind."""
 
@@ -47,6 +47,21 @@ def problems(
                 )  # fmt: skip
                 found += [f"{where}: {name}: {text}" for text in texts]
     return found
+
+
+def without_browser_only(prompt: Mapping[str, Any], object_info: Mapping[str, Any]) -> dict[str, Any]:
+    """The prompt less what only the browser knows."""
+
+    def known(kind: str, name: str) -> bool:
+        return name not in BROWSER_ONLY or kind not in object_info or name in dict(specs(object_info[kind]))
+
+    return {
+        key: {
+            **node,
+            "inputs": {name: value for name, value in node["inputs"].items() if known(node["class_type"], name)},
+        }
+        for key, node in prompt.items()
+    }
 
 
 def is_link(value: Any) -> bool:

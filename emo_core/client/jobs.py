@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import InputError, existing_file
-from .check import problems
+from .check import problems, without_browser_only
 from .prompt import LOADERS, Change, Prompt, Template, Upload, apply, place
 from .server import Server
 
@@ -48,7 +48,7 @@ class Job:
             place(prompt, upload, name)
         if wrong := problems(prompt, object_info, uploaded=frozenset(names), allow_unknown=self.allow_unknown):
             raise InputError(f"workflow {self.template.path.name}: {'; '.join(wrong)}")
-        return prompt
+        return without_browser_only(prompt, object_info)
 
 
 def read_jobs(table: Path, base: Job) -> list[Job]:

@@ -16,7 +16,6 @@ from typing import Any
 import aiohttp
 
 from ..errors import ExecutionError, ForgottenError, InputError, ServerError
-from .check import BROWSER_ONLY
 from .prompt import Prompt
 
 QUICK = aiohttp.ClientTimeout(total=60, connect=10)
@@ -91,8 +90,7 @@ class Server:
         Raises:
             InputError: where the server refuses it, or a part of it.
         """
-        sent = {key: {**node, "inputs": _without_browser(node["inputs"])} for key, node in prompt.items()}
-        content = {"prompt": sent, "client_id": self._client_id, "prompt_id": prompt_id}
+        content = {"prompt": prompt, "client_id": self._client_id, "prompt_id": prompt_id}
         answer = await self._json("POST", "/prompt", json=content, accept=(200, 400))
         errors = [
             f"node {key} ({errors['class_type']}): {error['message']}: {error['details']}"
@@ -237,10 +235,6 @@ class Server:
             ) from error
         except json.JSONDecodeError as error:
             raise InputError(f"{self.url}{path} gave no JSON; is that a ComfyUI server?") from error
-
-
-def _without_browser(inputs: dict[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in inputs.items() if name not in BROWSER_ONLY}
 
 
 def _outputs(entry: dict[str, Any]) -> list[File]:
