@@ -23,5 +23,12 @@ class Conditions:
     """(B, F, W, L, D) windows of wav2vec features; None leaves the audio layers out."""
     mask: Tensor | None = None
     """(B, 1, S, S) face region in [0, 1]; None adds nothing to the latents."""
+    identity: Tensor | None = None
+    """(B, E) face embedding; None is an unknown face (zeros). Read by models with identity tokens only."""
+    regions: tuple[Tensor, ...] | None = None
+    """Per level of the UNet, finest first: (B, F, 3, h, w), how much of what the voice does belongs to the whole picture (pose), to
+    the face, to the lips. Needed by models whose audio layers have regions."""
+    region_weights: tuple[float, float, float] = (1.0, 1.0, 1.0)
+    """Of pose, face and lips."""
     speed: Tensor | None = None
     """(B, F + 2m) head rotation speed with its m neighbours; None leaves the speed layers out."""

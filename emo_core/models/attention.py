@@ -25,6 +25,14 @@ class KeyValue:
     v: Tensor
     """(B, K, S, d)"""
 
+    def followed_by(self, other: "KeyValue") -> "KeyValue":
+        """These and, in each row, more of the same width."""
+        return KeyValue(torch.cat([self.k, other.k], dim=2), torch.cat([self.v, other.v], dim=2))
+
+    def rows(self, chosen: slice | Tensor) -> "KeyValue":
+        """Some rows of the batch, or some several times."""
+        return KeyValue(self.k[chosen], self.v[chosen])
+
     @staticmethod
     def cat(parts: list["KeyValue"]) -> "KeyValue":
         """Join along the batch."""

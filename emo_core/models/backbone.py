@@ -4,19 +4,28 @@ Shape legend: B clips, F frames, M motion frames, C channels, H W latent side.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
+from typing import Any
 
 import torch
 from einops import rearrange, repeat
 from torch import Tensor, nn
 from torch.nn import functional
 
-from ..config import BlockConfig, EMOConfig
+from ..config import EMOConfig
 from .attention import KeyValue, Layers
+from .audio_layers import RegionBlock, Regions
 from .resnet import ResnetBlock
 from .spatial import BackboneBlock, SpatialTransformer
 from .temporal import TemporalModule
 from .unet import SiteShape, UNet
+
+AudioContext = KeyValue | tuple[KeyValue, ...]
+"""For an inline layer, or one for every head of a `RegionBlock`."""
+
+
+AudioContext = KeyValue | tuple[KeyValue, ...]
+"""For an inline layer, or one for every head of a `RegionBlock`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,13 +33,17 @@ class SiteContext:
     """What one site of the Backbone reads, projected once per clip. None leaves the layer out."""
 
     reference: KeyValue | None = None
-    """B rows."""
-    audio: KeyValue | None = None
+    """B rows; or fewer, where the last clips have no reference."""
+    audio: AudioContext | None = None
     """B F rows."""
     motion: Tensor | None = None
     """(B, M, C, H, W); None leaves the whole temporal module out (image stage)."""
     speed: KeyValue | None = None
     """B rows."""
+    identity: KeyValue | None = None
+    """B rows."""
+    regions: Regions | None = None
+    """For audio layers that have them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +54,8 @@ class ClipContext:
     """One per site, in running order."""
     face: Tensor | None
     """(B, C0, H, W) the Face Locator's map."""
+    without: "ClipContext | None" = None
+    """The same clip without any condition, for models whose guidance is joint."""
 
     def keep(self, *, reference: Tensor | None = None, audio: Tensor | None = None) -> "ClipContext":
         """Drop conditions clip by clip.
@@ -52,10 +67,10 @@ class ClipContext:
             audio: (B,) likewise.
         """
         sites = tuple(
-            SiteContext(_keep(site.reference, reference), _keep(site.audio, audio), site.motion, site.speed)
+            replace(site, reference=_keep(site.reference, reference), audio=_keep(site.audio, audio))
             for site in self.sites
         )
-        return ClipContext(sites, self.face)
+        return replace(self, sites=sites)
 
     @staticmethod
     def cat(parts: list["ClipContext"]) -> "ClipContext":
@@ -64,44 +79,61 @@ class ClipContext:
             SiteContext(**{f.name: _cat([getattr(site, f.name) for site in same]) for f in fields(SiteContext)})
             for same in zip(*(part.sites for part in parts), strict=True)
         )
-        return ClipContext(sites, _cat([part.face for part in parts]))
+        return replace(parts[0], sites=sites, face=_cat([part.face for part in parts]), without=None)
 
 
-def _keep(context: KeyValue | None, keep: Tensor | None) -> KeyValue | None:
+def _keep(context: AudioContext | None, keep: Tensor | None) -> AudioContext | None:
     if context is None or keep is None:
         return context
+    if isinstance(context, tuple):
+        return tuple(_keep(part, keep) for part in context)
     rows = repeat(keep.to(context.k), "b -> (b f) 1 1 1", f=len(context.k) // len(keep))
     return KeyValue(context.k * rows, context.v * rows)
 
 
-def _cat(parts: list) -> KeyValue | Tensor | None:
-    if parts[0] is None:
+def _cat(parts: list) -> Any:
+    """Join; what the last ones have not is left out."""
+    parts = [part for part in parts if part is not None]
+    if not parts:
         return None
-    return KeyValue.cat(parts) if isinstance(parts[0], KeyValue) else torch.cat(parts)
+    if isinstance(parts[0], tuple):
+        return tuple(KeyValue.cat(list(same)) for same in zip(*parts, strict=True))
+    return torch.cat(parts) if isinstance(parts[0], Tensor) else type(parts[0]).cat(parts)
 
 
 class BackboneSite(nn.Module):
-    """Residual block -> spatial transformer -> temporal module."""
+    """Residual block -> spatial transformer -> region transformer (some peers) -> temporal module."""
 
     def __init__(self, shape: SiteShape, config: EMOConfig, *, ops: Layers = nn) -> None:
         super().__init__()
-        unet, width = config.unet, shape.width
+        unet, width, token_width = config.unet, shape.width, config.audio.token_width
         self.resnet = ResnetBlock(shape.channels, width, 4 * unet.widths[0], unet.groups, ops=ops)
+        self.level = shape.level
         self.spatial: SpatialTransformer | None = None
+        self.regions: SpatialTransformer | None = None
+        self.temporal: TemporalModule | None = None
         if shape.attention:
-            block = BlockConfig(width=width, heads=unet.heads, audio_width=config.audio.token_width)
-            self.spatial = SpatialTransformer(width, unet.groups, BackboneBlock(block, ops=ops), ops=ops)
-        self.temporal = TemporalModule(
-            width, unet.heads, unet.groups, config.temporal.max_positions, config.speed.width, ops=ops
-        )
+            self.spatial = SpatialTransformer(width, unet.groups, BackboneBlock(config, width, ops=ops), ops=ops)
+        if shape.attention and config.block.audio == "regions":
+            block = RegionBlock(shape.entry, unet.heads, token_width, ops=ops)
+            self.regions = SpatialTransformer(width, unet.groups, block, inner=shape.entry, ops=ops)
+        if config.temporal.deepest or shape.attention:
+            speed = config.speed.width if config.speed.layers else 0
+            self.temporal = TemporalModule(
+                width, unet.heads, unet.groups, config.temporal.max_positions, speed, ops=ops
+            )
 
     def forward(self, x: Tensor, time: Tensor, context: SiteContext) -> tuple[Tensor, None]:
         """(B F, C, H, W) to the next feature map."""
         x = self.resnet(x, time)
         if self.spatial is not None:
-            tokens = self.spatial.block(self.spatial.tokens(x), context.reference, context.audio)
+            inline = None if self.regions is not None else context.audio
+            tokens = self.spatial.block(self.spatial.tokens(x), context.reference, inline, context.identity)
             x = self.spatial.picture(tokens, x)
-        if context.motion is not None:
+        if self.regions is not None and context.audio is not None:
+            tokens = self.regions.block(self.regions.tokens(x), context.audio, context.regions)
+            x = self.regions.picture(tokens, x)
+        if self.temporal is not None and context.motion is not None:
             x = self.temporal(x, context.motion, context.speed)
         return x, None
 

@@ -14,9 +14,9 @@ class FaceLocator(nn.Module):
     The layout of the open peers: 1 -> 16 -> 32 -> 64 -> 128 -> the Backbone's first width.
     """
 
-    def __init__(self, widths: tuple[int, ...], out_channels: int, *, ops: Layers = nn) -> None:
+    def __init__(self, widths: tuple[int, ...], out_channels: int, *, channels: int = 1, ops: Layers = nn) -> None:
         super().__init__()
-        self.conv_in = ops.Conv2d(1, widths[0], 3, padding=1)
+        self.conv_in = ops.Conv2d(channels, widths[0], 3, padding=1)
         self.blocks = nn.ModuleList()
         for narrow, wide in pairwise(widths):
             self.blocks.append(ops.Conv2d(narrow, narrow, 3, padding=1))
@@ -25,8 +25,8 @@ class FaceLocator(nn.Module):
         zero_(self.conv_out)
 
     def forward(self, mask: Tensor) -> Tensor:
-        """(B, 1, mask_size, mask_size) in [0, 1] to (B, C, h, w) at latent size."""
-        x = functional.silu(self.conv_in(mask))
+        """(B, 1, mask_size, mask_size) in [0, 1], the same for all channels, to (B, C, h, w) at latent size."""
+        x = functional.silu(self.conv_in(mask.expand(-1, self.conv_in.in_channels, -1, -1)))
         for block in self.blocks:
             x = functional.silu(block(x))
         return self.conv_out(x)

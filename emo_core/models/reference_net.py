@@ -8,9 +8,10 @@ Shape legend: B pictures, C channels, H W latent side, N = H * W tokens.
 from dataclasses import dataclass
 
 import torch
+from einops import rearrange
 from torch import Tensor, nn
 
-from ..config import UNetConfig
+from ..config import EMOConfig
 from .attention import Layers
 from .resnet import ResnetBlock
 from .spatial import ReferenceBlock, SpatialTransformer
@@ -22,40 +23,48 @@ class SiteFeatures:
     """What ReferenceNet returns at one site."""
 
     tokens: Tensor | None
-    """(B, N, C) self-attention output, for reference-attention; None where the site has no spatial transformer."""
+    """(B, N, C) self-attention's output (or input, see `BlockConfig.tap`), for the Backbone's attention to the reference; None
+    where the site has no spatial transformer."""
     stream: Tensor
-    """(B, C, H, W) the feature map where the Backbone has its temporal module, for motion frames."""
+    """(B, C, H, W) for motion frames: the feature map where the Backbone has its temporal module (or the tokens' map)."""
 
 
 class ReferenceSite(nn.Module):
     """Residual block, then self-attention where the level has it."""
 
-    def __init__(self, shape: SiteShape, config: UNetConfig, *, ops: Layers = nn) -> None:
+    def __init__(self, shape: SiteShape, config: EMOConfig, *, ops: Layers = nn) -> None:
         super().__init__()
-        self.resnet = ResnetBlock(shape.channels, shape.width, 4 * config.widths[0], config.groups, ops=ops)
+        unet = config.unet
+        self.resnet = ResnetBlock(shape.channels, shape.width, 4 * unet.widths[0], unet.groups, ops=ops)
+        self._maps_are_tokens = config.block.tap == "norm1"
         if shape.attention:
-            block = ReferenceBlock(shape.width, config.heads, ops=ops)
-            self.spatial = SpatialTransformer(shape.width, config.groups, block, ops=ops)
+            block = ReferenceBlock(config, shape.width, ops=ops)
+            self.spatial = SpatialTransformer(shape.width, unet.groups, block, ops=ops)
         else:
             self.spatial = None
 
-    def forward(self, x: Tensor, time: Tensor, context: None) -> tuple[Tensor, SiteFeatures]:
+    def forward(self, x: Tensor, time: Tensor, identity: Tensor | None) -> tuple[Tensor, SiteFeatures]:
         """(B, C, H, W) to the next map and this site's features."""
         x = self.resnet(x, time)
         if self.spatial is None:
             return x, SiteFeatures(None, x)
-        out, tokens = self.spatial.block(self.spatial.tokens(x))
+        out, tokens = self.spatial.block(self.spatial.tokens(x), identity)
         x = self.spatial.picture(out, x)
-        return x, SiteFeatures(tokens, x)
+        stream = rearrange(tokens, "b (h w) c -> b c h w", h=x.shape[2]) if self._maps_are_tokens else x
+        return x, SiteFeatures(tokens, stream)
 
 
 class ReferenceNet(UNet):
     """The skeleton with `ReferenceSite`s, at timestep 0; it returns its features and keeps nothing."""
 
-    def __init__(self, config: UNetConfig, *, ops: Layers = nn) -> None:
-        super().__init__(config, lambda shape: ReferenceSite(shape, config, ops=ops), ops=ops)
+    def __init__(self, config: EMOConfig, *, ops: Layers = nn) -> None:
+        super().__init__(config.unet, lambda shape: ReferenceSite(shape, config, ops=ops), ops=ops)
 
-    def features(self, latents: Tensor) -> list[SiteFeatures]:
-        """Encode clean latents (B, C, H, W): one `SiteFeatures` per site."""
+    def features(self, latents: Tensor, identity: Tensor | None = None) -> list[SiteFeatures]:
+        """Encode clean latents (B, C, H, W), with identity tokens (B, T, D) where the model has them.
+
+        Returns:
+            One `SiteFeatures` per site.
+        """
         timesteps = torch.zeros(len(latents), device=latents.device)
-        return self(latents, timesteps, [None] * len(self.sites))[1]
+        return self(latents, timesteps, [identity] * len(self.sites))[1]

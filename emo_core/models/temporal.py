@@ -18,7 +18,7 @@ MAX_ROWS = 65_535
 
 
 class TemporalModule(nn.Module):
-    """Frame-axis transformer at one place of the Backbone."""
+    """Frame-axis transformer at one place of the Backbone; a speed width of 0 leaves the speed layer out."""
 
     def __init__(
         self, width: int, heads: int, groups: int, positions: int, speed_width: int, *, ops: Layers = nn
@@ -28,14 +28,16 @@ class TemporalModule(nn.Module):
         self.proj_in = ops.Linear(width, width)
         self.norms = nn.ModuleList([ops.LayerNorm(width) for _ in range(2)])
         self.attention_blocks = nn.ModuleList([Attention(width, heads, ops=ops) for _ in range(2)])
-        self.norm_speed = ops.LayerNorm(width)
-        self.attn_speed = Attention(width, heads, speed_width, zero=True, ops=ops)
+        if speed_width:
+            self.norm_speed = ops.LayerNorm(width)
+            self.attn_speed = Attention(width, heads, speed_width, zero=True, ops=ops)
         self.ff_norm = ops.LayerNorm(width)
         self.ff = FeedForward(width, ops=ops)
         self.proj_out = ops.Linear(width, width)
         zero_(self.proj_out)
         self.register_buffer("positions", sinusoids(positions, width), persistent=False)
-        self.register_buffer("speed_positions", sinusoids(positions, speed_width), persistent=False)
+        if speed_width:
+            self.register_buffer("speed_positions", sinusoids(positions, speed_width), persistent=False)
 
     def speed_keys_values(self, speed: Tensor) -> KeyValue:
         """Project speed features (B, F, L); the frame's position goes with them, so that a curve is told from a mean."""

@@ -29,6 +29,10 @@ class SiteShape:
     """Channels that go out."""
     attention: bool
     """Whether the site has a spatial transformer."""
+    level: int
+    """0 is the finest."""
+    entry: int
+    """Channels at the entry of the level's block, on whose way down or up the site lies."""
 
 
 class UNet(nn.Module):
@@ -41,7 +45,7 @@ class UNet(nn.Module):
         self.conv_in = ops.Conv2d(config.latent_channels, first, 3, padding=1)
         self.time_embedding = TimeEmbedding(first, ops=ops)
         self.down, skips = self._down(config, site, ops)
-        self.mid_site = site(SiteShape(last, last, True))
+        self.mid_site = site(SiteShape(last, last, True, len(config.widths) - 1, last))
         self.mid_resnet = ResnetBlock(last, last, time_width, config.groups, ops=ops)
         self.up = self._up(config, site, skips, ops)
 
@@ -53,7 +57,7 @@ class UNet(nn.Module):
         for level, (width, attention) in enumerate(zip(config.widths, config.attention, strict=True)):
             sites = nn.ModuleList()
             for _ in range(config.layers_per_block):
-                sites.append(site(SiteShape(channels, width, attention)))
+                sites.append(site(SiteShape(channels, width, attention, level, channels)))
                 skips.append(width)
                 channels = width
             has_sampler = level < len(config.widths) - 1
@@ -69,7 +73,8 @@ class UNet(nn.Module):
         for level in reversed(range(len(config.widths))):
             width, sites = config.widths[level], nn.ModuleList()
             for _ in range(config.layers_per_block + 1):
-                sites.append(site(SiteShape(channels + skips.pop(), width, config.attention[level])))
+                finer = config.widths[max(level - 1, 0)]
+                sites.append(site(SiteShape(channels + skips.pop(), width, config.attention[level], level, finer)))
                 channels = width
             levels.append(nn.ModuleDict({"sites": sites}))
             if level > 0:

@@ -2,6 +2,8 @@
 
     e = e(r, a) + (s_r - 1) [e(r, a) - e(-, a)] + (s_a - 1) [e(r, a) - e(r, -)]
 
+Models whose guidance is joint have one pass without any condition instead: e = e(r, a) + (s_a - 1) [e(r, a) - e(-, -)].
+
 With one scale at 1 this is classifier-free guidance for the other (arXiv 2207.12598). Inside the step interval the passes
 run as one batch; outside it (arXiv 2404.07724) only e(r, a) does.
 """
@@ -50,10 +52,14 @@ class GuidedContext:
         self._full = context
         zero = torch.zeros(1)
         passes, self._scales = [context], []
-        if guidance.reference != 1.0:
+        if context.without is not None:
+            if guidance.audio != 1.0:
+                passes.append(context.without)
+                self._scales.append(guidance.audio)
+        elif guidance.reference != 1.0:
             passes.append(context.keep(reference=zero))
             self._scales.append(guidance.reference)
-        if guidance.audio != 1.0:
+        if context.without is None and guidance.audio != 1.0:
             passes.append(context.keep(audio=zero))
             self._scales.append(guidance.audio)
         self._joined = ClipContext.cat(passes) if self._scales else context

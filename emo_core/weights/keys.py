@@ -1,6 +1,7 @@
 """Reading weight files of other projects, and renaming their keys by tables."""
 
 import re
+import zipfile
 from collections.abc import Mapping
 from pathlib import Path
 from pickle import UnpicklingError
@@ -24,7 +25,12 @@ def rename(state: Mapping[str, Tensor], table: tuple[tuple[str, str], ...]) -> d
     return renamed
 
 
-def read_state(path: Path) -> dict[str, Tensor]:
+def open_state(path: Path) -> dict[str, Tensor]:
+    """As `read_state`, with tensors that stay on disk until they are used, where the file allows it."""
+    return read_state(path, mmap=True)
+
+
+def read_state(path: Path, *, mmap: bool = False) -> dict[str, Tensor]:
     """Read .safetensors, or a public .ckpt/.pth/.pt/.bin with torch's restricted loader.
 
     Raises:
@@ -36,7 +42,8 @@ def read_state(path: Path) -> dict[str, Tensor]:
     try:
         if path.suffix == ".safetensors":
             return load_file(path)
-        state = torch.load(path, map_location="cpu", weights_only=True)
+        # Files of torch before 1.6 are no zip archives and cannot be mapped.
+        state = torch.load(path, map_location="cpu", weights_only=True, mmap=mmap and zipfile.is_zipfile(path))
     except UnpicklingError as error:
         raise CheckpointError(
             f"weights: {path} is damaged, or holds more than tensors, which could run code; it was not opened; give a "

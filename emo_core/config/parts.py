@@ -1,20 +1,7 @@
-"""The shape of a model as frozen dataclasses, with the presets `tiny`, `mini` and `sd15`.
+"""The parts of a model's shape: autoencoder, UNet, audio, identity, temporal modules, speed, diffusion."""
 
-A checkpoint carries its `EMOConfig` as JSON, so nothing is ever guessed from tensor shapes.
-"""
-
-import dataclasses
-import json
-import types
-import typing
-from dataclasses import dataclass, field, replace
-from pathlib import Path
-from typing import Any, Literal
-
-from .errors import CheckpointError
-
-EMO_MINI = Path(__file__).resolve().parents[1] / "models" / "emo-mini.safetensors"
-"""The embedded default."""
+from dataclasses import dataclass
+from typing import Literal
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -76,17 +63,36 @@ class UNetConfig:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class BlockConfig:
-    """One transformer block of the Backbone: what it attends to, and how wide.
+    """What a transformer block of the UNets attends to, and how. The defaults are the paper's; peers differ."""
 
-    Kinds of reference or audio attention that other models have are fields to add here.
-    """
+    reference: Literal["cross", "concat"] = "cross"
+    """cross: a layer of its own after self-attention (the paper). concat: the reference's tokens join self-attention's keys and
+    values (Hallo, Moore-AnimateAnyone)."""
+    tap: Literal["attention", "norm1"] = "attention"
+    """What ReferenceNet hands out: the output of its self-attention, normalised (the paper); or that layer's input, which also
+    serves as motion maps (Hallo)."""
+    audio: Literal["inline", "regions"] = "inline"
+    """inline: a layer of the block (the paper). regions: a second transformer after it, with a head each for the whole picture,
+    the face and the lips (Hallo)."""
+    identity: bool = False
+    """Whether self-attention is followed by attention to identity tokens (see `IdentityConfig`)."""
 
-    width: int
-    """Channels of its site."""
-    heads: int
-    """Attention heads."""
-    audio_width: int
-    """Width of an audio token."""
+    def __post_init__(self) -> None:
+        if (self.reference == "concat") != (self.tap == "norm1"):
+            raise ValueError(
+                f"reference={self.reference!r} and tap={self.tap!r}: expected cross/attention or concat/norm1"
+            )
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class IdentityConfig:
+    """Identity tokens from a face embedding (Hallo); the paper has none."""
+
+    embedding: int = 512
+    """Width of the face embedding (insightface)."""
+    tokens: int = 4
+    width: int = 768
+    """Of a token."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -119,6 +125,10 @@ class TemporalConfig:
     """n: last frames of the previous clip, put before the f frames."""
     max_positions: int = 32
     """Rows of the sinusoidal position table; n + f may not exceed it."""
+    deepest: bool = True
+    """Whether the coarsest level has temporal modules; Hallo's are never run."""
+    first_clip: Literal["zero", "reference"] = "zero"
+    """Motion frames of the first clip: zero maps (the paper), or the portrait (Hallo)."""
 
     def __post_init__(self) -> None:
         if not 0 < self.motion_frames < self.frames or self.motion_frames + self.frames > self.max_positions:
@@ -142,6 +152,8 @@ class SpeedConfig:
     """m: a frame sees the speeds of frames f-m .. f+m."""
     width: int = 256
     """Width of a speed feature after the MLP."""
+    layers: bool = True
+    """False: the model has no speed layers."""
 
     def __post_init__(self) -> None:
         if len(self.centres) != len(self.radii) or any(radius <= 0 for radius in self.radii):
@@ -169,6 +181,9 @@ class DiffusionConfig:
     """T."""
     shared_noise: float = 0.0
     """Share of the noise variance that all frames of a video have in common (arXiv 2305.10474, mixed noise)."""
+    guidance: Literal["separate", "joint"] = "separate"
+    """separate: reference and audio each have a pass without them. joint: one pass without any condition (Hallo); the audio scale
+    is its scale."""
     reference_scale: float = 1.0
     """Default guidance for the reference."""
     audio_scale: float = 3.5
@@ -179,120 +194,3 @@ class DiffusionConfig:
             raise ValueError("zero_terminal_snr needs prediction='v_prediction': epsilon says nothing at pure noise")
         if not 0 <= self.shared_noise < 1:
             raise ValueError(f"shared_noise={self.shared_noise}: expected 0 <= share < 1")
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class EMOConfig:
-    """One EMO model, whole."""
-
-    name: str
-    """Shown to users."""
-    image_size: int = 512
-    """Side of the square picture in pixels."""
-    fps: float = 30.0
-    """Video frames per second that the model was trained at."""
-    face_share: float = 0.5
-    """Height of the face box (brow to chin) over the side of the picture, in the training data."""
-    face_centre: tuple[float, float] = (0.5, 0.5)
-    """Centre of the face box, as shares of the side, in the training data."""
-    locator_widths: tuple[int, ...] = (16, 32, 64, 128)
-    """Channels of the Face Locator; each after the first halves the mask's side."""
-    vae: VAEConfig = field(default_factory=VAEConfig)
-    unet: UNetConfig = field(default_factory=UNetConfig)
-    audio: AudioConfig = field(default_factory=AudioConfig)
-    temporal: TemporalConfig = field(default_factory=TemporalConfig)
-    speed: SpeedConfig = field(default_factory=SpeedConfig)
-    diffusion: DiffusionConfig = field(default_factory=DiffusionConfig)
-
-    def __post_init__(self) -> None:
-        deepest = 2 ** (len(self.unet.widths) - 1)
-        if self.image_size % (self.vae.factor * deepest):
-            raise ValueError(f"image_size={self.image_size}: expected a multiple of {self.vae.factor * deepest}")
-        if self.vae.channels != self.unet.latent_channels:
-            raise ValueError(
-                f"the VAE makes {self.vae.channels} latent channels, the UNet takes {self.unet.latent_channels}"
-            )
-
-    @property
-    def latent_size(self) -> int:
-        """Side of a latent."""
-        return self.image_size // self.vae.factor
-
-    @property
-    def mask_size(self) -> int:
-        """Side of the face-region mask that the Face Locator takes."""
-        return self.latent_size * 2 ** (len(self.locator_widths) - 1)
-
-    def to_json(self) -> str:
-        """Write the config as JSON for a checkpoint's metadata."""
-        return json.dumps(dataclasses.asdict(self), sort_keys=True)
-
-    @classmethod
-    def from_json(cls, text: str) -> "EMOConfig":
-        """Read what `to_json` wrote.
-
-        Raises:
-            CheckpointError: on unknown or impossible fields; fields that a newer version added take their defaults.
-        """
-        try:
-            return _build(cls, json.loads(text))
-        except (AttributeError, TypeError, ValueError) as error:
-            raise CheckpointError(
-                f"the checkpoint's config cannot be read: {error}; it was written by another version of EMO"
-            ) from error
-
-
-def _build(kind: Any, value: Any) -> Any:
-    """Turn plain JSON back into nested dataclasses and tuples."""
-    if not dataclasses.is_dataclass(kind):
-        is_tuple = typing.get_origin(kind) is tuple or isinstance(kind, types.GenericAlias)
-        return tuple(value) if is_tuple else value
-    hints = typing.get_type_hints(kind)
-    unknown = set(value) - set(hints)
-    if unknown:
-        raise ValueError(f"unknown fields {sorted(unknown)} in {kind.__name__}")
-    return kind(**{name: _build(hints[name], item) for name, item in value.items()})
-
-
-SD15 = EMOConfig(name="sd15")
-"""The paper's size on Stable Diffusion 1.5: 512 x 512, f=12, n=4, m=2."""
-
-MINI = EMOConfig(
-    name="emo-mini",
-    image_size=256,
-    fps=25.0,
-    face_share=0.54,
-    face_centre=(0.5, 0.57),
-    locator_widths=(16, 32, 64),
-    vae=VAEConfig(
-        kind="tiny",
-        widths=(80, 80),
-        encoder_blocks=(0, 3),
-        decoder_blocks=(3, 1),
-        patch=4,
-        fold=2,
-        scaling_factor=1.0,
-    ),
-    unet=UNetConfig(
-        latent_channels=16, widths=(64, 128), attention=(True, True), layers_per_block=1, heads=2, groups=32
-    ),
-    audio=AudioConfig(layers=4, width=128, tokens=8, token_width=128, hidden=256),
-    speed=SpeedConfig(centres=(0.0, 0.08, 0.16, 0.24, 0.32, 0.4, 0.48, 0.56, 0.64), radii=(0.08,) * 9, width=64),
-    diffusion=DiffusionConfig(prediction="v_prediction", zero_terminal_snr=True, shared_noise=0.5, audio_scale=2.0),
-)
-"""The embedded default: 256 x 256, small enough for two CPU cores."""
-
-TINY = replace(
-    MINI,
-    name="tiny",
-    image_size=64,
-    locator_widths=(8, 16),
-    vae=replace(MINI.vae, widths=(16, 16), encoder_blocks=(1, 1), decoder_blocks=(1, 1), fold=1),
-    unet=UNetConfig(widths=(32, 64), attention=(True, False), layers_per_block=1, heads=4, groups=8),
-    audio=AudioConfig(layers=2, width=16, tokens=4, token_width=24, hidden=32),
-    temporal=TemporalConfig(frames=4, motion_frames=2, max_positions=16),
-    speed=SpeedConfig(centres=(0.0, 0.5, 1.0), radii=(0.5, 0.5, 0.5), width=16),
-)
-"""For tests: real modules, random weights, milliseconds."""
-
-PRESETS = {"tiny": TINY, "mini": MINI, "sd15": SD15}

@@ -1,0 +1,37 @@
+"""The shape of a model as frozen dataclasses, with the presets `tiny`, `mini`, `sd15` and `hallo`."""
+
+from pathlib import Path
+
+from .model import EMOConfig
+from .parts import (
+    AudioConfig,
+    BlockConfig,
+    DiffusionConfig,
+    IdentityConfig,
+    SpeedConfig,
+    TemporalConfig,
+    UNetConfig,
+    VAEConfig,
+)
+from .presets import HALLO, MINI, PRESETS, SD15, TINY
+
+EMO_MINI = Path(__file__).resolve().parents[2] / "models" / "emo-mini.safetensors"
+"""The embedded default."""
+
+__all__ = [
+    "EMO_MINI",
+    "HALLO",
+    "MINI",
+    "PRESETS",
+    "SD15",
+    "TINY",
+    "AudioConfig",
+    "BlockConfig",
+    "DiffusionConfig",
+    "EMOConfig",
+    "IdentityConfig",
+    "SpeedConfig",
+    "TemporalConfig",
+    "UNetConfig",
+    "VAEConfig",
+]
