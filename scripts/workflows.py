@@ -32,6 +32,8 @@ HOST = [
 ]
 EXTRA = {"LoadImage": ["image"], "LoadAudio": [None, None]}
 """Values of widgets that only the browser knows: the upload buttons and the player."""
+PREVIEW = {"MotionFrameChainer": 190, "EMOSampler": 190}
+"""Room for the picture that a node shows while it runs."""
 COLUMN, ROW, TOP = 400, 60, 120
 """Pixels between nodes."""
 COLOURS = ("#3f789e", "#a1309b", "#8A8", "#b58b2a")
@@ -73,7 +75,7 @@ class Canvas:
         outputs = [
             {"name": n, "type": t, "links": []} for n, t in zip(info["output_name"], info["output"], strict=True)
         ]
-        height = height or 60 + 24 * (max(len(sockets), len(outputs)) + len(values))
+        height = height or 60 + 24 * (max(len(sockets), len(outputs)) + len(values)) + PREVIEW.get(kind, 0)
         node = self._node(kind, column, (340, height), title)
         node |= {"inputs": sockets, "outputs": outputs, "widgets_values": values + EXTRA.get(kind, [])}
         ours = kind in json.loads(SNAPSHOT.read_text())
