@@ -18,8 +18,10 @@ from .errors import CheckpointError, InputError
 from .face.box import Box
 from .face.crop import Crop, Framing, PasteBack
 from .face.detect import make_any_detector, make_detector
+from .face.identity import load_identity
 from .face.portrait import load_portrait
 from .face.region import RegionRequest, find_face, fit_mask, region_mask
+from .face.regions import face_regions
 from .memory import peak_memory_mb
 from .models.vae import VAE, decode_frames
 from .sampling.clips import Clip, plan_clips
@@ -49,6 +51,10 @@ class Request:
     reference_scale: float | None = None
     audio_scale: float | None = None
     guidance_interval: tuple[float, float] = (0.0, 1.0)
+    face_embedding: Path | None = None
+    """An insightface embedding (.npy, 512 numbers), for models with identity tokens."""
+    region_weights: tuple[float, float, float] = (1.0, 1.0, 1.0)
+    """Of pose, face and lips, for models whose audio layers have regions."""
     speed: SpeedCurve | None = None
     """Head speed in the checkpoint's unit; None leaves it to the model."""
     region: RegionRequest = field(default_factory=RegionRequest)
@@ -98,7 +104,8 @@ def animate(request: Request, *, progress: Progress | None = None) -> Result:
     detector = None
     if request.region.kind == "auto":
         detector = make_detector(request.face_model) if request.face_model else make_any_detector()
-    face = find_face(image, request.region, detector)
+    found = find_face(image, request.region, detector)
+    face = None if found is None else found.box
     crop = frame_portrait(image, face, config)
     device, dtype = choose_device(request.device, request.dtype)
     checkpoint = load_checkpoint(request.checkpoint, device=device, dtype=dtype)
@@ -110,6 +117,9 @@ def animate(request: Request, *, progress: Progress | None = None) -> Result:
         audio=features,
         mask=fit_mask(face_mask(face, crop, request.region, config), config.mask_size).to(device),
         speed=None if request.speed is None else request.speed.at_frames(features.frames, fps),
+        identity=load_identity(request.face_embedding, config),
+        regions=None if found is None or config.block.audio != "regions" else face_regions(found, crop),
+        region_weights=request.region_weights,
     )
     clips = len(plan_clips(features.frames, config.temporal.frames))
     writer = VideoWriter(

@@ -49,6 +49,9 @@ def add_parser(commands: argparse._SubParsersAction) -> None:
         help="auto, none (anywhere), the face as x,y,w,h in pixels, or a mask picture (default: auto)",
     )
     add("--expand", type=float, default=1.1, help="face region over face box: larger allows more motion (default: 1.1)")
+    add("--face-embedding", type=Path, help="insightface's embedding as .npy, for models that read one (Hallo)")
+    add("--region-weights", type=_weights, default=(1.0, 1.0, 1.0), metavar="POSE,FACE,LIP",
+        help="how strongly the voice moves head, face and lips, for models that tell them apart (Hallo; default: 1,1,1)")  # fmt: skip
     add("--face-index", type=int, help="which face of several, 0 is the largest")
     add("--face-model", type=Path, help="a face_landmarker.task for MediaPipe")
     add("--paste-back", action="store_true", help="put the animated square back into the whole portrait")
@@ -78,6 +81,8 @@ def run(args: argparse.Namespace) -> None:
         region=RegionRequest.parse(args.face_region, expand=args.expand, face_index=args.face_index),
         face_model=args.face_model,
         paste_back=args.paste_back,
+        face_embedding=args.face_embedding,
+        region_weights=args.region_weights,
         fps=args.fps,
         max_seconds=args.max_seconds,
         device=args.device,
@@ -107,3 +112,11 @@ def _interval(text: str) -> tuple[float, float]:
         return float(start), float(end)
     except ValueError:
         raise argparse.ArgumentTypeError(f"got {text!r}; expected two shares such as 0.2,0.8") from None
+
+
+def _weights(text: str) -> tuple[float, float, float]:
+    try:
+        pose, face, lip = (float(part) for part in text.split(","))
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"got {text!r}; expected three numbers such as 1,1,1.2") from None
+    return pose, face, lip

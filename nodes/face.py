@@ -5,7 +5,7 @@ from typing import Any
 from comfy_api.latest import io, ui
 
 from .menus import chosen, one_of
-from .schema import EmoCrop, EmoModel, schema
+from .schema import EmoCrop, EmoFace, EmoModel, schema
 
 DETECTORS = ["auto", "mediapipe", "built-in", "none"]
 REGIONS = ["face", "whole picture"]
@@ -65,6 +65,17 @@ class FaceLocatorMask(io.ComfyNode):
                     default="face",
                     tooltip="whole picture: an all-white mask, so the face may go anywhere.",
                 ),
+                *(
+                    io.Float.Input(
+                        f"{name}_weight",
+                        default=1.0,
+                        min=0.0,
+                        max=3.0,
+                        step=0.05,
+                        tooltip=f"How strongly the voice moves {what}, for models that tell head, face and lips apart (Hallo).",
+                    )
+                    for name, what in (("pose", "the head"), ("face", "the face"), ("lip", "the lips"))
+                ),
             ],
             outputs=[
                 io.Mask.Output("region_mask", display_name="mask", tooltip="The face region in the cropped picture."),
@@ -72,6 +83,11 @@ class FaceLocatorMask(io.ComfyNode):
                     "crop_image", display_name="crop", tooltip="The square that the model sees: to VAE Encode."
                 ),
                 EmoCrop.Output("emo_crop", display_name="emo_crop", tooltip="Where the square was: to EMO Paste Back."),
+                EmoFace.Output(
+                    "emo_face",
+                    display_name="emo_face",
+                    tooltip="Where head, face and lips are: to EMO Sampler or Motion Frame Chainer. Hallo reads it, EMO does not.",
+                ),
             ],
         )
 
@@ -90,11 +106,16 @@ class FaceLocatorMask(io.ComfyNode):
         face_index: int,
         detector: str,
         region: str,
+        pose_weight: float,
+        face_weight: float,
+        lip_weight: float,
         mask: Any = None,
     ) -> io.NodeOutput:
         from .portrait import FaceRequest, locate
 
         whole = chosen("region", region, REGIONS) == "whole picture"
-        request = FaceRequest(expand, face_index, chosen("detector", detector, DETECTORS), whole)
+        weights = (pose_weight, face_weight, lip_weight)
+        request = FaceRequest(expand, face_index, chosen("detector", detector, DETECTORS), whole, weights)
         found = locate(model.config, image, mask, request)
-        return io.NodeOutput(found.mask, found.pictures, found.crop, ui=ui.PreviewImage(found.preview, cls=cls))
+        preview = ui.PreviewImage(found.preview, cls=cls)
+        return io.NodeOutput(found.mask, found.pictures, found.crop, found.regions, ui=preview)

@@ -18,6 +18,7 @@ from ..emo_core.sampling.guidance import Guidance
 from ..emo_core.sampling.schedule import check_steps
 from ..emo_core.sampling.speed import SpeedCurve
 from .model import EmoModel
+from .portrait import FaceRegions
 from .progress import StepProgress
 
 
@@ -44,6 +45,7 @@ class Scene:
         reference_scale: float,
         audio_scale: float,
         mask: Tensor | None = None,
+        emo_face: FaceRegions | None = None,
         emo_speed: SpeedCurve | None = None,
         motion_frames: MotionFrames | None = None,
         film_frames: Mapping[str, Tensor] | None = None,
@@ -61,11 +63,14 @@ class Scene:
             audio=audio_scale or config.diffusion.audio_scale,
         )
         frames = emo_audio.features.frames
+        face = emo_face or FaceRegions(None, (1.0, 1.0, 1.0))
         subject = Subject(
             reference=_latents(model, reference, "reference")[0].to(device),
             audio=emo_audio.features,
             mask=_face_region(mask, config.mask_size).to(device),
             speed=None if emo_speed is None else emo_speed.check(config.speed).at_frames(frames, emo_audio.fps),
+            regions=face.maps,
+            region_weights=face.weights,
         )
         settings = Settings(steps=steps, scheduler=scheduler, seed=seed % 2**64, guidance=guidance)
         start = _film(model, film_frames) if motion_frames is None else _motion(model, motion_frames)
@@ -79,8 +84,8 @@ class Scene:
     @property
     def passes(self) -> int:
         """Backbone passes in a guided step."""
-        guidance = self.settings.guidance
-        return 1 + (guidance.reference != 1) + (guidance.audio != 1)
+        guidance, joint = self.settings.guidance, self.model.config.diffusion.guidance == "joint"
+        return 1 + (guidance.reference != 1 and not joint) + (guidance.audio != 1)
 
     @property
     def clips(self) -> list[Clip]:

@@ -4,7 +4,7 @@ from comfy_api.latest import io
 
 from ..emo_core.sampling.schedule import MANY, SCHEDULERS
 from .menus import one_of
-from .schema import EmoAudio, EmoModel, EmoMotion, EmoSpeed
+from .schema import EmoAudio, EmoFace, EmoModel, EmoMotion, EmoSpeed
 
 MAX_SEED = 0xFFFF_FFFF_FFFF_FFFF
 
@@ -22,6 +22,11 @@ def subject_inputs() -> list[io.Input]:
             "mask",
             optional=True,
             tooltip="Where the face may be, from Face Locator Mask. Nothing wired, or all black: anywhere.",
+        ),
+        EmoFace.Input(
+            "emo_face",
+            optional=True,
+            tooltip="From Face Locator Mask, for models that tell head, face and lips apart (Hallo). Others do not read it.",
         ),
         EmoSpeed.Input(
             "emo_speed",

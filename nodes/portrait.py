@@ -17,7 +17,8 @@ from ..emo_core.errors import InputError
 from ..emo_core.face.crop import FEATHER, Crop, PasteBack
 from ..emo_core.face.detect import FaceDetector, make_any_detector, make_detector
 from ..emo_core.face.finder import FinderDetector
-from ..emo_core.face.region import RegionRequest, union_region
+from ..emo_core.face.region import RegionRequest, find_face, united
+from ..emo_core.face.regions import face_regions
 
 OUTLINE = (64, 200, 120)
 """Colour of the region in the preview."""
@@ -32,6 +33,17 @@ class FaceRequest:
     detector: str
     whole: bool
     """All-white mask."""
+    weights: tuple[float, float, float]
+    """Of pose, face and lips."""
+
+
+@dataclass(frozen=True, slots=True)
+class FaceRegions:
+    """Where the voice acts on the picture, for models whose audio layers have regions."""
+
+    maps: Tensor | None
+    """(3, 64, 64) of pose, face and lips; None: where the mask says."""
+    weights: tuple[float, float, float]
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +55,7 @@ class Located:
     pictures: Tensor
     """(B, S, S, 3)"""
     crop: Crop
+    regions: FaceRegions
     preview: Tensor
     """(1, S, S, 3) the first picture with its region outlined."""
 
@@ -62,13 +75,15 @@ def locate(config: EMOConfig, image: Tensor, mask: Tensor | None, request: FaceR
         face_index=request.face_index,
     )
     detector = _detector(request.detector) if region.kind == "auto" else None
-    face = union_region(map(interruptible, pictures), region, detector)
+    found = united([find_face(interruptible(picture), region, detector) for picture in pictures])
+    face = None if found is None else found.box
     crop = frame_portrait(pictures[0], face, config)
     square = (
         torch.ones(config.image_size, config.image_size) if request.whole else face_mask(face, crop, region, config)
     )
     cut = np.stack([crop.cut(picture) for picture in pictures])
-    return Located(square[None], to_image(cut), crop, to_image(_outlined(cut[0], square)[None]))
+    regions = FaceRegions(None if found is None else face_regions(found, crop), request.weights)
+    return Located(square[None], to_image(cut), crop, regions, to_image(_outlined(cut[0], square)[None]))
 
 
 def paste_back(

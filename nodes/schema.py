@@ -11,6 +11,8 @@ EmoAudio = io.Custom("EMO_AUDIO")
 """An `emo_core.audio.voice.Voice`: features for every frame, and the sound itself."""
 EmoCrop = io.Custom("EMO_CROP")
 """An `emo_core.face.crop.Crop`: which square of the picture was cut out."""
+EmoFace = io.Custom("EMO_FACE")
+"""A `portrait.FaceRegions`: where the voice acts on the picture, and how strongly."""
 EmoSpeed = io.Custom("EMO_SPEED")
 """An `emo_core.sampling.speed.SpeedCurve`."""
 EmoMotion = io.Custom("EMO_MOTION")

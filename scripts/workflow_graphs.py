@@ -14,7 +14,7 @@ def front(canvas: Canvas, portrait: str = "portrait.png", voice: str = "voice.wa
     picture = canvas.add("LoadImage", 0, "Portrait", height=330, image=portrait)
     sound = canvas.add("LoadAudio", 0, "Voice", height=140, audio=voice)
     model = (loader, "model")
-    located = canvas.add("FaceLocatorMask", 1, height=460, model=model, image=(picture, "IMAGE"), **face)
+    located = canvas.add("FaceLocatorMask", 1, height=540, model=model, image=(picture, "IMAGE"), **face)
     encoded = canvas.add("VAEEncode", 1, pixels=(located, "crop"), vae=(loader, "vae"))
     heard = canvas.add("LoadAudioWav2Vec", 1, model=model, audio=(sound, "AUDIO"))
     subject = {
@@ -127,7 +127,7 @@ def batch(canvas: Canvas) -> None:
     faces, voices = [], []
     for letter, file in (("A", "portrait.png"), ("B", "portrait-2.png")):
         picture = canvas.add("LoadImage", 0, f"Portrait {letter}", height=330, image=file)
-        located = canvas.add("FaceLocatorMask", 1, height=460, model=model, image=(picture, "IMAGE"))
+        located = canvas.add("FaceLocatorMask", 1, height=540, model=model, image=(picture, "IMAGE"))
         encoded = canvas.add("VAEEncode", 1, pixels=(located, "crop"), vae=vae)
         faces.append({"reference": (encoded, "LATENT"), "mask": (located, "mask")})
     for number, file in (("1", "voice.wav"), ("2", "voice-2.wav")):
@@ -193,6 +193,48 @@ def chain_by_hand(canvas: Canvas) -> None:
     canvas.group("The rest, and the video", 4, 5)
 
 
+def talk_hallo(canvas: Canvas) -> None:
+    """Hallo's public weights in the same graph: encoder and VAE are the host's."""
+    loader = canvas.add("EMOModelLoader", 0, checkpoint="hallo.safetensors")
+    vae = canvas.add("VAELoader", 0, "VAE for SD 1.5", vae_name="vae-ft-mse-840000-ema-pruned.safetensors")
+    encoder = canvas.add("AudioEncoderLoader", 0, "wav2vec2", audio_encoder_name="wav2vec2-base-960h.safetensors")
+    picture = canvas.add("LoadImage", 0, "Portrait", height=330, image="portrait.png")
+    sound = canvas.add("LoadAudio", 0, "Voice", height=140, audio="voice.wav")
+    model = (loader, "model")
+    located = canvas.add("FaceLocatorMask", 1, height=540, model=model, image=(picture, "IMAGE"), expand=1.2)
+    encoded = canvas.add("VAEEncode", 1, pixels=(located, "crop"), vae=(vae, "VAE"))
+    features = canvas.add("AudioEncoderEncode", 1, audio_encoder=(encoder, "AUDIO_ENCODER"), audio=(sound, "AUDIO"))
+    heard = canvas.add(
+        "LoadAudioWav2Vec",
+        1,
+        model=model,
+        audio=(sound, "AUDIO"),
+        encoded_audio=(features, "AUDIO_ENCODER_OUTPUT"),
+    )
+    chain = canvas.add(
+        "MotionFrameChainer",
+        2,
+        model=model,
+        reference=(encoded, "LATENT"),
+        emo_audio=(heard, "emo_audio"),
+        mask=(located, "mask"),
+        emo_face=(located, "emo_face"),
+        vae=(vae, "VAE"),
+    )
+    canvas.add("SaveVideo", 3, height=520, video=(chain, "video"), filename_prefix="video/talk-hallo")
+    canvas.note(
+        3,
+        "## Hallo\nHallo's public weights, 512 x 512, for a GPU. Three files, named in docs/hallo.md of this pack:\n"
+        "- `models/emo/hallo.safetensors`, made by `weights import --hallo net.pth`\n- `models/vae/vae-ft-mse-840000-ema-pruned"
+        ".safetensors`\n- `models/audio_encoders/wav2vec2-base-960h.safetensors`\n\nHallo has no speed layers. `pose_weight`, "
+        "`face_weight` and `lip_weight` of Face Locator Mask are its knobs.",
+        270,
+    )
+    canvas.group("Files, portrait and voice", 0, 0)
+    canvas.group("What the model sees and hears", 1, 1)
+    canvas.group("Video", 2, 3)
+
+
 GRAPHS: dict[str, Callable[[Canvas], None]] = {
     "talk": talk,
     "sing": sing,
@@ -200,4 +242,5 @@ GRAPHS: dict[str, Callable[[Canvas], None]] = {
     "paste-back": paste_back,
     "batch": batch,
     "chain-by-hand": chain_by_hand,
+    "talk-hallo": talk_hallo,
 }

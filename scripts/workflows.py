@@ -19,21 +19,20 @@ ROOT = Path(__file__).resolve().parents[1]
 ASSETS = ROOT / "assets"
 FOLDER = ROOT / "workflows"
 HOST_NODES = SNAPSHOT.with_name("host_nodes.json")
-HOST = [
-    "LoadImage",
-    "LoadAudio",
-    "VAEEncode",
-    "VAEDecode",
-    "SaveVideo",
-    "CreateVideo",
-    "PreviewImage",
-    "MaskToImage",
-    "PreviewAny",
-]
+HOST = ["LoadImage", "LoadAudio", "VAEEncode", "VAEDecode", "VAELoader", "AudioEncoderLoader", "AudioEncoderEncode", "SaveVideo",
+        "CreateVideo", "PreviewImage", "PreviewAny", "MaskToImage"]  # fmt: skip
+FILES = {
+    "LoadImage": sorted(path.name for path in ASSETS.glob("*.png")),
+    "LoadAudio": sorted(path.name for path in ASSETS.glob("*.wav")),
+    "VAELoader": ["vae-ft-mse-840000-ema-pruned.safetensors"],
+    "AudioEncoderLoader": ["wav2vec2-base-960h.safetensors"],
+}
+"""What the menus of these nodes list in the kept schemas: the example's files, not one machine's."""
 EXTRA = {"LoadImage": ["image"], "LoadAudio": [None, None]}
 """Values of widgets that only the browser knows: the upload buttons and the player."""
 PREVIEW = {"MotionFrameChainer": 190, "EMOSampler": 190}
 """Room for the picture that a node shows while it runs."""
+HALLO_FILE = "hallo.safetensors"
 COLUMN, ROW, TOP = 400, 60, 120
 """Pixels between nodes."""
 COLOURS = ("#3f789e", "#a1309b", "#8A8", "#b58b2a")
@@ -153,10 +152,14 @@ def main() -> None:
         with urllib.request.urlopen(f"{server}/object_info") as answer:
             live = json.load(answer)
         kept = {name: live[name] for name in HOST}
-        kept["LoadImage"]["input"]["required"]["image"][0] = sorted(path.name for path in ASSETS.glob("*.png"))
-        kept["LoadAudio"]["input"]["required"]["audio"][0] = sorted(path.name for path in ASSETS.glob("*.wav"))
+        for name, files in FILES.items():
+            (spec,) = kept[name]["input"]["required"].values()
+            if isinstance(spec[0], list):
+                spec[0] = files
+            else:
+                spec[1]["options"] = files
         HOST_NODES.write_text(as_json(kept))
-    info = json.loads(HOST_NODES.read_text()) | json.loads(SNAPSHOT.read_text())
+    info = known_nodes()
     (FOLDER / "api").mkdir(parents=True, exist_ok=True)
     for name, draw in GRAPHS.items():
         canvas = Canvas(info)
@@ -164,6 +167,13 @@ def main() -> None:
         workflow = canvas.as_json()
         (FOLDER / f"{name}.json").write_text(as_json(workflow))
         (FOLDER / "api" / f"{name}.json").write_text(as_json(to_api(workflow, info)))
+
+
+def known_nodes() -> dict[str, Any]:
+    """The schemas that the workflows are drawn with: the host's and ours, with the examples' checkpoints in the menu."""
+    info = json.loads(HOST_NODES.read_text()) | json.loads(SNAPSHOT.read_text())
+    info["EMOModelLoader"]["input"]["required"]["checkpoint"][1]["options"].append(HALLO_FILE)
+    return info
 
 
 if __name__ == "__main__":

@@ -30,7 +30,7 @@ def model():
 @pytest.fixture(scope="module")
 def speaker(model) -> Subject:
     image = load_portrait(ROOT / "assets" / "portrait.png")
-    face = find_face(image, RegionRequest.parse("72,75,110,138"), None)
+    face = find_face(image, RegionRequest.parse("72,75,110,138"), None).box
     crop = frame_portrait(image, face, model.config)
     voice = AudioFeatures(load_sound(ROOT / "assets" / "voice.wav"), model.audio_encoder, fps=25, window=2)
     mask = region_mask(crop.inside(face).expand(1.1), model.config.image_size, model.config.mask_size)

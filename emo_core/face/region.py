@@ -1,6 +1,5 @@
 """The face region: boxes over time -> their union -> the mask M that the Face Locator takes (paper section 3.2)."""
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -61,8 +60,8 @@ class RegionRequest:
         return cls("box", box=Box(x, y, x + w, y + h), expand=expand)
 
 
-def find_face(image: np.ndarray, request: RegionRequest, detector: FaceDetector | None) -> Box | None:
-    """The face box in a portrait (H, W, 3) uint8, in its pixels; None for the whole picture.
+def find_face(image: np.ndarray, request: RegionRequest, detector: FaceDetector | None) -> Face | None:
+    """The face in a portrait (H, W, 3) uint8, in its pixels; None for the whole picture.
 
     Raises:
         InputError: where the picture is too small, has no face, or several and none is chosen.
@@ -73,19 +72,20 @@ def find_face(image: np.ndarray, request: RegionRequest, detector: FaceDetector 
     if request.kind == "none":
         return None
     if request.kind == "box":
-        return _inside(request.box, width, height)
+        return Face(_inside(request.box, width, height))
     if request.kind == "mask":
-        return _around(request.mask, width, height)
+        return Face(_around(request.mask, width, height))
     return _chosen(detector.detect(image), request.face_index, f"{width} x {height}")
 
 
-def union_region(images: Iterable[np.ndarray], request: RegionRequest, detector: FaceDetector | None) -> Box | None:
-    """The union of the face boxes of a clip's frames (paper section 3.2), for `find_face`'s arguments."""
-    boxes = [find_face(image, request, detector) for image in images]
-    return None if None in boxes else Box.union(boxes)
+def united(faces: list[Face | None]) -> Face | None:
+    """The union of the face boxes of a clip's frames (paper section 3.2), with the first one's landmarks; None if any is."""
+    if None in faces:
+        return None
+    return Face(Box.union([face.box for face in faces]), faces[0].landmarks)
 
 
-def _chosen(faces: list[Face], index: int | None, size: str) -> Box:
+def _chosen(faces: list[Face], index: int | None, size: str) -> Face:
     if not faces:
         raise InputError(
             f"portrait: no face found in the {size} picture; give a clear frontal face, or its place as x,y,w,h"
@@ -94,10 +94,10 @@ def _chosen(faces: list[Face], index: int | None, size: str) -> Box:
         if len(faces) > 1:
             places = "; ".join(f"{i}: {_place(face.box)}" for i, face in enumerate(faces))
             raise InputError(f"portrait: {len(faces)} faces found ({places}); choose one by its number (face index)")
-        return faces[0].box
+        return faces[0]
     if not 0 <= index < len(faces):
         raise InputError(f"face index: got {index}; the portrait has {len(faces)}, counted from 0")
-    return faces[index].box
+    return faces[index]
 
 
 def _inside(box: Box, width: int, height: int) -> Box:

@@ -7,10 +7,13 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
 import torch
+from einops import repeat
 from torch import Tensor
 
 from ..audio.features import FrameFeatures
 from ..conditions import Conditions
+from ..config import EMOConfig
+from ..face.regions import at_levels, regions_of_mask
 from .clips import Clip, clip_generator, clip_noise, plan_clips
 from .denoiser import Denoiser
 from .guidance import Guidance, GuidedContext
@@ -38,6 +41,12 @@ class Subject:
     """(S, S) face region in [0, 1]; None: no face region."""
     speed: Tensor | None
     """(frames,) head speed for every frame of the video; None leaves the speed layers out."""
+    identity: Tensor | None = None
+    """(E,) face embedding, for models that read one; None is an unknown face."""
+    regions: Tensor | None = None
+    """(3, 64, 64) where the voice acts (`face.regions`), for models that read it; None is what the mask tells."""
+    region_weights: tuple[float, float, float] = (1.0, 1.0, 1.0)
+    """Of pose, face and lips."""
 
 
 ClipCallback = Callable[[Clip, Step], None]
@@ -104,9 +113,11 @@ def clip_conditions(denoiser: Denoiser, subject: Subject, clip: Clip, motion: Te
     # The reference says where to compute: with weights that stream in layer by layer, theirs would not.
     config, device, dtype = denoiser.emo.config, subject.reference.device, denoiser.dtype
     stop = clip.start + config.temporal.frames
-    known = motion is not None
+    known, count = motion is not None, config.temporal.motion_frames
+    if motion is None and config.temporal.first_clip == "reference":
+        known, motion = True, repeat(subject.reference, "c h w -> n c h w", n=count)
     if motion is None:
-        motion = subject.reference.new_zeros(config.temporal.motion_frames, *subject.reference.shape)
+        motion = subject.reference.new_zeros(count, *subject.reference.shape)
     speed = None
     if subject.speed is not None:
         m = config.speed.window
@@ -119,4 +130,20 @@ def clip_conditions(denoiser: Denoiser, subject: Subject, clip: Clip, motion: Te
         audio=subject.audio.windows(clip.start, stop)[None].to(device, dtype),
         mask=None if subject.mask is None else subject.mask[None, None].to(device, dtype),
         speed=speed,
+        identity=None if subject.identity is None else subject.identity[None].to(device, dtype),
+        regions=_regions(config, subject, device, dtype),
+        region_weights=subject.region_weights,
     )
+
+
+def _regions(
+    config: EMOConfig, subject: Subject, device: torch.device, dtype: torch.dtype
+) -> tuple[Tensor, ...] | None:
+    if config.block.audio != "regions":
+        return None
+    regions = subject.regions
+    if regions is None:
+        mask = torch.ones(config.mask_size, config.mask_size) if subject.mask is None else subject.mask
+        regions = regions_of_mask(mask.cpu())
+    levels = at_levels(regions.cpu(), config.latent_size, len(config.unet.widths))
+    return tuple(repeat(m.to(device, dtype), "r h w -> 1 f r h w", f=config.temporal.frames) for m in levels)

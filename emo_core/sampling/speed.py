@@ -53,6 +53,8 @@ class SpeedCurve:
         Raises:
             InputError: otherwise.
         """
+        if not config.layers:
+            raise InputError("speed: this model has no speed layers; leave the speed out")
         low, high = config.range
         if wrong := [speed for speed in self.speeds if not 0 <= speed <= BEYOND * high]:
             raise InputError(

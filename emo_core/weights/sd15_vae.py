@@ -1,5 +1,6 @@
 """SD 1.5's autoencoder, from a diffusers folder or from the single ldm file."""
 
+import json
 import re
 from pathlib import Path
 
@@ -39,6 +40,12 @@ def ldm_vae_table(levels: int) -> tuple[tuple[str, str], ...]:
     )
 
 
+def _is_autoencoder(folder: Path) -> bool:
+    """Whether it is the autoencoder's own folder, as sd-vae-ft-mse comes."""
+    config = folder / "config.json"
+    return config.is_file() and json.loads(config.read_text()).get("_class_name") == "AutoencoderKL"
+
+
 def load_sd15_vae(path: Path, config: EMOConfig = SD15) -> VAE | None:
     """Read SD 1.5's autoencoder where `path` brings one, else None.
 
@@ -50,6 +57,8 @@ def load_sd15_vae(path: Path, config: EMOConfig = SD15) -> VAE | None:
         CheckpointError: where its keys do not fit.
     """
     folder = Path(path) / "vae"
+    if not folder.is_dir() and _is_autoencoder(Path(path)):
+        folder = Path(path)
     if folder.is_dir():
         try:
             state = AutoencoderKL.from_pretrained(folder, local_files_only=True).state_dict()

@@ -11,12 +11,12 @@ from emo_core.client.check import problems
 from emo_core.client.convert import to_api
 from scripts.export_nodes import HELP, NODE_LIST, SNAPSHOT, as_json, help_page, node_list
 from scripts.workflow_graphs import GRAPHS
-from scripts.workflows import FOLDER, HOST_NODES, Canvas
+from scripts.workflows import FOLDER, Canvas, known_nodes
 from tests.conftest import ROOT
 from tests.pack import node_info
 
 INFO = json.loads(SNAPSHOT.read_text())
-KNOWN = INFO | json.loads(HOST_NODES.read_text())
+KNOWN = known_nodes()
 AGAIN = "changed on purpose? run `make nodes`"
 WORKFLOWS = sorted(path.stem for path in FOLDER.glob("*.json"))
 

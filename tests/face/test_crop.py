@@ -7,7 +7,9 @@ import torch
 from emo_core.errors import InputError
 from emo_core.face.box import Box
 from emo_core.face.crop import Crop, Framing, PasteBack
-from emo_core.face.region import RegionRequest, find_face, region_mask, union_region
+from emo_core.face.detect import Face
+from emo_core.face.region import RegionRequest, find_face, region_mask, united
+from emo_core.face.regions import at_levels, face_regions, regions_of_mask
 
 FRAMING = Framing(0.54, (0.5, 0.57))
 
@@ -87,19 +89,46 @@ def test_region_requests():
 
 def test_box_must_touch_the_portrait():
     image = smooth_image(100, 100)
-    assert find_face(image, RegionRequest.parse("10,10,50,50"), None) == Box(10, 10, 60, 60)
+    assert find_face(image, RegionRequest.parse("10,10,50,50"), None).box == Box(10, 10, 60, 60)
     assert find_face(image, RegionRequest.parse("none"), None) is None
-    assert find_face(image, RegionRequest.parse("-50,20,20000,20000"), None) == Box(0, 20, 100, 100)
+    assert find_face(image, RegionRequest.parse("-50,20,20000,20000"), None).box == Box(0, 20, 100, 100)
     with pytest.raises(InputError, match="outside the 100 x 100 portrait"):
         find_face(image, RegionRequest.parse("200,10,50,50"), None)
 
 
 def test_region_of_several_frames_is_the_union():
-    images = [smooth_image(100, 100)] * 2
-    assert union_region(images, RegionRequest.parse("10,10,50,50"), None) == Box(10, 10, 60, 60)
-    assert union_region(images, RegionRequest.parse("none"), None) is None
+    faces = [Face(Box(10, 10, 60, 60)), Face(Box(20, 5, 70, 50))]
+    assert united(faces).box == Box(10, 5, 70, 60)
+    assert united([*faces, None]) is None
 
 
 def test_small_portrait():
     with pytest.raises(InputError, match=r"40 x 40 pixels; give one of at least 64 x 64"):
         find_face(smooth_image(40, 40), RegionRequest(), None)
+
+
+def test_regions_share_the_picture():
+    """Pose, face and lips add up to one everywhere; the lips are in the lower half of the face."""
+    crop = Crop(0, 0, 256, 256)
+    pose, face, lips = face_regions(Face(Box(64, 64, 192, 224)), crop)
+    assert torch.allclose(pose + face + lips, torch.ones(64, 64), atol=1e-6)
+    assert pose[0, 0] > 0.95
+    assert face[24, 32] > 0.7
+    assert lips[46, 32] > lips[24, 32] + 0.3
+    maps = at_levels(torch.stack([pose, face, lips]), 32, 4)
+    assert [m.shape for m in maps] == [(3, 32, 32), (3, 16, 16), (3, 8, 8), (3, 4, 4)]
+    assert regions_of_mask(torch.ones(128, 128))[1].min() == 1
+
+
+def test_regions_follow_the_landmarks():
+    mesh = np.zeros((478, 3))
+    mesh[:, 0], mesh[:, 1] = 128, 100
+    mesh[10], mesh[152] = (128, 40, 0), (128, 220, 0)
+    mesh[[234, 454], 0] = 60, 196
+    for index, place in {61: (150, 180), 291: (180, 180), 0: (165, 170), 17: (165, 190)}.items():
+        mesh[index, :2] = place
+    mesh[[37, 267, 84, 314], :2] = 165, 180
+    lips = face_regions(Face.of_mesh(mesh), Crop(0, 0, 256, 256))[2]
+    row, column = divmod(int(lips.argmax()), 64)
+    assert abs(row - 45) <= 3
+    assert abs(column - 41) <= 3

@@ -50,8 +50,8 @@ def test_finds_the_face(detector, astronaut):
 
 def test_large_pictures_come_back_in_their_own_pixels(detector, astronaut):
     large = np.asarray(Image.fromarray(astronaut).resize((8000, 8000)))
-    face = find_face(large, RegionRequest(), detector)
-    small = find_face(astronaut, RegionRequest(), detector)
+    face = find_face(large, RegionRequest(), detector).box
+    small = find_face(astronaut, RegionRequest(), detector).box
     assert face.centre[0] == pytest.approx(small.centre[0] * 8000 / 512, rel=0.03)
     assert face.height == pytest.approx(small.height * 8000 / 512, rel=0.05)
 
@@ -70,7 +70,7 @@ def test_three_faces_must_be_chosen_from(detector, astronaut):
     three = side_by_side(astronaut, 3)
     with pytest.raises(InputError, match=r"3 faces found.*choose one by its number"):
         find_face(three, RegionRequest(), detector)
-    boxes = [find_face(three, RegionRequest(face_index=i), detector) for i in range(3)]
+    boxes = [find_face(three, RegionRequest(face_index=i), detector).box for i in range(3)]
     assert sorted(int(box.centre[0] // 220) for box in boxes) == [0, 1, 2]
     with pytest.raises(InputError, match="face index: got 3; the portrait has 3"):
         find_face(three, RegionRequest(face_index=3), detector)

@@ -1,6 +1,7 @@
 """Each node by itself: what it gives, and what it says of bad input."""
 
 from fractions import Fraction
+from functools import partial
 
 import av
 import numpy as np
@@ -148,11 +149,13 @@ def test_face_region_and_crop(nodes, model):
     picture = torch.rand(1, 120, 200, 3)
     mask = torch.zeros(1, 120, 200)
     mask[:, 40:80, 80:110] = 1
-    locate = nodes.FaceLocatorMask.execute
-    region, crop, where = locate(model, picture, 1.1, 0, "auto", "face", mask=mask).args
+    locate = partial(nodes.FaceLocatorMask.execute, pose_weight=1.0, face_weight=1.0, lip_weight=1.2)
+    region, crop, where, face = locate(model, picture, 1.1, 0, "auto", "face", mask=mask).args
     assert crop.shape == (1, 64, 64, 3)
     assert region.shape == (1, 64, 64)
     assert (where.left, where.side, where.size) == (58, 74, 64)
+    assert face.weights == (1.0, 1.0, 1.2)
+    assert face.maps.shape == (3, 64, 64)
     rows = torch.nonzero(region[0].amax(1) > 0.5)
     assert 0.5 < len(rows) / 64 < 0.6  # The mask's 40 of the crop's 74 rows, unexpanded.
     white = locate(model, picture, 1.1, 0, "none", "whole picture", mask=torch.zeros(1, 64, 64)).args
@@ -172,7 +175,7 @@ def test_any_mask_will_do(nodes, model):
     mask = torch.zeros(2, 60, 100)
     mask[0, 20:30, 40:55] = 0.3
     mask[1, 25:40, 40:55] = 0.3
-    where = nodes.FaceLocatorMask.execute(model, picture, 1.1, 0, "auto", "face", mask=mask)[2]
+    where = nodes.FaceLocatorMask.execute(model, picture, 1.1, 0, "auto", "face", 1.0, 1.0, 1.0, mask=mask)[2]
     assert where.side == pytest.approx(40 / CONFIG.face_share, abs=4)
 
 
@@ -185,7 +188,7 @@ def test_a_broken_mediapipe_is_passed_over(monkeypatch):
 
 def test_paste_back_changes_nothing_outside(nodes, model):
     picture = torch.randint(0, 256, (1, 121, 200, 3)).float() / 255
-    crop = nodes.FaceLocatorMask.execute(model, picture, 1.1, 0, "none", "face")[2]
+    crop = nodes.FaceLocatorMask.execute(model, picture, 1.1, 0, "none", "face", 1.0, 1.0, 1.0)[2]
     frames = torch.rand(2, 64, 64, 3)
     pasted = nodes.EMOPasteBack.execute(frames, crop, picture, 0.1)[0]
     assert pasted.shape == (2, 122, 200, 3)  # Even, as video needs it.
