@@ -139,9 +139,10 @@ def test_the_full_size(tmp_path, capsys):
     assert latents.shape == (1, frames, 4, 64, 64)
     assert latents.isfinite().all()
     memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
-    print(
+    report = (
         f"import peak {peak / size:.2f} of the file; a step {time.monotonic() - start:.0f} s; {memory / 2**30:.1f} GiB"
     )
+    sys.stderr.write(report + "\n")
     assert memory < 24 * 2**30
     assert HALLO.name == model.config.name
 
