@@ -1,0 +1,72 @@
+"""A model of Hallo's kind in the same nodes: regions of the face, one guidance, no speed."""
+
+from dataclasses import replace
+
+import pytest
+import torch
+
+from emo_core.config import HALLO, AudioConfig, IdentityConfig, TemporalConfig, UNetConfig
+from tests.nodes.conftest import audio, module
+from tests.nodes.test_nodes import problem
+
+SMALL = replace(
+    HALLO,
+    image_size=128,
+    unet=UNetConfig(widths=(32, 32, 32, 32), heads=4, groups=8),
+    identity=IdentityConfig(embedding=8, tokens=2, width=8),
+    audio=AudioConfig(layers=2, width=16, tokens=4, token_width=8, hidden=16),
+    temporal=TemporalConfig(frames=4, motion_frames=2, deepest=False, first_clip="reference"),
+)
+
+
+@pytest.fixture(scope="module")
+def hallo(tmp_path_factory):
+    """Random weights, no VAE, no audio encoder: both are the host's."""
+    from emo_core.models.emo import EMO
+    from emo_core.weights.checkpoint import save_checkpoint
+    from tests.conftest import awake
+
+    torch.manual_seed(0)
+    path = tmp_path_factory.mktemp("hallo") / "hallo.safetensors"
+    save_checkpoint(path, SMALL, {"emo": awake(EMO(SMALL))}, dtype=torch.float32)
+    return module(".nodes.model").load_model(path)
+
+
+@pytest.fixture(scope="module")
+def inputs(nodes, hallo):
+    draw = torch.Generator().manual_seed(0)
+    layers = torch.randn(1, 49, 3, 16, generator=draw)
+    encoded = {"encoded_audio_all_layers": tuple(layers.unbind(2)), "audio_samples": 16000}
+    heard = nodes.LoadAudioWav2Vec.execute(hallo, 0.0, 0.0, 0.4, 0.0, audio=audio(1.0), encoded_audio=encoded)[0]
+    picture = torch.rand(1, 160, 160, 3, generator=draw)
+    mask = torch.zeros(1, 160, 160)
+    mask[:, 40:120, 50:110] = 1
+    located = nodes.FaceLocatorMask.execute(hallo, picture, 1.2, 0, "auto", "face", 1.0, 1.0, 1.0, mask=mask).args
+    latent = torch.randn(1, 4, 16, 16, generator=draw)
+    scene = {"model": hallo, "reference": {"samples": latent}, "emo_audio": heard, "mask": located[0]}
+    settings = {"seed": 1, "steps": 2, "scheduler": "ddim", "reference_scale": 0.0, "audio_scale": 0.0}
+    return {**scene, **settings, "clip_index": -1, "clips": 9}, located[3]
+
+
+def test_the_clips_of_a_video(nodes, inputs):
+    settings, face = inputs
+    latent, motion = nodes.EMOSampler.execute(**settings, emo_face=face).args
+    assert latent["samples"].shape == (10, 4, 16, 16)
+    assert latent["samples"].isfinite().all()
+    assert motion.next == 3
+
+
+def test_its_knobs_act(nodes, inputs):
+    settings, face = inputs
+    plain = nodes.EMOSampler.execute(**settings, emo_face=face)[0]["samples"]
+    for changed in (replace(face, weights=(1.0, 1.0, 3.0)), replace(face, maps=face.maps.flip(-2))):
+        assert not torch.equal(nodes.EMOSampler.execute(**settings, emo_face=changed)[0]["samples"], plain)
+    for scale, same in (({"reference_scale": 4.0}, True), ({"audio_scale": 1.0}, False), ({"audio_scale": 3.5}, True)):
+        found = nodes.EMOSampler.execute(**{**settings, **scale}, emo_face=face)[0]["samples"]
+        assert torch.equal(found, plain) == same, scale
+
+
+def test_what_it_has_not_is_said(nodes, hallo, inputs):
+    problem(lambda: nodes.SpeedCondition.execute(hallo, 0.2, ""), "this model has no speed layers")
+    problem(lambda: nodes.LoadAudioWav2Vec.execute(hallo, 0.0, 0.0, 0.0, 0.0, audio=audio()), "Audio Encoder Encode")
+    assert "use Load VAE" in module(".nodes.model").missing_vae(hallo).message
