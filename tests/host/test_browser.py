@@ -81,6 +81,8 @@ def test_a_workflow_opens_without_red_nodes(page, host, name):
         assert (prompt[key]["class_type"], sent) == (node["class_type"], node["inputs"])
     if name in WORKFLOWS:
         assert problems(prompt, host.get("/object_info")) == []
+    elif PICTURES:
+        page.screenshot(path=Path(PICTURES) / f"{name}.png")
 
 
 @pytest.mark.parametrize("name", WORKFLOWS if PICTURES else ["talk"])
