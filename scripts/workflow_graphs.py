@@ -5,7 +5,7 @@ from typing import Any
 
 from scripts.workflows import Canvas
 
-HELP = "Right-click a node and choose *Help* to read about every input."
+HELP = "Select a node and press ⓘ above it to read about every input."
 
 
 def front(canvas: Canvas, portrait: str = "portrait.png", voice: str = "voice.wav", **face: Any) -> dict[str, Any]:
