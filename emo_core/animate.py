@@ -17,7 +17,7 @@ from .config import EMO_MINI, EMOConfig
 from .errors import CheckpointError, InputError
 from .face.box import Box
 from .face.crop import Crop, Framing, PasteBack
-from .face.detect import make_any_detector, make_detector
+from .face.detect import make_detector
 from .face.identity import load_identity
 from .face.portrait import load_portrait
 from .face.region import RegionRequest, find_face, fit_mask, region_mask
@@ -101,9 +101,7 @@ def animate(request: Request, *, progress: Progress | None = None) -> Result:
     settings = check_request(request, config)
     image = load_portrait(request.portrait)
     sound = load_sound(request.audio, max_seconds=request.max_seconds)
-    detector = None
-    if request.region.kind == "auto":
-        detector = make_detector(request.face_model) if request.face_model else make_any_detector()
+    detector = make_detector(request.face_model) if request.region.kind == "auto" else None
     found = find_face(image, request.region, detector)
     face = None if found is None else found.box
     crop = frame_portrait(image, face, config)

@@ -15,7 +15,7 @@ from ..emo_core.animate import face_mask, frame_portrait
 from ..emo_core.config import EMOConfig
 from ..emo_core.errors import InputError
 from ..emo_core.face.crop import FEATHER, Crop, PasteBack
-from ..emo_core.face.detect import FaceDetector, make_any_detector, make_detector
+from ..emo_core.face.detect import FaceDetector, make_detector
 from ..emo_core.face.finder import FinderDetector
 from ..emo_core.face.region import RegionRequest, find_face, united
 from ..emo_core.face.regions import face_regions
@@ -145,7 +145,7 @@ def interruptible(picture: np.ndarray) -> np.ndarray:
 def _detector(name: str) -> FaceDetector:
     if name == "built-in":
         return FinderDetector()
-    return make_detector(landmarks=True) if name == "mediapipe" else make_any_detector()
+    return make_detector(landmarks=name == "mediapipe")
 
 
 def _outlined(picture: np.ndarray, mask: Tensor) -> np.ndarray:

@@ -29,8 +29,8 @@ class SpeedCondition(io.ComfyNode):
                     max=20.0,
                     step=0.01,
                     tooltip=(
-                        "Head rotation in the checkpoint's unit (emo-mini: degrees per frame, 0 .. 0.64). 0 is a still head, "
-                        "0.1 calm speech, 0.3 lively, 0.6 singing."
+                        "Head rotation in the checkpoint's unit (emo-mini: degrees per frame, trained for 0 .. 0.64). 0 is a "
+                        "still head, 0.3 the middle of that range, 0.64 its fastest."
                     ),
                 ),
                 io.String.Input(

@@ -67,8 +67,8 @@ def sing(canvas: Canvas) -> None:
     canvas.note(
         3,
         "## Sing\nThe two weak controls of EMO:\n- **Face region**: `expand` 1.5 leaves room for head motion.\n- **Speed**: the "
-        "`curve` starts calm, is liveliest at 1.5 s.\n\n`audio_scale` 2.5 opens the mouth wider. Singing works best without the "
-        "instruments: separate the voice first.",
+        "`curve` starts calm, is liveliest at 1.5 s.\n\n`audio_scale` 2.5 follows the voice more closely than emo-mini's own 2. Give "
+        "the voice without instruments: separate it first.",
         250,
     )
     canvas.group("Portrait and song", 0, 0)

@@ -93,21 +93,11 @@ class BundledDetector:
         return [np.array([(p.x, p.y, p.z) for p in face.landmark]) for face in found]
 
 
-def make_any_detector() -> FaceDetector:
-    """The best that works here: a MediaPipe that is installed, but at odds with numpy or protobuf, is passed over."""
-    try:
-        return make_detector()
-    except (ImportError, AttributeError, TypeError, RuntimeError, OSError) as error:
-        logging.getLogger(__name__).warning("MediaPipe does not work here (%s); using the built-in face finder", error)
-    from .finder import FinderDetector
-
-    return FinderDetector()
-
-
 def make_detector(bundle: Path | None = None, *, landmarks: bool = False) -> FaceDetector:
     """Choose a detector: MediaPipe with the bundle given, one that is found, or its own models; else the built-in one.
 
-    A bundle is looked for in the environment variable EMO_FACE_LANDMARKER and at `models/face_landmarker.task`.
+    A bundle is looked for in the environment variable EMO_FACE_LANDMARKER and at `models/face_landmarker.task`. A MediaPipe that
+    is installed, but at odds with numpy or protobuf, is passed over with a warning, unless only it would do.
 
     Args:
         bundle: a face_landmarker.task.
@@ -117,22 +107,32 @@ def make_detector(bundle: Path | None = None, *, landmarks: bool = False) -> Fac
         InputError: where the bundle cannot be used, only MediaPipe would do, or the built-in finder's weights are gone.
         CheckpointError: where those weights are broken.
     """
-    if importlib.util.find_spec("mediapipe") is None:
-        problem = "mediapipe is not installed; `pip install mediapipe==0.10.21`"
-    else:
-        found = bundle or _found_bundle()
-        if found is not None:
-            return TasksDetector(found)
-        if importlib.util.find_spec("mediapipe.python") is not None:
-            return BundledDetector()
-        problem = (
-            f"this mediapipe brings no models; put a face_landmarker.task at {BUNDLE}, or name one in {BUNDLE_VARIABLE}"
-        )
+    try:
+        found = _mediapipe(bundle)
+    except InputError:
+        raise
+    except (ImportError, AttributeError, TypeError, ValueError, RuntimeError, OSError) as error:
+        found = f"MediaPipe is installed but does not work here ({error}); install it again"
+        logging.getLogger(__name__).warning("%s; the built-in face finder has to do", found)
+    if not isinstance(found, str):
+        return found
     if landmarks or bundle is not None:
-        raise InputError(f"face detector: {problem} (the built-in face finder gives no landmarks and takes no bundle)")
+        raise InputError(f"face detector: {found} (the built-in face finder gives no landmarks and takes no bundle)")
     from .finder import FinderDetector
 
     return FinderDetector()
+
+
+def _mediapipe(bundle: Path | None) -> FaceDetector | str:
+    """MediaPipe's detector, or what it lacks."""
+    if importlib.util.find_spec("mediapipe") is None:
+        return "mediapipe is not installed; `pip install mediapipe==0.10.21`"
+    found = bundle or _found_bundle()
+    if found is not None:
+        return TasksDetector(found)
+    if importlib.util.find_spec("mediapipe.python") is not None:
+        return BundledDetector()
+    return f"this mediapipe brings no models; put a face_landmarker.task at {BUNDLE}, or name one in {BUNDLE_VARIABLE}"
 
 
 def _found_bundle() -> Path | None:

@@ -182,8 +182,11 @@ def test_any_mask_will_do(nodes, model):
 def test_a_broken_mediapipe_is_passed_over(monkeypatch):
     """As it comes, at odds with numpy: the built-in face finder serves instead."""
     detect = module(".emo_core.face.detect")
-    monkeypatch.setattr(detect, "make_detector", lambda: (_ for _ in ()).throw(ImportError("numpy.core.multiarray")))
-    assert type(detect.make_any_detector()).__name__ == "FinderDetector"
+    monkeypatch.setattr(
+        detect, "_mediapipe", lambda bundle: (_ for _ in ()).throw(ImportError("numpy.core.multiarray"))
+    )
+    assert type(detect.make_detector()).__name__ == "FinderDetector"
+    problem(lambda: detect.make_detector(landmarks=True), "does not work here")
 
 
 def test_paste_back_changes_nothing_outside(nodes, model):
