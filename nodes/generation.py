@@ -82,12 +82,6 @@ class Scene:
         return self.model.config.vae.scaling_factor
 
     @property
-    def passes(self) -> int:
-        """Backbone passes in a guided step."""
-        guidance, joint = self.settings.guidance, self.model.config.diffusion.guidance == "joint"
-        return 1 + (guidance.reference != 1 and not joint) + (guidance.audio != 1)
-
-    @property
     def clips(self) -> list[Clip]:
         """All clips of the whole sound."""
         return plan_clips(self.subject.audio.frames, self.model.config.temporal.frames)
@@ -122,7 +116,8 @@ class Scene:
         config, device = self.model.config.temporal, self.subject.reference.device
         # Listening loads the encoder: it must be over before the network is, which nothing may push out then.
         self.subject.audio.windows(clip.start, clip.start + config.frames)
-        denoiser = self.model.denoiser(self.passes, report.models)
+        passes = self.settings.guidance.passes(joint=self.model.config.diffusion.guidance == "joint")
+        denoiser = self.model.denoiser(passes, report.models)
         motion = None if before is None else before.latents.to(device)
         latents = generate_clip(denoiser, self.subject, self.settings, clip, motion, callback=report)
         chain = before or MotionFrames(latents[:0], clip.index)

@@ -39,6 +39,10 @@ class Guidance:
         if not 0 <= self.start <= self.end <= 1:
             raise InputError(f"guidance interval: got {self.start} .. {self.end}; expected 0 <= start <= end <= 1")
 
+    def passes(self, *, joint: bool) -> int:
+        """Backbone passes in a guided step: 1, 2 or 3; a joint guidance has one pass without conditions."""
+        return 1 + (self.audio != 1.0) + (self.reference != 1.0 and not joint)
+
     def active(self, step: int, steps: int) -> bool:
         """Whether step (from 0) of steps is inside the interval."""
         return self.start <= step / steps < self.end
@@ -66,8 +70,8 @@ class GuidedContext:
 
     @property
     def passes(self) -> int:
-        """Backbone passes in a guided step: 1, 2 or 3."""
-        return 1 + len(self._scales)
+        """See `Guidance.passes`."""
+        return self.guidance.passes(joint=self._full.without is not None)
 
     def at(self, step: int, steps: int) -> tuple[ClipContext, int]:
         """The context for this step, and how many copies of the latents it wants."""
