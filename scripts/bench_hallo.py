@@ -35,7 +35,7 @@ GUIDANCE, MOTION = 3.5, 2
 def shape(width: str, side: int, frames: int) -> EMOConfig:
     """The preset, or the small widths that the golden numbers were recorded with."""
     temporal = TemporalConfig(
-        frames=max(frames, MOTION + 1), motion_frames=MOTION, deepest=False, first_clip="reference"
+        frames=max(frames, MOTION + 1), motion_frames=MOTION, everywhere=False, first_clip="reference"
     )
     if width == "full":
         return replace(HALLO, image_size=side * 8, temporal=temporal)

@@ -125,8 +125,8 @@ class TemporalConfig:
     """n: last frames of the previous clip, put before the f frames."""
     max_positions: int = 32
     """Rows of the sinusoidal position table; n + f may not exceed it."""
-    deepest: bool = True
-    """Whether the coarsest level has temporal modules; Hallo's are never run."""
+    everywhere: bool = True
+    """False: only beside spatial transformers. The other levels of emo-mini are left out for speed; Hallo's are never run."""
     first_clip: Literal["zero", "reference"] = "zero"
     """Motion frames of the first clip: zero maps (the paper), or the portrait (Hallo)."""
 

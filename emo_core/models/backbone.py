@@ -24,10 +24,6 @@ AudioContext = KeyValue | tuple[KeyValue, ...]
 """For an inline layer, or one for every head of a `RegionBlock`."""
 
 
-AudioContext = KeyValue | tuple[KeyValue, ...]
-"""For an inline layer, or one for every head of a `RegionBlock`."""
-
-
 @dataclass(frozen=True, slots=True)
 class SiteContext:
     """What one site of the Backbone reads, projected once per clip. None leaves the layer out."""
@@ -117,7 +113,7 @@ class BackboneSite(nn.Module):
         if shape.attention and config.block.audio == "regions":
             block = RegionBlock(shape.entry, unet.heads, token_width, ops=ops)
             self.regions = SpatialTransformer(width, unet.groups, block, inner=shape.entry, ops=ops)
-        if config.temporal.deepest or shape.attention:
+        if config.temporal.everywhere or shape.attention:
             speed = config.speed.width if config.speed.layers else 0
             self.temporal = TemporalModule(
                 width, unet.heads, unet.groups, config.temporal.max_positions, speed, ops=ops

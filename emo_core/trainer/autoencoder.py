@@ -18,12 +18,15 @@ from torch.nn import functional
 from ..errors import InputError
 from ..models.vae import VAE
 from .shards import HELD_OUT, TRAIN, Dataset, read_clips
+from .stages import precision_of
 
-MAX_PICTURES = 4000
+MAX_PICTURES = 8000
 """Pictures held in memory, spread evenly over the dataset."""
 CROP = 128
 """Pixels; smaller pictures are taken whole."""
 MOUTH_WEIGHT = 10.0
+SQUARES = 5.0
+"""Weight of squared errors beside absolute ones."""
 NOISE = 0.05
 """Standard deviation of the noise on latents: what the diffusion model leaves behind."""
 MOMENTS = 0.05
@@ -71,6 +74,7 @@ def train_autoencoder(
     batch: int = 8,
     rate: float = 1e-3,
     decoder_only: bool = False,
+    precision: str = "auto",
     report: Callable[[str], None] = lambda line: None,
 ) -> tuple[VAE, Sharpness]:
     """Train on a dataset; the moving average is returned, the given one is used up.
@@ -83,6 +87,7 @@ def train_autoencoder(
         batch: crops per step.
         rate: largest learning rate; it follows half a cosine.
         decoder_only: keep the latents as they are, for a network that was trained on them.
+        precision: auto, no or bf16; see `StageConfig.precision`.
         report: told of the progress.
 
     Raises:
@@ -101,11 +106,12 @@ def train_autoencoder(
     chosen = [p for p in vae.parameters() if p.requires_grad]
     optimiser = torch.optim.AdamW(chosen, rate, betas=(0.9, 0.99))
     device, start, step = chosen[0].device, time.monotonic(), 0
+    half = precision_of(precision) == "bf16"
     while (share := _share(start, step, minutes, steps)) < 1:
         for group in optimiser.param_groups:
             group["lr"] = rate * min(1.0, 0.01 + share / WARM_UP) * max(0.01, 0.5 * (1 + math.cos(math.pi * share)))
         images, weight = (part.to(device) for part in crops(pictures, batch, rng))
-        with torch.autocast(device.type, torch.bfloat16, enabled=device.type == "cuda"):
+        with torch.autocast(device.type, torch.bfloat16, enabled=half):
             latents = vae.encode(images)
             output = vae.decode(latents + NOISE * torch.randn_like(latents))
         loss = picture_loss(output.float(), images, weight) + MOMENTS * moments_loss(latents.float())
@@ -156,9 +162,9 @@ def crops(pictures: Pictures, count: int, rng: np.random.Generator) -> tuple[Ten
 
 
 def picture_loss(output: Tensor, target: Tensor, weight: Tensor) -> Tensor:
-    """Weighted L1 + L1 of gradients + L1 at three coarser scales."""
+    """Weighted L1 and squares (which the decibels count) + L1 of gradients + L1 at three coarser scales."""
     error = output - target
-    loss = (error.abs() * weight).mean()
+    loss = ((error.abs() + SQUARES * error.square()) * weight).mean()
     for axis in (2, 3):
         loss = loss + (error.diff(dim=axis).abs() * weight.narrow(axis, 0, weight.shape[axis] - 1)).mean()
     for _ in range(3):

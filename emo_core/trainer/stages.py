@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
+import torch
 from torch import nn
 
 from ..errors import InputError
@@ -257,3 +258,10 @@ def _reference_tail(emo: EMO) -> tuple[str, ...]:
 def options_of(config: StageConfig) -> dict[str, Any]:
     """The config as plain data."""
     return dataclasses.asdict(config)
+
+
+def precision_of(wanted: str) -> str:
+    """Resolve `auto`: bf16 on a GPU that has it, else none."""
+    if wanted != "auto":
+        return wanted
+    return "bf16" if torch.cuda.is_available() and torch.cuda.is_bf16_supported(including_emulation=False) else "no"

@@ -24,7 +24,7 @@ from .meter import Meter
 from .objective import Frozen, Objective, inputs
 from .shards import Dataset
 from .signals import stop_signals
-from .stages import StageConfig, freeze_all_but, trained
+from .stages import StageConfig, freeze_all_but, precision_of, trained
 
 
 class TrainingError(EmoError):
@@ -242,13 +242,6 @@ def _accelerator(stage: StageConfig) -> Accelerator:
         gradient_accumulation_steps=stage.accumulate,
         kwargs_handlers=[DistributedDataParallelKwargs(find_unused_parameters=unsure)],
     )
-
-
-def precision_of(wanted: str) -> str:
-    """Resolve `auto`: bf16 on a GPU that has it, else none."""
-    if wanted != "auto":
-        return wanted
-    return "bf16" if torch.cuda.is_available() and torch.cuda.is_bf16_supported(including_emulation=False) else "no"
 
 
 def _optimiser(chosen: dict[str, nn.Parameter], stage: StageConfig) -> torch.optim.Optimizer:

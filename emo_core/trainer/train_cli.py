@@ -53,6 +53,7 @@ def _add_train(parser: argparse.ArgumentParser) -> None:
     add("--max-minutes", type=float)
     add("--resume", action="store_true", help="go on from the run's newest checkpoint")
     add("--decoder-only", action="store_true", help="stage vae: keep the latents, for a network that knows them")
+    add("--precision", choices=("auto", "no", "bf16"), default="auto", help="stage vae: as the other stages' field")
     parser.set_defaults(run=_train)
 
 
@@ -149,6 +150,7 @@ def _train_autoencoder(dataset: Dataset, args: argparse.Namespace) -> None:
         minutes=args.max_minutes,
         steps=args.max_steps,
         decoder_only=args.decoder_only,
+        precision=args.precision,
         report=_say,
     )
     file = args.out / "model.safetensors"

@@ -1,29 +1,37 @@
-"""Other voices for GRID sentences: shifted copies of the speaker, and espeak-ng reading the same words, time-aligned.
+"""Other voices for what a dataset says: shifted copies, espeak-ng reading the same words, and other languages.
 
-`python -m scripts.mini.voices --data WORK` adds to the arrays of `prepare`:
+`python -m scripts.mini.voices --data DATASET --out speech.npz` writes M pieces of three seconds, T=149 wav2vec features each:
 
-    shifted.npy  (V, C, 48000) float32: the clip with pitch and formants times SHIFTS[v], timing unchanged
-    spoken.npy   (C, 48000) float32: espeak-ng reading the clip's sentence, every clip another voice
-    warp.npy     (C, 150) float32: for each 20 ms of `spoken`, the second in the real clip with the same speech sound
+    sounds (M, 48000) int16     heard              lips    (M, T, 3) opening, height, width of the lips
+    mel    (M, T, 40) the original's spectrum      visemes (M, T) class of `visemes`, -1 where unknown
+    kinds  (M,) see KINDS       held_out (M,)      trained (M,) whether the person is the one of most clips
+
+GRID's file names say its sentences, so espeak-ng reads them too, and time warping finds the lips that go with its voice.
+Other languages have exact speech sounds, and for each of them the lips that GRID's speakers make.
 """
 
 import argparse
-import io
-import subprocess
+import re
 from fractions import Fraction
 from itertools import pairwise
 from pathlib import Path
 
 import av
 import numpy as np
-import soundfile
 import torch
 from torch import Tensor
 from tqdm import tqdm
 
-from .corpus import Corpus
+from emo_core.audio.sound import FIELD, HOP, SAMPLE_RATE
+from emo_core.trainer.shards import HELD_OUT, TRAIN, Clip, Dataset, read_clips
 
-RATE, SAMPLES, HOP = 16000, 48000, 320
+from .espeak import Espeak, Spoken
+from .visemes import COUNT, visemes
+
+SAMPLES = 48000
+TIMES = (np.arange((SAMPLES - FIELD) // HOP + 1) * HOP + FIELD / 2) / SAMPLE_RATE
+"""Middle of each feature in seconds."""
+KINDS = ("own", "x0.8", "x1.2", "x1.45", "espeak", "language")
 SHIFTS = (0.8, 1.2, 1.45)
 WORDS = (
     {"b": "bin", "l": "lay", "p": "place", "s": "set"},
@@ -33,26 +41,19 @@ WORDS = (
     {"z": "zero"},
     {"a": "again", "n": "now", "p": "please", "s": "soon"},
 )
-VOICES = ("en-gb", "en-us", "en-gb-scotland", "en-gb+f2", "en-us+f3", "en-gb+m3", "en-us+m7", "en-gb+f5")
+VOICES = ("en", "en-us", "en-gb-scotland", "en+f2", "en-us+f3", "en+m3", "en-us+m7", "en+f5")
+VARIANTS = ("", "+f1", "+f2", "+f3", "+f4", "+f5", "+m1", "+m2", "+m3", "+m4", "+m5", "+m6", "+m7")
 
 
-def sentence(name: str) -> str:
-    """The words of a GRID clip from its name: `bbaf2n` is "bin blue at f 2 now"."""
-    return " ".join(table.get(letter, letter) for table, letter in zip(WORDS, name, strict=True))
+def sentence(name: str) -> str | None:
+    """The words of a GRID clip from its name: `bbaf2n` is "bin blue at f 2 now"; None where it is no such name."""
+    found = re.search(r"(?:^|_)([blps][bgrw][abiw][a-z][z0-9][anps])(?:[-.]|$)", name)
+    if found is None:
+        return None
+    return " ".join(table.get(letter, letter) for table, letter in zip(WORDS, found[1], strict=True))
 
 
-def speak(text: str, voice: str, speed: int, pitch: int) -> np.ndarray:
-    """espeak-ng's voice at 16 kHz."""
-    wav = subprocess.run(
-        ["espeak-ng", "-v", voice, "-s", str(speed), "-p", str(pitch), "--stdout", text],
-        check=True,
-        capture_output=True,
-    ).stdout
-    samples, rate = soundfile.read(io.BytesIO(wav), dtype="float32")
-    return through_filters(samples, [("aresample", str(RATE))], rate)
-
-
-def through_filters(samples: np.ndarray, filters: list[tuple[str, str]], rate: int = RATE) -> np.ndarray:
+def through_filters(samples: np.ndarray, filters: list[tuple[str, str]], rate: int = SAMPLE_RATE) -> np.ndarray:
     """Run FFmpeg audio filters over mono samples."""
     graph = av.filter.Graph()
     source = graph.add_abuffer(format="flt", sample_rate=rate, layout="mono", time_base=Fraction(1, rate))
@@ -74,7 +75,8 @@ def through_filters(samples: np.ndarray, filters: list[tuple[str, str]], rate: i
 
 def shift(samples: np.ndarray, factor: float) -> np.ndarray:
     """Pitch and formants times `factor`, duration unchanged."""
-    steps = [("asetrate", str(round(RATE * factor))), ("aresample", str(RATE)), ("atempo", f"{1 / factor:.6f}")]
+    rate = SAMPLE_RATE
+    steps = [("asetrate", str(round(rate * factor))), ("aresample", str(rate)), ("atempo", f"{1 / factor:.6f}")]
     return through_filters(samples, steps)
 
 
@@ -85,15 +87,16 @@ def fit(samples: np.ndarray) -> np.ndarray:
 
 def log_mel(samples: Tensor, bands: int = 40) -> Tensor:
     """(..., S) at 16 kHz to (..., T, bands), one frame for every wav2vec2 feature (hop 320, window 400)."""
-    window = torch.hann_window(400)
-    power = torch.stft(samples, 512, HOP, 400, window, center=False, return_complex=True).abs().square()
+    window = torch.hann_window(FIELD)
+    power = torch.stft(samples, 512, HOP, FIELD, window, center=False, return_complex=True).abs().square()
     mel = torch.linspace(0, 2595 * np.log10(1 + 8000 / 700), bands + 2)
     edges = 700 * (10 ** (mel / 2595) - 1)
     hertz = torch.linspace(0, 8000, 257)
     rising = (hertz - edges[:-2, None]) / (edges[1:-1] - edges[:-2])[:, None]
     falling = (edges[2:, None] - hertz) / (edges[2:] - edges[1:-1])[:, None]
     bank = torch.minimum(rising, falling).clamp(min=0)
-    return ((bank @ power).clamp(min=1e-6).log()).transpose(-1, -2)
+    found = ((bank @ power).clamp(min=1e-6).log()).transpose(-1, -2)[..., : len(TIMES), :]
+    return torch.cat([found, found[..., -1:, :].expand(*found.shape[:-2], len(TIMES) - found.shape[-2], bands)], -2)
 
 
 def align(spoken: np.ndarray, real: np.ndarray) -> np.ndarray:
@@ -107,7 +110,7 @@ def align(spoken: np.ndarray, real: np.ndarray) -> np.ndarray:
         best, row = np.minimum(total[i - 1, :-1], total[i - 1, 1:]), total[i]
         for j in range(1, len(b) + 1):
             row[j] = cost[i - 1, j - 1] + min(best[j - 1], row[j - 1] + 0.3)
-    i, j, path = len(a), int(total[len(a), 1:].argmin()) + 1, np.zeros(len(a))
+    i, j, path = len(a), int(total[len(a), 1:].argmin()) + 1, np.zeros(len(a), int)
     while i > 0:
         path[i - 1] = j - 1
         step = int(np.argmin((total[i - 1, j - 1], total[i - 1, j], total[i, j - 1] + 0.3)))
@@ -115,27 +118,87 @@ def align(spoken: np.ndarray, real: np.ndarray) -> np.ndarray:
     return path
 
 
+def lips_of(clip: Clip, fps: float) -> np.ndarray:
+    """(T, 3) opening, height and width of the lips over the height of the face, from their resting size."""
+    mouths, height = clip.labels.mouths, np.diff(clip.labels.boxes[:, 1::2]).mean()
+    size = np.stack(
+        [clip.labels.opening, (mouths[:, 3] - mouths[:, 1]) / height, (mouths[:, 2] - mouths[:, 0]) / height], axis=1
+    )
+    size = size - np.percentile(size, (10, 10, 50), axis=0).diagonal()
+    frames = TIMES * fps - 0.5
+    return np.stack([np.interp(frames, np.arange(len(size)), column) for column in size.T], axis=1)
+
+
+class Speech:
+    """Collects the pieces."""
+
+    def __init__(self, seed: int = 0) -> None:
+        self.rng, self.espeak = np.random.default_rng(seed), Espeak()
+        self.rows: list[dict] = []
+        self._lips, self._count = np.zeros((COUNT, 3)), np.zeros(COUNT)
+
+    def add(self, kind: int, sound: np.ndarray, lips: np.ndarray, mel: Tensor, classes: np.ndarray, **about: bool) -> None:  # fmt: skip
+        """Keep a piece."""
+        sounds = np.clip(sound / max(1e-6, np.abs(sound).max()) * 30000, -32767, 32767).astype(np.int16)
+        row = {"sounds": sounds, "lips": lips.astype(np.float32), "mel": mel.numpy().astype(np.float16)}
+        self.rows.append({**row, "visemes": classes.astype(np.int8), "kinds": kind, **about})
+
+    def add_clip(self, clip: Clip, fps: float, **about: bool) -> None:
+        """A clip, its shifted copies, and espeak-ng's reading of it."""
+        real, lips = fit(clip.sound()), lips_of(clip, fps)
+        mel = log_mel(torch.from_numpy(real))
+        words, classes = sentence(clip.about["file"]), np.full(len(TIMES), -1)
+        if words is not None:
+            spoken = self.speak(words, str(self.rng.choice(VOICES)))
+            heard, said = fit(spoken.waveform), visemes(spoken, TIMES)
+            path = align(heard, real)
+            classes[path] = said
+            self.add(4, heard, lips[path], mel[path], said, **about)
+            np.add.at(self._lips, said, lips[path])
+            np.add.at(self._count, said, 1)
+        self.add(0, real, lips, mel, classes, **about)
+        for number, factor in enumerate(SHIFTS, 1):
+            self.add(number, fit(shift(real, factor)), lips, mel, classes, **about)
+
+    def add_language(self, text: str, language: str, **about: bool) -> None:
+        """A sentence of another language, its words in any order."""
+        words = text.split()
+        spoken = self.speak(" ".join(self.rng.permutation(words)), language + str(self.rng.choice(VARIANTS)))
+        classes = visemes(spoken, TIMES)
+        typical = self._lips / np.maximum(self._count, 1)[:, None]
+        kernel = np.bartlett(9)[1:-1] / np.bartlett(9).sum()
+        lips = np.stack([np.convolve(column, kernel, "same") for column in typical[classes].T], axis=1)
+        heard = fit(spoken.waveform)
+        self.add(5, heard, lips, log_mel(torch.from_numpy(heard)), classes, **about)
+
+    def speak(self, text: str, voice: str) -> Spoken:
+        """Say it at a random rate and pitch."""
+        rate, pitch = int(self.rng.integers(110, 200)), int(self.rng.integers(20, 80))
+        return self.espeak.say(text, voice, words_per_minute=rate, pitch=pitch)
+
+    def save(self, path: Path) -> None:
+        """Write all pieces."""
+        np.savez(path, **{name: np.stack([row[name] for row in self.rows]) for name in self.rows[0]})
+
+
 def main() -> None:
-    """Make the arrays."""
+    """Make the pieces."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--data", type=Path, required=True)
+    parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--languages", type=int, default=2000, help="sentences of other languages")
     args = parser.parse_args()
     torch.set_num_threads(1)
-    corpus, rng = Corpus.open(args.data), np.random.default_rng(0)
-    clips = len(corpus.names)
-    shifted = np.lib.format.open_memmap(args.data / "shifted.npy", "w+", np.float32, (len(SHIFTS), clips, SAMPLES))
-    spoken = np.lib.format.open_memmap(args.data / "spoken.npy", "w+", np.float32, (clips, SAMPLES))
-    warp = np.lib.format.open_memmap(args.data / "warp.npy", "w+", np.float32, (clips, SAMPLES // HOP))
-    for clip, name in enumerate(tqdm(corpus.names)):
-        if name is None:
-            continue
-        real = corpus.audio[clip]
-        for v, factor in enumerate(SHIFTS):
-            shifted[v, clip] = fit(shift(real, factor))
-        text = sentence(name)
-        spoken[clip] = fit(speak(text, rng.choice(VOICES), int(rng.integers(110, 190)), int(rng.integers(25, 75))))
-        path = align(spoken[clip], real)
-        warp[clip] = np.pad(path, (0, warp.shape[1] - len(path)), mode="edge") * HOP / RATE
+    dataset, speech = Dataset.open(args.data), Speech()
+    for split in (TRAIN, HELD_OUT):
+        for clip in tqdm(read_clips(dataset, split), total=dataset.clips(split), desc=split, disable=None):
+            trained = sentence(clip.about["file"]) is not None and "_" not in clip.about["file"]
+            speech.add_clip(clip, dataset.fps, held_out=split == HELD_OUT, trained=trained)
+    lines = [line.split("\t") for line in Path(__file__).with_name("sentences.txt").read_text().splitlines()]
+    for number in tqdm(range(args.languages), desc="languages", disable=None):
+        language, text = lines[number % len(lines)]
+        speech.add_language(text, language, held_out=number % 20 == 0, trained=False)
+    speech.save(args.out)
 
 
 if __name__ == "__main__":

@@ -20,6 +20,7 @@ from emo_core.models.emo import EMO
 from emo_core.sampling.denoiser import Denoiser
 from emo_core.sampling.guidance import Guidance, GuidedContext
 from emo_core.sampling.sampler import sample
+from emo_core.sampling.schedule import make_scheduler
 from emo_core.weights.hallo import hallo_state
 from tests.conftest import ROOT
 
@@ -47,7 +48,7 @@ def small(bundle: dict) -> EMOConfig:
             token_width=model["audio_attention_dim"],
             hidden=audio["intermediate_dim"],
         ),
-        temporal=TemporalConfig(frames=main["f"], motion_frames=main["n"], deepest=False, first_clip="reference"),
+        temporal=TemporalConfig(frames=main["f"], motion_frames=main["n"], everywhere=False, first_clip="reference"),
         vae=VAEConfig(),
     )
 
@@ -161,6 +162,20 @@ def test_the_sampling_loop_with_guidance(emo, golden, bundle, conditions):
     latents = sample(Denoiser(emo), context, noise, steps=main["steps"], callback=lambda step: steps.append(step))
     assert len(steps) == 4
     close(latents.transpose(1, 2), golden["loop.step3.latents.bank32"])
+
+
+def test_every_step_of_the_loop(emo, golden, bundle, conditions):
+    context, denoiser = GuidedContext(emo.context(conditions), Guidance(audio=bundle["main"]["guidance"])), Denoiser(emo)
+    latents, count = golden["loop.noise"].transpose(1, 2), bundle["main"]["steps"]
+    schedule = make_scheduler("ddim", emo.config.diffusion)
+    schedule.set_timesteps(count)
+    for index, timestep in enumerate(schedule.timesteps):
+        both, passes = context.at(index, count)
+        found = denoiser(latents.expand(passes, -1, -1, -1, -1), timestep.expand(passes), both)
+        if index == 0:
+            close(found.flip(0).transpose(1, 2), golden["loop.step0.model_out.bank32"])
+        latents = schedule.step(context.combine(found), timestep, latents, return_dict=False)[0]
+        close(latents.transpose(1, 2), golden[f"loop.step{index}.latents.bank32"], f"step {index}")
 
 
 def test_the_schedule(emo, golden):

@@ -15,7 +15,7 @@ SMALL = replace(
     unet=UNetConfig(widths=(32, 32, 32, 32), heads=4, groups=8),
     identity=IdentityConfig(embedding=8, tokens=2, width=8),
     audio=AudioConfig(layers=2, width=16, tokens=4, token_width=8, hidden=16),
-    temporal=TemporalConfig(frames=4, motion_frames=2, deepest=False, first_clip="reference"),
+    temporal=TemporalConfig(frames=4, motion_frames=2, everywhere=False, first_clip="reference"),
 )
 
 
