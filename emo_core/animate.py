@@ -18,7 +18,7 @@ from .errors import CheckpointError, InputError
 from .face.box import Box
 from .face.crop import Crop, Framing, PasteBack
 from .face.detect import make_detector
-from .face.identity import load_identity
+from .face.identity import find_identity
 from .face.portrait import load_portrait
 from .face.region import RegionRequest, find_face, fit_mask, region_mask
 from .face.regions import face_regions
@@ -52,7 +52,7 @@ class Request:
     audio_scale: float | None = None
     guidance_interval: tuple[float, float] = (0.0, 1.0)
     face_embedding: Path | None = None
-    """An insightface embedding (.npy, 512 numbers), for models with identity tokens."""
+    """An insightface embedding (.npy, 512 numbers), for models with identity tokens; None computes it where insightface is installed."""
     region_weights: tuple[float, float, float] = (1.0, 1.0, 1.0)
     """Of pose, face and lips, for models whose audio layers have regions."""
     speed: SpeedCurve | None = None
@@ -115,7 +115,7 @@ def animate(request: Request, *, progress: Progress | None = None) -> Result:
         audio=features,
         mask=fit_mask(face_mask(face, crop, request.region, config), config.mask_size).to(device),
         speed=None if request.speed is None else request.speed.at_frames(features.frames, fps),
-        identity=load_identity(request.face_embedding, config),
+        identity=find_identity(request.face_embedding, image, face, config),
         regions=None if found is None or config.block.audio != "regions" else face_regions(found, crop),
         region_weights=request.region_weights,
     )

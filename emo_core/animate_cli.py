@@ -49,7 +49,12 @@ def add_parser(commands: argparse._SubParsersAction) -> None:
         help="auto, none (anywhere), the face as x,y,w,h in pixels, or a mask picture (default: auto)",
     )
     add("--expand", type=float, default=1.1, help="face region over face box: larger allows more motion (default: 1.1)")
-    add("--face-embedding", type=Path, help="insightface's embedding as .npy, for models that read one (Hallo)")
+    add(
+        "--face-embedding",
+        type=Path,
+        help="insightface's embedding as .npy, for models that read one (Hallo); "
+        "default: computed, where insightface and its antelopev2 are installed",
+    )
     add("--region-weights", type=_weights, default=(1.0, 1.0, 1.0), metavar="POSE,FACE,LIP",
         help="how strongly the voice moves head, face and lips, for models that tell them apart (Hallo; default: 1,1,1)")  # fmt: skip
     add("--face-index", type=int, help="which face of several, 0 is the largest")

@@ -4,11 +4,13 @@ from typing import Any
 
 from comfy_api.latest import io, ui
 
+from .folders import embedding_path, embeddings
 from .menus import chosen, one_of
 from .schema import EmoCrop, EmoFace, EmoModel, schema
 
 DETECTORS = ["auto", "mediapipe", "built-in", "none"]
 REGIONS = ["face", "whole picture"]
+COMPUTED, UNKNOWN = "auto", "none"
 
 
 class FaceLocatorMask(io.ComfyNode):
@@ -76,6 +78,16 @@ class FaceLocatorMask(io.ComfyNode):
                     )
                     for name, what in (("pose", "the head"), ("face", "the face"), ("lip", "the lips"))
                 ),
+                io.Combo.Input(
+                    "face_embedding",
+                    options=[COMPUTED, UNKNOWN, *embeddings()],
+                    default=COMPUTED,
+                    optional=True,
+                    tooltip=(
+                        "Whose face it is, for models that read it (Hallo). auto: by insightface, if you have it and its "
+                        "antelopev2. Or a .npy of yours in the input folder."
+                    ),
+                ),
             ],
             outputs=[
                 io.Mask.Output("region_mask", display_name="mask", tooltip="The face region in the cropped picture."),
@@ -86,16 +98,20 @@ class FaceLocatorMask(io.ComfyNode):
                 EmoFace.Output(
                     "emo_face",
                     display_name="emo_face",
-                    tooltip="Where head, face and lips are: to EMO Sampler or Motion Frame Chainer. Hallo reads it, EMO does not.",
+                    tooltip="Where head, face and lips are, and whose: to EMO Sampler or Motion Frame Chainer. Hallo reads it, EMO does not.",
                 ),
             ],
         )
 
     @classmethod
-    def validate_inputs(cls, detector: str | None, region: str | None) -> bool | str:
+    def validate_inputs(
+        cls, detector: str | None, region: str | None, face_embedding: str | None = COMPUTED
+    ) -> bool | str:
         """The host does not check menus of such nodes."""
         found = one_of("detector", detector, DETECTORS)
-        return one_of("region", region, REGIONS) if found is True else found
+        found = one_of("region", region, REGIONS) if found is True else found
+        known = [COMPUTED, UNKNOWN, *embeddings()]
+        return one_of("face_embedding", face_embedding, known) if found is True else found
 
     @classmethod
     def execute(
@@ -110,12 +126,21 @@ class FaceLocatorMask(io.ComfyNode):
         face_weight: float,
         lip_weight: float,
         mask: Any = None,
+        face_embedding: str = COMPUTED,
     ) -> io.NodeOutput:
         from .portrait import FaceRequest, locate
 
         whole = chosen("region", region, REGIONS) == "whole picture"
         weights = (pose_weight, face_weight, lip_weight)
-        request = FaceRequest(expand, face_index, chosen("detector", detector, DETECTORS), whole, weights)
+        request = FaceRequest(
+            expand, face_index, chosen("detector", detector, DETECTORS), whole, weights, _embedding(face_embedding)
+        )
         found = locate(model.config, image, mask, request)
         preview = ui.PreviewImage(found.preview, cls=cls)
-        return io.NodeOutput(found.mask, found.pictures, found.crop, found.regions, ui=preview)
+        return io.NodeOutput(found.mask, found.pictures, found.crop, found.details, ui=preview)
+
+
+def _embedding(name: str) -> Any:
+    if name == COMPUTED:
+        return name
+    return None if name == UNKNOWN else embedding_path(chosen("face_embedding", name, embeddings()))

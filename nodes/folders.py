@@ -27,6 +27,21 @@ def checkpoint_path(name: str) -> Path:
     return EMO_MINI if name == BUILT_IN else Path(folder_paths.get_full_path_or_raise(FOLDER, name))
 
 
+def embeddings() -> list[str]:
+    """Face embeddings in the host's input folder."""
+    return sorted(path.name for path in Path(folder_paths.get_input_directory()).glob("*.npy"))
+
+
+def embedding_path(name: str) -> Path:
+    """The file behind a name of `embeddings`."""
+    return Path(folder_paths.get_input_directory()) / name
+
+
+def insightface_folders() -> tuple[Path, ...]:
+    """Where other packs keep insightface's models, and where it keeps them itself."""
+    return Path(folder_paths.models_dir) / "insightface", Path("~/.insightface").expanduser()
+
+
 def temporary_folder() -> Path:
     """The host's, which it empties when it starts and stops."""
     return Path(folder_paths.get_temp_directory())

@@ -18,7 +18,7 @@ from ..emo_core.sampling.guidance import Guidance
 from ..emo_core.sampling.schedule import check_steps
 from ..emo_core.sampling.speed import SpeedCurve
 from .model import EmoModel
-from .portrait import FaceRegions
+from .portrait import FaceDetails
 from .progress import StepProgress
 
 
@@ -45,7 +45,7 @@ class Scene:
         reference_scale: float,
         audio_scale: float,
         mask: Tensor | None = None,
-        emo_face: FaceRegions | None = None,
+        emo_face: FaceDetails | None = None,
         emo_speed: SpeedCurve | None = None,
         motion_frames: MotionFrames | None = None,
         film_frames: Mapping[str, Tensor] | None = None,
@@ -63,7 +63,7 @@ class Scene:
             audio=audio_scale or config.diffusion.audio_scale,
         )
         frames = emo_audio.features.frames
-        face = emo_face or FaceRegions(None, (1.0, 1.0, 1.0))
+        face = emo_face or FaceDetails(None, (1.0, 1.0, 1.0), None)
         subject = Subject(
             reference=_latents(model, reference, "reference")[0].to(device),
             audio=emo_audio.features,
@@ -71,6 +71,7 @@ class Scene:
             speed=None if emo_speed is None else emo_speed.check(config.speed).at_frames(frames, emo_audio.fps),
             regions=face.maps,
             region_weights=face.weights,
+            identity=face.identity,
         )
         settings = Settings(steps=steps, scheduler=scheduler, seed=seed % 2**64, guidance=guidance)
         start = _film(model, film_frames) if motion_frames is None else _motion(model, motion_frames)

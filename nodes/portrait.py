@@ -2,6 +2,8 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
 
 import comfy.model_management as mm
 import numpy as np
@@ -14,11 +16,14 @@ from torch.nn import functional
 from ..emo_core.animate import face_mask, frame_portrait
 from ..emo_core.config import EMOConfig
 from ..emo_core.errors import InputError
+from ..emo_core.face.box import Box
 from ..emo_core.face.crop import FEATHER, Crop, PasteBack
 from ..emo_core.face.detect import FaceDetector, make_detector
 from ..emo_core.face.finder import FinderDetector
+from ..emo_core.face.identity import find_identity, load_identity
 from ..emo_core.face.region import RegionRequest, find_face, united
 from ..emo_core.face.regions import face_regions
+from .folders import insightface_folders
 
 OUTLINE = (64, 200, 120)
 """Colour of the region in the preview."""
@@ -35,15 +40,19 @@ class FaceRequest:
     """All-white mask."""
     weights: tuple[float, float, float]
     """Of pose, face and lips."""
+    embedding: Path | Literal["auto"] | None
+    """A file; auto: by insightface where it is installed; None: an unknown face."""
 
 
 @dataclass(frozen=True, slots=True)
-class FaceRegions:
-    """Where the voice acts on the picture, for models whose audio layers have regions."""
+class FaceDetails:
+    """What models beside the paper's read of a face (Hallo): where the voice acts on it, and whose it is."""
 
     maps: Tensor | None
     """(3, 64, 64) of pose, face and lips; None: where the mask says."""
     weights: tuple[float, float, float]
+    identity: Tensor | None
+    """(E,) face embedding; None: unknown, or not read."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +64,7 @@ class Located:
     pictures: Tensor
     """(B, S, S, 3)"""
     crop: Crop
-    regions: FaceRegions
+    details: FaceDetails
     preview: Tensor
     """(1, S, S, 3) the first picture with its region outlined."""
 
@@ -82,8 +91,12 @@ def locate(config: EMOConfig, image: Tensor, mask: Tensor | None, request: FaceR
         torch.ones(config.image_size, config.image_size) if request.whole else face_mask(face, crop, region, config)
     )
     cut = np.stack([crop.cut(picture) for picture in pictures])
-    regions = FaceRegions(None if found is None else face_regions(found, crop), request.weights)
-    return Located(square[None], to_image(cut), crop, regions, to_image(_outlined(cut[0], square)[None]))
+    details = FaceDetails(
+        None if found is None else face_regions(found, crop),
+        request.weights,
+        _identity(request.embedding, pictures[0], face, config),
+    )
+    return Located(square[None], to_image(cut), crop, details, to_image(_outlined(cut[0], square)[None]))
 
 
 def paste_back(
@@ -140,6 +153,12 @@ def interruptible(picture: np.ndarray) -> np.ndarray:
     """The picture, unless the user has pressed Cancel."""
     mm.throw_exception_if_processing_interrupted()
     return picture
+
+
+def _identity(wanted: Path | str | None, picture: np.ndarray, face: Box | None, config: EMOConfig) -> Tensor | None:
+    if wanted == "auto":
+        return find_identity(None, picture, face, config, roots=insightface_folders())
+    return load_identity(wanted, config)
 
 
 def _detector(name: str) -> FaceDetector:

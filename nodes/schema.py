@@ -12,7 +12,7 @@ EmoAudio = io.Custom("EMO_AUDIO")
 EmoCrop = io.Custom("EMO_CROP")
 """An `emo_core.face.crop.Crop`: which square of the picture was cut out."""
 EmoFace = io.Custom("EMO_FACE")
-"""A `portrait.FaceRegions`: where the voice acts on the picture, and how strongly."""
+"""A `portrait.FaceDetails`: where the voice acts on the picture, how strongly, and whose face it is."""
 EmoSpeed = io.Custom("EMO_SPEED")
 """An `emo_core.sampling.speed.SpeedCurve`."""
 EmoMotion = io.Custom("EMO_MOTION")

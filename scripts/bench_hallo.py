@@ -1,6 +1,6 @@
 """Hallo's code beside ours: the same random weights, the same inputs, the same steps, in one process.
 
-    HALLO_PATH=/path/to/hallo PYTHON -m scripts.bench_hallo [--width golden|full] [--side 16] [--frames 4] [--steps 4] [--rounds 3]
+    HALLO_PATH=/path/to/hallo PYTHON -m scripts.bench_hallo [--width golden|full] [--side 16] [--frames 4] [--steps 4] [--rounds 3] [--only hallo|ours]
 
 PYTHON needs what Hallo needs (diffusers 0.27, transformers 4.39, einops, opencv) and accelerate. Prints, for both, the median
 seconds of a denoising step with guidance, and of what is done once per clip; and the largest difference of the latents.
@@ -255,6 +255,7 @@ def main() -> None:
     parser.add_argument("--frames", type=int, default=4)
     parser.add_argument("--steps", type=int, default=4)
     parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--only", choices=("hallo", "ours"), help="one code alone, for its peak memory")
     args = parser.parse_args()
     if not Path(os.environ.get("HALLO_PATH", "")).joinpath("hallo").is_dir():
         raise SystemExit("set HALLO_PATH to a checkout of github.com/fudan-generative-vision/hallo")
@@ -277,6 +278,7 @@ def main() -> None:
     conditions = inputs(config, args.frames)
     noise = torch.randn(1, 4, args.frames, args.side, args.side, generator=torch.Generator().manual_seed(2))
     codes, times, found = {"hallo": Hallo(modules, emo, conditions), "ours": Ours(emo, conditions)}, {}, {}
+    codes = {name: code for name, code in codes.items() if args.only in (None, name)}
     for round_number in range(args.rounds + 1):  # The first warms up.
         for name, code in codes.items():
             gc.collect()
@@ -286,13 +288,17 @@ def main() -> None:
     medians = {name: [statistics.median(column) for column in zip(*rows, strict=True)] for name, rows in times.items()}
     for name, (prepared, step) in medians.items():
         print(f"{name:6} once per clip {prepared:8.3f} s   a step {step:8.3f} s")
+    memory = peak_memory_mb(torch.device("cpu"))
+    if args.only:
+        print(f"{args.only} alone: peak memory {memory:.0f} MB")
+        return
     (p1, s1), (p2, s2) = medians["hallo"], medians["ours"]
     difference = float((found["hallo"] - found["ours"]).abs().max() / found["hallo"].abs().max())
     print(
         f"ours is {s1 / s2:.2f} times as fast per step, {p1 / p2:.2f} per clip before the steps; largest relative difference {difference:.1e}"
     )
     print(f"{args.width} width, {args.side * 8} x {args.side * 8}, {args.frames} frames, {args.steps} steps, {torch.get_num_threads()} threads; "
-          f"peak memory of both together {peak_memory_mb(torch.device('cpu')):.0f} MB")  # fmt: skip
+          f"peak memory of both together {memory:.0f} MB")  # fmt: skip
 
 
 if __name__ == "__main__":

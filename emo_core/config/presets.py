@@ -40,9 +40,7 @@ TINY = replace(
     name="tiny",
     image_size=64,
     locator_widths=(8, 16),
-    vae=replace(
-        MINI.vae, widths=(16, 16), encoder_blocks=(1, 1), decoder_blocks=(1, 1), latent_channels=4, fold=1
-    ),
+    vae=replace(MINI.vae, widths=(16, 16), encoder_blocks=(1, 1), decoder_blocks=(1, 1), latent_channels=4, fold=1),
     unet=UNetConfig(widths=(32, 64), attention=(True, False), layers_per_block=1, heads=4, groups=8),
     audio=AudioConfig(layers=2, width=16, tokens=4, token_width=24, hidden=32),
     temporal=TemporalConfig(frames=4, motion_frames=2, max_positions=16),

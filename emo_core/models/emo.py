@@ -99,7 +99,11 @@ class EMO(nn.Module):
 
         def site_context(index: int, site: BackboneSite) -> SiteContext:
             motion, reference = motions[index], references[index]
-            speed_kv = None if speed is None or motion is None or site.temporal is None else site.temporal.speed_keys_values(speed)
+            speed_kv = (
+                None
+                if speed is None or motion is None or site.temporal is None
+                else site.temporal.speed_keys_values(speed)
+            )
             if site.spatial is None:
                 return SiteContext(motion=motion, speed=speed_kv)
             block, regions = site.spatial.block, None

@@ -31,8 +31,8 @@ NOISE = 0.05
 """Standard deviation of the noise on latents: what the diffusion model leaves behind."""
 MOMENTS = 0.05
 """Weight of the pull towards unit variance."""
-WARM_UP, BEST_DECAY = 0.03, 0.999
-"""Share of the run until the full learning rate; slowest decay of the moving average."""
+RATE, WARM_UP, BEST_DECAY = 1e-3, 0.03, 0.999
+"""Largest learning rate, which follows half a cosine; share of the run until the full learning rate; slowest decay of the moving average."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +72,6 @@ def train_autoencoder(
     minutes: float | None = None,
     steps: int | None = None,
     batch: int = 8,
-    rate: float = 1e-3,
     decoder_only: bool = False,
     precision: str = "auto",
     report: Callable[[str], None] = lambda line: None,
@@ -85,7 +84,6 @@ def train_autoencoder(
         minutes: limit.
         steps: limit.
         batch: crops per step.
-        rate: largest learning rate; it follows half a cosine.
         decoder_only: keep the latents as they are, for a network that was trained on them.
         precision: auto, no or bf16; see `StageConfig.precision`.
         report: told of the progress.
@@ -104,12 +102,12 @@ def train_autoencoder(
     vae.net.encoder.requires_grad_(not decoder_only)
     average = copy.deepcopy(vae)
     chosen = [p for p in vae.parameters() if p.requires_grad]
-    optimiser = torch.optim.AdamW(chosen, rate, betas=(0.9, 0.99))
+    optimiser = torch.optim.AdamW(chosen, RATE, betas=(0.9, 0.99))
     device, start, step = chosen[0].device, time.monotonic(), 0
     half = precision_of(precision) == "bf16"
     while (share := _share(start, step, minutes, steps)) < 1:
         for group in optimiser.param_groups:
-            group["lr"] = rate * min(1.0, 0.01 + share / WARM_UP) * max(0.01, 0.5 * (1 + math.cos(math.pi * share)))
+            group["lr"] = RATE * min(1.0, 0.01 + share / WARM_UP) * max(0.01, 0.5 * (1 + math.cos(math.pi * share)))
         images, weight = (part.to(device) for part in crops(pictures, batch, rng))
         with torch.autocast(device.type, torch.bfloat16, enabled=half):
             latents = vae.encode(images)

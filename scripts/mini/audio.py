@@ -70,7 +70,9 @@ class Pieces:
         """(S,) a piece as it may be recorded: with noise, through a room or a telephone."""
         rng, sound = self.rng, self.sounds[index].astype(np.float32) / 32768
         if rng.random() < 0.3:
-            sound = np.convolve(sound, rng.normal(0, 0.25, 24) * np.exp(-np.arange(24) / 4) + (np.arange(24) == 0), "same")
+            sound = np.convolve(
+                sound, rng.normal(0, 0.25, 24) * np.exp(-np.arange(24) / 4) + (np.arange(24) == 0), "same"
+            )
         sound = sound / speech_level(sound)
         if rng.random() < 0.5:
             noise = rng.standard_normal(len(sound))
@@ -115,7 +117,9 @@ def report(encoder: AudioEncoder, head: nn.Linear, pieces: Pieces) -> str:
         guess = head(encoder(torch.from_numpy(sounds.astype(np.float32)))[:, :, -1])
         told = pieces.visemes[chosen]
         right = (guess[..., LIPS : LIPS + COUNT].argmax(-1).numpy() == told)[told >= 0].mean()
-        together = [np.corrcoef(a, b)[0, 1] for a, b in zip(guess[..., 0].numpy(), pieces.lips[chosen, :, 0], strict=True)]
+        together = [
+            np.corrcoef(a, b)[0, 1] for a, b in zip(guess[..., 0].numpy(), pieces.lips[chosen, :, 0], strict=True)
+        ]
         texts.append(f"{KINDS[kind]}{'' if own else ' (others)'} {np.median(together):.3f} {right:.2f}")
     encoder.train()
     return ", ".join(texts)

@@ -43,7 +43,9 @@ def spread(vae: VAE, dataset: Dataset) -> float:
     """Standard deviation of latents, over clips evenly spread."""
     every = max(1, dataset.clips(TRAIN) // MEASURED)
     clips = (clip for number, clip in enumerate(read_clips(dataset, TRAIN)) if number % every == 0)
-    return float(np.std([encode_pictures(vae, clip.pictures()[::25][:3], torch.device("cpu")).numpy() for clip in clips]))
+    return float(
+        np.std([encode_pictures(vae, clip.pictures()[::25][:3], torch.device("cpu")).numpy() for clip in clips])
+    )
 
 
 def main() -> None:

@@ -29,3 +29,7 @@ def get_full_path_or_raise(folder_name, filename):
 
 def get_temp_directory():
     return str(Path(_root.name) / "temp")
+
+
+def get_input_directory():
+    return str(Path(_root.name) / "input")

@@ -165,7 +165,10 @@ def test_the_sampling_loop_with_guidance(emo, golden, bundle, conditions):
 
 
 def test_every_step_of_the_loop(emo, golden, bundle, conditions):
-    context, denoiser = GuidedContext(emo.context(conditions), Guidance(audio=bundle["main"]["guidance"])), Denoiser(emo)
+    context, denoiser = (
+        GuidedContext(emo.context(conditions), Guidance(audio=bundle["main"]["guidance"])),
+        Denoiser(emo),
+    )
     latents, count = golden["loop.noise"].transpose(1, 2), bundle["main"]["steps"]
     schedule = make_scheduler("ddim", emo.config.diffusion)
     schedule.set_timesteps(count)

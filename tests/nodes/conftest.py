@@ -52,6 +52,14 @@ def nodes():
     return SimpleNamespace(**node_classes())
 
 
+@pytest.fixture
+def host_input(tmp_path, monkeypatch):
+    """The host's input folder, for a test."""
+    load_pack()
+    monkeypatch.setattr(importlib.import_module("folder_paths"), "get_input_directory", lambda: str(tmp_path))
+    return tmp_path
+
+
 @pytest.fixture(scope="session")
 def model(checkpoint):
     """The tiny model in the host's hands."""

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+import numpy as np
 import pytest
 import torch
 
@@ -70,3 +71,20 @@ def test_what_it_has_not_is_said(nodes, hallo, inputs):
     problem(lambda: nodes.SpeedCondition.execute(hallo, 0.2, ""), "this model has no speed layers")
     problem(lambda: nodes.LoadAudioWav2Vec.execute(hallo, 0.0, 0.0, 0.0, 0.0, audio=audio()), "Audio Encoder Encode")
     assert "use Load VAE" in module(".nodes.model").missing_vae(hallo).message
+
+
+def test_whose_face_it_is(nodes, hallo, inputs, host_input):
+    np.save(host_input / "me.npy", np.ones(8))
+    settings, face = inputs
+    picture, mask = torch.rand(1, 160, 160, 3), torch.ones(1, 160, 160)
+    options = (hallo, picture, 1.2, 0, "none", "face", 1.0, 1.0, 1.0)
+    named = nodes.FaceLocatorMask.execute(*options, mask=mask, face_embedding="me.npy")[3]
+    assert named.identity.tolist() == [1.0] * 8
+    assert nodes.FaceLocatorMask.execute(*options, mask=mask, face_embedding="none")[3].identity is None
+    assert nodes.FaceLocatorMask.validate_inputs("auto", "face", "me.npy") is True
+    assert "unknown name 'you.npy'" in nodes.FaceLocatorMask.validate_inputs("auto", "face", "you.npy")
+    known, unknown = (
+        nodes.EMOSampler.execute(**settings, emo_face=replace(face, identity=identity))[0]["samples"]
+        for identity in (named.identity, None)
+    )
+    assert not torch.equal(known, unknown)
