@@ -1,4 +1,4 @@
-"""The command line: `python -m emo_core animate | weights | queue ...`."""
+"""The command line: `python -m emo_core animate | weights | queue | evaluate ...`."""
 
 import argparse
 import importlib
@@ -11,7 +11,7 @@ from typing import NoReturn
 from .errors import Cancelled, EmoError, InputError
 
 DONE, CANCELLED = 0, 130
-COMMANDS = {"animate": ".animate_cli", "weights": ".weights.cli", "queue": ".client.cli"}
+COMMANDS = {"animate": ".animate_cli", "weights": ".weights.cli", "queue": ".client.cli", "evaluate": ".evaluate.cli"}
 """Modules that add a command each."""
 
 

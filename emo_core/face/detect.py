@@ -127,7 +127,7 @@ def _mediapipe(bundle: Path | None) -> FaceDetector | str:
     """MediaPipe's detector, or what it lacks."""
     if importlib.util.find_spec("mediapipe") is None:
         return "mediapipe is not installed; `pip install mediapipe==0.10.21`"
-    found = bundle or _found_bundle()
+    found = bundle_of(bundle)
     if found is not None:
         return TasksDetector(found)
     if importlib.util.find_spec("mediapipe.python") is not None:
@@ -135,7 +135,10 @@ def _mediapipe(bundle: Path | None) -> FaceDetector | str:
     return f"this mediapipe brings no models; put a face_landmarker.task at {BUNDLE}, or name one in {BUNDLE_VARIABLE}"
 
 
-def _found_bundle() -> Path | None:
+def bundle_of(given: Path | None) -> Path | None:
+    """The face_landmarker.task in use: the one given, else one that is found; None where there is none."""
+    if given is not None:
+        return given
     named = os.environ.get(BUNDLE_VARIABLE)
     if named:
         return Path(named)

@@ -58,6 +58,7 @@ class Denoiser(nn.Module):
         weight: Tensor | None = None,
         keep_reference: Tensor | None = None,
         keep_audio: Tensor | None = None,
+        target: Tensor | None = None,
     ) -> Tensor:
         """Squared error of the prediction, per clip; reduction and per-sample weights are the trainer's.
 
@@ -69,13 +70,15 @@ class Denoiser(nn.Module):
             weight: broadcasts to (B, F, 1, H, W), for instance heavier around the mouth; None: all alike.
             keep_reference: (B,) 0 drops the reference, so that guidance can be trained.
             keep_audio: (B,) likewise.
+            target: (B, F, C, H, W) what a teacher predicts; None is the truth.
 
         Returns:
             (B,) weighted means.
         """
         context = self.emo.context(conditions).keep(reference=keep_reference, audio=keep_audio)
         prediction = self(self.schedule.add_noise(clean, noise, timesteps), timesteps, context)
-        error = (prediction - self.target(clean, noise, timesteps)).square()
+        wanted = self.target(clean, noise, timesteps) if target is None else target
+        error = (prediction - wanted).square()
         error = reduce(error, "b f c h w -> b f h w", "mean")
         if weight is None:
             return reduce(error, "b f h w -> b", "mean")

@@ -8,7 +8,7 @@ import torch
 
 from ..audio.encoder import load_encoder
 from ..config import EMOConfig, SpeedConfig
-from ..errors import CheckpointError
+from ..errors import CheckpointError, InputError
 from ..models.emo import EMO
 from ..weights.checkpoint import Checkpoint, load_checkpoint
 from .cache import Encoders, check_cache
@@ -39,7 +39,7 @@ def begin(
         fresh: start the network from random weights; autoencoder and audio encoder are kept.
 
     Raises:
-        InputError: for a dataset that does not fit.
+        InputError: for a dataset that does not fit, or a checkpoint without guidance to distil.
         CheckpointError: for a checkpoint that lacks a part, or is none.
     """
     checkpoint = load_checkpoint(init)
@@ -50,11 +50,19 @@ def begin(
     untrained = fresh or not speed_is_trained(checkpoint.emo)
     if stage.speed and untrained and dataset.speed_quantiles:
         config = replace(config, speed=speed_buckets(config.speed, dataset))
+    teacher = None
+    if stage.guided:
+        if config.diffusion.guidance == "joint" or config.diffusion.audio_scale == 1:
+            raise InputError(
+                "init: this stage distils a separate audio guidance; the checkpoint has none, or a scale of 1"
+            )
+        teacher = checkpoint.emo
+        config = replace(config, diffusion=replace(config.diffusion, audio_scale=1.0))
     torch.manual_seed(stage.seed)
     emo = EMO(config)
     if not fresh:
         emo.load_state_dict(checkpoint.emo.state_dict())
-    return Trainee(emo, frozen, dataset, run)
+    return Trainee(emo, frozen, dataset, run, teacher)
 
 
 def frozen_parts(checkpoint: Checkpoint, audio_encoder: Path | None) -> Frozen:

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, nn
 from tqdm import tqdm
 
+from ..audio.alter import Alteration
 from ..audio.encoder import AudioEncoder
 from ..audio.features import AudioFeatures
 from ..audio.sound import prepare_sound
@@ -51,8 +52,14 @@ def _digest(module: nn.Module, digest: "hashlib._Hash") -> None:
             digest.update(value.detach().half().cpu().contiguous().numpy().tobytes())
 
 
-def cache(dataset: Dataset, encoders: Encoders, out: Path) -> Dataset:
+def cache(dataset: Dataset, encoders: Encoders, out: Path, *, voices: int = 0) -> Dataset:
     """Write a dataset whose clips carry latents and features; shards that are already there are kept.
+
+    Args:
+        dataset: what `prepare` made.
+        encoders: of the model that is going to train.
+        out: a new folder.
+        voices: altered copies of each sound (voice, noise) whose features are kept too; training draws one of all.
 
     Raises:
         InputError: where the dataset does not fit the model, or `out` holds another one.
@@ -72,7 +79,7 @@ def cache(dataset: Dataset, encoders: Encoders, out: Path) -> Dataset:
             if (out / shard.name).is_file():
                 bar.update(shard.clips)
                 continue
-            _write(out / shard.name, _encoded(dataset, shard, encoders, bar))
+            _write(out / shard.name, _encoded(dataset, shard, encoders, voices, bar))
     cached = replace(dataset, folder=out, cache=fingerprint)
     cached.save()
     return cached
@@ -111,16 +118,20 @@ def _begin(out: Path, fingerprint: str) -> None:
         raise InputError(f"out: cannot write {out} ({error}); give a folder you may write to") from error
 
 
-def _encoded(dataset: Dataset, shard: Shard, encoders: Encoders, bar: tqdm) -> Iterator[Clip]:
+def _encoded(dataset: Dataset, shard: Shard, encoders: Encoders, voices: int, bar: tqdm) -> Iterator[Clip]:
     for members in read_members([dataset.folder / shard.name]):
-        yield encode_clip(Clip.of_members(members), encoders)
+        yield encode_clip(Clip.of_members(members), encoders, voices)
         bar.update()
 
 
-def encode_clip(clip: Clip, encoders: Encoders) -> Clip:
-    """A clip with latents and features."""
+def encode_clip(clip: Clip, encoders: Encoders, voices: int = 0) -> Clip:
+    """A clip with latents and features, the latter also of altered copies of its sound."""
     latents = encode_pictures(encoders.frozen.vae, clip.pictures(), encoders.device).half().cpu().numpy()
-    features = clip_features(clip, encoders.frozen.audio_encoder, encoders.config).half().cpu().numpy()
+    rng = np.random.default_rng([*clip.key.encode()])
+    sounds = [clip.sound()]
+    sounds += [random_alteration(rng)(sounds[0], seed=number) for number in range(voices)]
+    heard = [sound_features(sound, clip, encoders.frozen.audio_encoder, encoders.config) for sound in sounds]
+    features = torch.stack(heard).half().cpu().numpy()
     return replace(clip, latents=latents, features=features)
 
 
@@ -135,9 +146,14 @@ def encode_pictures(vae: VAE, pictures: np.ndarray, device: torch.device) -> Ten
     return torch.cat(parts)
 
 
-def clip_features(clip: Clip, encoder: AudioEncoder, config: EMOConfig) -> Tensor:
-    """(F, L, D) wav2vec features at the clip's frames."""
-    sound = prepare_sound(clip.sound(), clip.key)
-    features = AudioFeatures(sound, encoder, fps=config.fps, window=config.audio.window)
+def random_alteration(rng: np.random.Generator) -> Alteration:
+    """Another voice, in half of the cases noisy."""
+    noise = float(rng.uniform(5, 25)) if rng.random() < 0.5 else None
+    return Alteration(voice=float(rng.uniform(0.8, 1.4)), noise=noise)
+
+
+def sound_features(sound: np.ndarray, clip: Clip, encoder: AudioEncoder, config: EMOConfig) -> Tensor:
+    """(F, L, D) wav2vec features of a sound (S,) at the clip's frames."""
+    features = AudioFeatures(prepare_sound(sound, clip.key), encoder, fps=config.fps, window=config.audio.window)
     found = features.frame_features(0, min(features.frames, clip.frames))
     return torch.cat([found, found[-1:].expand(clip.frames - len(found), -1, -1)])

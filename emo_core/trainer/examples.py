@@ -117,9 +117,7 @@ class Sampler:
             keys=(clip.key,),
             latents=None if clip.latents is None else _tensor(clip.latents[chosen]).float()[None],
             pictures=_pictures(clip, chosen) if clip.latents is None else None,
-            features=_tensor(clip.features[windows]).float()[None]
-            if stage.audio and clip.features is not None
-            else None,
+            features=self._features(clip, windows, rng),
             sounds=(_tensor(prepare_sound(clip.sound()).waveform),) if stage.audio and clip.features is None else None,
             windows=_tensor(windows)[None] if stage.audio else None,
             mask=self._mask(clip, rng),
@@ -150,6 +148,14 @@ class Sampler:
         """The n frames before; negative where the clip begins: they are then zero maps."""
         n = self.model.temporal.motion_frames
         return targets[0] - n + np.arange(n) if self.stage.follow else targets[:0]
+
+    def _features(self, clip: Clip, windows: np.ndarray, rng: np.random.Generator) -> Tensor | None:
+        """Of any version of the clip's sound."""
+        if not self.stage.audio or clip.features is None:
+            return None
+        versions = len(clip.features) if self.stage.voices else 1
+        heard = int(rng.integers(versions)) if versions > 1 else 0
+        return _tensor(clip.features[heard][windows]).float()[None]
 
     @staticmethod
     def _windows(total: int, frames: np.ndarray, m: int) -> np.ndarray:

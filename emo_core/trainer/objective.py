@@ -32,10 +32,12 @@ class Frozen:
 class Objective(nn.Module):
     """The Denoiser's loss as a `forward`, which is what distributed wrappers synchronise."""
 
-    def __init__(self, denoiser: Denoiser, min_snr: float) -> None:
+    def __init__(self, denoiser: Denoiser, min_snr: float, teacher: Denoiser | None = None) -> None:
+        """Of a network to train; a `teacher` is learnt from instead of the truth, with its audio guidance."""
         super().__init__()
         self.denoiser = denoiser
         self.min_snr = min_snr
+        self._teacher = (teacher,)  # In a tuple it is no part of this module: it neither trains nor is saved.
 
     def forward(self, batch: Batch, clean: Tensor, conditions: Conditions) -> Tensor:
         """Weighted losses (B,) of clean latents (B, F, C, h, w)."""
@@ -48,9 +50,22 @@ class Objective(nn.Module):
                 weight=batch.weight,
                 keep_reference=batch.keep_reference,
                 keep_audio=batch.keep_audio,
+                target=self._taught(batch, clean, conditions),
             )
         alphas = self.denoiser.schedule.alphas_cumprod.to(batch.timesteps.device)[batch.timesteps]
         return loss * snr_weights(alphas, self.denoiser.diffusion, self.min_snr)
+
+    @torch.no_grad()
+    def _taught(self, batch: Batch, clean: Tensor, conditions: Conditions) -> Tensor | None:
+        """What the teacher predicts with guidance (B, F, C, h, w)."""
+        (teacher,) = self._teacher
+        if teacher is None:
+            return None
+        noisy = teacher.schedule.add_noise(clean, batch.noise, batch.timesteps)
+        context = teacher.emo.context(conditions)
+        full = teacher(noisy, batch.timesteps, context)
+        silent = teacher(noisy, batch.timesteps, context.keep(audio=torch.zeros(len(clean))))
+        return full + (teacher.diffusion.audio_scale - 1) * (full - silent)
 
 
 def snr_weights(alphas: Tensor, diffusion: DiffusionConfig, gamma: float) -> Tensor:

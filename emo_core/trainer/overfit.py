@@ -100,7 +100,7 @@ def overfit(plan: Plan, detector: FaceDetector, report: Callable[[str], None]) -
     if not first.is_file():
         _begin_model(plan, config, frozen, dataset, report)
     cached = _cached(first, dataset, plan.out / "cached")
-    for name in STAGES:
+    for name in EACH:
         _train_stage(name, plan, cached, report)
     _polish(plan, dataset, report)
     return show(plan, cached, detector, report)
@@ -136,7 +136,7 @@ def _train_stage(name: str, plan: Plan, dataset: Dataset, report: Callable[[str]
     done = run / "model.safetensors"
     if done.is_file():
         return
-    before = [plan.out / f"stage-{earlier}" / "model.safetensors" for earlier in STAGES if earlier < name]
+    before = [plan.out / f"stage-{earlier}" / "model.safetensors" for earlier in EACH if earlier < name]
     init = before[-1] if before else plan.out / "first.safetensors"
     shutil.rmtree(run, ignore_errors=True)
     write_run(run, init, None, options_of(stage), dataset.folder)

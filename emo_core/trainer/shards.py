@@ -3,7 +3,7 @@
 A clip is four members of a tar, or six where latents and features are cached:
 
     KEY.mp4      the square picture, without sound        KEY.latents.npy   (F, C, h, w) float16, scaled for the Backbone
-    KEY.flac     16 kHz mono                              KEY.features.npy  (F, L, D) float16, wav2vec at the frame rate
+    KEY.flac     16 kHz mono                              KEY.features.npy  (V, F, L, D) float16, wav2vec at the frame rate, of V versions of the sound
     KEY.npz      labels
     KEY.json     where it comes from
 

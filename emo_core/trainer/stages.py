@@ -80,6 +80,9 @@ class StageConfig:
     high_noise: float = 0.0
     """Share of the samples whose timestep is drawn from the noisier 60 %, where the sound decides what the mouth does."""
 
+    guided: bool = False
+    """Learn what the starting checkpoint predicts with its own audio guidance (arXiv 2210.03142, stage one), not the noise."""
+
     # What is dropped.
     drop_reference: float = 0.05
     """Probability of training without reference, for guidance."""
@@ -91,6 +94,8 @@ class StageConfig:
     """Largest share of noise in the motion frames' latents, against drift over clips (as Hallo2)."""
     motion_patch_drop: float = 0.25
     """Largest share of latent cells that the motion frames lose (as Hallo2)."""
+    voices: bool = True
+    """Whether altered copies of the sound are drawn too, where the cache has some."""
     white_mask: float = 0.1
     """Probability of an all-white face region: any place."""
     constant_speed: float = 0.5
@@ -186,8 +191,16 @@ STAGES = {
     ),
     "2": StageConfig(stage="2", trains=("audio", "temporal")),
     "3": StageConfig(stage="3", trains=("temporal", "speed"), speed=True),
+    "few": StageConfig(
+        stage="few",
+        trains=("backbone", "audio", "temporal", "speed"),
+        speed=True,
+        guided=True,
+        drop_reference=0.0,
+        drop_audio=0.0,
+    ),
 }
-"""1 image, 2 video, 3 speed. The audio layers act in stage 3 but do not train: speed would replace audio as the driver."""
+"""1 image, 2 video, 3 speed; few: guidance distilled into the network, for sampling in few steps of one pass. The audio layers act in stage 3 but do not train: speed would replace audio as the driver."""
 
 
 def read_options(path: Path) -> dict[str, dict[str, Any]]:

@@ -64,6 +64,8 @@ class Trainee:
     frozen: Frozen
     dataset: Dataset
     run: Path
+    teacher: EMO | None = None
+    """Whose guided predictions are learnt (stage few)."""
 
 
 def train(
@@ -98,7 +100,8 @@ class _Run:
         emo.train()
         frozen.vae.to(device)
         frozen.audio_encoder.to(device)
-        objective = Objective(Denoiser(emo), stage.min_snr)
+        teacher = None if trainee.teacher is None else Denoiser(trainee.teacher.to(device).eval().requires_grad_(False))
+        objective = Objective(Denoiser(emo), stage.min_snr, teacher)
         optimiser = _optimiser(chosen, stage)
         self.model, self.optimiser = self.accelerator.prepare(objective, optimiser)
         self.parameters = [p for p in self.model.parameters() if p.requires_grad]

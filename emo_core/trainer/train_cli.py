@@ -34,6 +34,9 @@ def _add_cache(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--init", type=Path, required=True, help="the EMO checkpoint whose encoders are used")
     parser.add_argument("--audio-encoder", type=Path, help="a local wav2vec2, where the checkpoint brings none")
     parser.add_argument("--out", type=Path, required=True, help="a new folder")
+    parser.add_argument(
+        "--voices", type=int, default=0, help="altered copies of each sound: other voices, noise (default: 0)"
+    )
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
     parser.set_defaults(run=_cache)
 
@@ -41,7 +44,7 @@ def _add_cache(parser: argparse.ArgumentParser) -> None:
 def _add_train(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
     add("--stage", required=True, choices=(*OTHER_STAGES, *STAGES),
-        help="0 face finder, vae autoencoder of small models, 1 image, 2 video, 3 speed")  # fmt: skip
+        help="0 face finder, vae autoencoder of small models, 1 image, 2 video, 3 speed, few for few-step sampling")  # fmt: skip
     add("--data", type=Path, required=True, help="a prepared or cached dataset")
     add("--out", type=Path, required=True, help="the run's folder")
     add("--init", type=Path, help="the EMO checkpoint to start from")
@@ -68,7 +71,9 @@ def _add_export(parser: argparse.ArgumentParser) -> None:
 def _cache(args: argparse.Namespace) -> None:
     dataset, checkpoint = Dataset.open(args.data), load_checkpoint(args.init, device=args.device)
     frozen = frozen_parts(checkpoint, args.audio_encoder)
-    cached = cache(dataset, Encoders(checkpoint.config, frozen, torch.device(args.device)), args.out)
+    cached = cache(
+        dataset, Encoders(checkpoint.config, frozen, torch.device(args.device)), args.out, voices=args.voices
+    )
     sys.stdout.write(f"{args.out}: {sum(shard.clips for shard in cached.shards)} clips with latents and features\n")
 
 

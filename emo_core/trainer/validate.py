@@ -3,7 +3,7 @@
 Shape legend: F frames, S picture side.
 """
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -128,9 +128,12 @@ def speak(
     settings: Settings,
     *,
     speed: Tensor | None = None,
+    mask: Tensor | None = None,
 ) -> np.ndarray:
-    """A video from a clip's first frame, its face region and a sound: (F, S, S, 3) uint8."""
+    """A video from a clip's first frame, its face region (or another mask) and a sound: (F, S, S, 3) uint8."""
     subject = subject_of(denoiser, frozen, clip, sound, speed)
+    if mask is not None:
+        subject = replace(subject, mask=mask.to(subject.reference.device))
     latents = torch.cat(list(generate(denoiser, subject, settings)))
     pictures = decode_frames(frozen.vae, latents)
     return rearrange(pictures * 255, "f c h w -> f h w c").round().to(torch.uint8).cpu().numpy()

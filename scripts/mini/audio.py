@@ -58,6 +58,7 @@ class Pieces:
                 arrays[name] for name in ("sounds", "lips", "mel", "visemes", "kinds", "held_out", "trained")
             )
         train = ~self.held_out
+        self.mel = self.mel.astype(np.float32)
         self.lips = self.lips / self.lips[train].std((0, 1))
         self.mel = (self.mel - self.mel[train].mean((0, 1))) / self.mel[train].std((0, 1))
         self.groups = [

@@ -13,10 +13,9 @@ import numpy as np
 import soundfile
 from tqdm import tqdm
 
+from emo_core.audio.alter import shift
 from emo_core.audio.sound import SAMPLE_RATE, decode_sound
 from emo_core.video import VideoWriter
-
-from .voices import shift
 
 FPS = 25
 

@@ -12,16 +12,14 @@ Other languages have exact speech sounds, and for each of them the lips that GRI
 
 import argparse
 import re
-from fractions import Fraction
-from itertools import pairwise
 from pathlib import Path
 
-import av
 import numpy as np
 import torch
 from torch import Tensor
 from tqdm import tqdm
 
+from emo_core.audio.alter import shift
 from emo_core.audio.sound import FIELD, HOP, SAMPLE_RATE
 from emo_core.trainer.shards import HELD_OUT, TRAIN, Clip, Dataset, read_clips
 
@@ -51,33 +49,6 @@ def sentence(name: str) -> str | None:
     if found is None:
         return None
     return " ".join(table.get(letter, letter) for table, letter in zip(WORDS, found[1], strict=True))
-
-
-def through_filters(samples: np.ndarray, filters: list[tuple[str, str]], rate: int = SAMPLE_RATE) -> np.ndarray:
-    """Run FFmpeg audio filters over mono samples."""
-    graph = av.filter.Graph()
-    source = graph.add_abuffer(format="flt", sample_rate=rate, layout="mono", time_base=Fraction(1, rate))
-    nodes = [source, *(graph.add(name, value) for name, value in filters), graph.add("abuffersink")]
-    for before, after in pairwise(nodes):
-        before.link_to(after)
-    graph.configure()
-    frame = av.AudioFrame.from_ndarray(samples[None].astype(np.float32), format="flt", layout="mono")
-    frame.sample_rate, frame.pts = rate, 0
-    source.push(frame)
-    source.push(None)
-    parts = []
-    while True:
-        try:
-            parts.append(nodes[-1].pull().to_ndarray().ravel())
-        except (av.BlockingIOError, av.EOFError):
-            return np.concatenate(parts)
-
-
-def shift(samples: np.ndarray, factor: float) -> np.ndarray:
-    """Pitch and formants times `factor`, duration unchanged."""
-    rate = SAMPLE_RATE
-    steps = [("asetrate", str(round(rate * factor))), ("aresample", str(rate)), ("atempo", f"{1 / factor:.6f}")]
-    return through_filters(samples, steps)
 
 
 def fit(samples: np.ndarray) -> np.ndarray:

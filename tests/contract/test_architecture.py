@@ -10,7 +10,7 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 HOST = {"comfy", "comfy_api", "comfy_extras", "folder_paths", "nodes", "server", "execution"}
 ORDER = ["errors", "config", "conditions", "memory", "audio", "face", "models", "weights", "sampling", "video", "animate",
-         "animate_cli", "client", "trainer"]  # fmt: skip
+         "animate_cli", "client", "trainer", "evaluate"]  # fmt: skip
 """Left may not import right."""
 MAX_LINES = 300
 CORE = sorted((ROOT / "emo_core").rglob("*.py"))

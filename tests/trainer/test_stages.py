@@ -19,6 +19,7 @@ EXPECTED = {
     "1": {"reference_net", "backbone", "face_locator"},
     "2": {"audio", "temporal"},
     "3": {"temporal", "speed"},
+    "few": {"backbone", "audio", "temporal", "speed"},
 }
 EVERYTHING = STAGES["2"].with_options({"trains": ["reference_net", "backbone", "face_locator", "audio", "temporal"]})
 

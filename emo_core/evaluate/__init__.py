@@ -1,0 +1,1 @@
+"""The instrument: how well videos talk, move and hold together, measured from their pictures and their sound."""

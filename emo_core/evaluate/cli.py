@@ -1,0 +1,139 @@
+"""`python -m emo_core evaluate`: judge videos, or make some from true ones with a checkpoint and judge those."""
+
+import argparse
+import os
+import sys
+from pathlib import Path
+
+from ..errors import InputError
+from ..sampling.generate import Settings
+from ..sampling.guidance import Guidance
+from ..sampling.schedule import SCHEDULERS
+from ..weights.checkpoint import read_metadata
+from .landmarks import Landmarker
+
+Folders = tuple[Path, Path | None, Path | None]
+"""Of generated videos, true ones, and controls."""
+
+
+def add_parser(commands: argparse._SubParsersAction) -> None:
+    """Add the `evaluate` command to the program's parser."""
+    parser = commands.add_parser("evaluate", help="measure how well videos talk, move and hold together")
+    add = parser.add_argument
+    add("--generated", type=Path, help="videos to judge: a file or a folder")
+    add("--true", type=Path, help="the true ones, of the same names")
+    add("--other", type=Path, help="the same portraits generated from another clip's sound: the control")
+    add("--checkpoint", type=Path, help="instead: make them from --videos with this checkpoint")
+    add("--videos", type=Path, nargs="+", help="true videos with sound: files or folders")
+    add("--out", type=Path, required=True, help="folder of report.json and report.html")
+    add("--limit", type=int, default=0, help="only so many videos, evenly chosen")
+    add("--steps", type=int, default=40)
+    add("--scheduler", choices=tuple(SCHEDULERS), default="ddim")
+    add("--audio-scale", type=float, help="guidance (default: the checkpoint's)")
+    add("--seed", type=int, default=0)
+    add("--seconds", type=float, help="only the first seconds of each video")
+    add("--no-other", action="store_true", help="leave out the control, which doubles the work")
+    add("--gain", type=float, default=0.0, help="decibels: the sound is made louder or softer first")
+    add("--noise", type=float, help="decibels: signal-to-noise ratio of white noise that is added first")
+    add("--voice", type=float, default=1.0, help="pitch and formants times this first")
+    add("--speed", type=float, help="head speed to ask for")
+    add(
+        "--region",
+        type=_box,
+        metavar="L,T,R,B",
+        help="face region to ask for, shares of the picture; 0,0,1,1 is anywhere",
+    )
+    add("--clip-frames", type=int, default=0, help="f of the model, for seams (with --checkpoint: known)")
+    add("--face-model", type=Path, help="a face_landmarker.task, for blendshapes")
+    add("--inception", type=Path, help="weights for FID")
+    add("--insightface", type=Path, help="folder with models/antelopev2 for F-SIM")
+    add("--workers", type=int, default=os.cpu_count() or 1, help="processes that generate (default: one per core)")
+    parser.set_defaults(run=_run)
+
+
+def _box(text: str) -> tuple[float, float, float, float]:
+    try:
+        left, top, right, bottom = map(float, text.split(","))
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"got {text!r}; expected four shares such as 0.2,0.1,0.8,0.9") from None
+    if not (0 <= left < right <= 1 and 0 <= top < bottom <= 1):
+        raise argparse.ArgumentTypeError(f"got {text!r}; expected 0 <= left < right <= 1, 0 <= top < bottom <= 1")
+    return left, top, right, bottom
+
+
+def _run(args: argparse.Namespace) -> None:
+    if (args.generated is None) == (args.checkpoint is None):
+        raise InputError("evaluate: give --generated, or --checkpoint with --videos")
+    landmarker = Landmarker(args.face_model)
+    made, true, other, clip_frames = args.generated, args.true, args.other, args.clip_frames
+    if args.checkpoint is not None:
+        clip_frames = _generate(args)
+        made, true = args.out / "generated", args.out / "true"
+        other = None if args.no_other else args.out / "other"
+    _report(args, landmarker, (made, true, other), clip_frames)
+
+
+def _generate(args: argparse.Namespace) -> int:
+    from ..audio.alter import Alteration
+    from ..config import EMOConfig
+    from .make import Plan, make
+
+    if not args.videos:
+        raise InputError("evaluate: --checkpoint needs --videos, whose first frames and sounds are used")
+    config = EMOConfig.from_json(read_metadata(args.checkpoint)["config"])
+    scale = config.diffusion.audio_scale if args.audio_scale is None else args.audio_scale
+    settings = Settings(
+        steps=args.steps,
+        scheduler=args.scheduler,
+        seed=args.seed,
+        guidance=Guidance(audio=scale, reference=config.diffusion.reference_scale),
+    )
+    plan = Plan(
+        checkpoint=args.checkpoint,
+        videos=tuple(args.videos),
+        out=args.out,
+        settings=settings,
+        alteration=Alteration(gain=args.gain, noise=args.noise, voice=args.voice),
+        others=not args.no_other,
+        limit=args.limit,
+        speed=args.speed,
+        region=args.region,
+        seconds=args.seconds,
+        face_model=args.face_model,
+        workers=args.workers,
+    )
+    make(plan)
+    return config.temporal.frames
+
+
+def _files(path: Path | None) -> dict[str, Path]:
+    from ..trainer.preparing import find_videos
+
+    return {} if path is None or not path.exists() else {file.stem: file for file in find_videos([path])}
+
+
+def _report(args: argparse.Namespace, landmarker: Landmarker, folders: Folders, clip_frames: int) -> None:
+    from .judge import Judged, judge
+    from .report import page, write
+    from .standard import Extractors, standard
+
+    files = [_files(folder) for folder in folders]
+    if not files[0]:
+        raise InputError(f"generated: nothing at {folders[0]}; give a video or a folder of videos")
+    if files[1] and not files[0].keys() & files[1].keys():
+        raise InputError("true: no video has the name of a generated one; give them the same names")
+    found: Judged = judge(*files, landmarker, clip_frames=clip_frames, region=args.region)
+    notes: list[str] = []
+    if found.true:
+        extractors = Extractors(inception=args.inception, insightface=args.insightface)
+        scratch = args.out / "pictures" / "standard"
+        found.summary["Standard metrics"], notes = standard(found.made, found.true, extractors, scratch)
+    args.out.mkdir(parents=True, exist_ok=True)
+    write(args.out, found.summary, found.rows, notes)
+    page(args.out, found, notes)
+    for heading, numbers in found.summary.items():
+        sys.stdout.write(f"{heading}\n")
+        known = {name: value for name, value in numbers.items() if value is not None}
+        sys.stdout.writelines(f"  {name}: {value:.4g}\n" for name, value in known.items())
+    sys.stdout.writelines(f"{note}\n" for note in notes)
+    sys.stdout.write(f"{args.out / 'report.html'}\n")

@@ -1,0 +1,164 @@
+"""The numbers: of one video, of a generated one against the true one, of a set.
+
+None stands for what cannot be said: too few faces, no sound, nothing to compare with. Shape legend: F frames.
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from ..trainer.measure import agreement
+from ..trainer.sync import lag
+from .observe import LIDS, Observed
+
+REACH = 5
+"""Frames by which the mouth may be early or late."""
+BLINK = 0.5
+"""Score of a closed lid."""
+SETTLED = (1.0, 3.0)
+"""Seconds that a long video's end is compared with: the first moment comes from zero motion frames."""
+END = 2.0
+"""Seconds at the end."""
+
+Numbers = dict[str, float | None]
+
+
+def alone(video: Observed, *, clip_frames: int = 0) -> Numbers:
+    """What one video tells without a true one.
+
+    Args:
+        video: the video.
+        clip_frames: f of the model that made it, for its seams; 0 for none.
+    """
+    known = video.found
+    opening, speed = video.opening, video.speed
+    numbers: Numbers = {
+        "face_found": float(known.mean()),
+        "opening_spread": _finite(np.nanstd(opening)) if known.any() else None,
+        "speed_mean": float(speed.mean()) if len(speed) else None,
+        "speed_variance": float(speed.var()) if len(speed) else None,
+        "blinks_per_minute": _blinks(video),
+        "fine_detail": _mean(video.fine),
+        "flicker": _mean(video.flicker),
+        "envelope_correlation": None,
+    }
+    if len(video.loud) and known.mean() > 0.9:
+        filled = np.interp(np.arange(video.frames), np.nonzero(known)[0], opening[known])
+        numbers["envelope_correlation"] = lag(filled, video.loud, video.fps)[2]
+    return numbers | _drift(video) | (_seams(video, clip_frames) if clip_frames else {})
+
+
+def against(made: Observed, true: Observed) -> Numbers:
+    """A generated video against the true one; the shorter one's frames count."""
+    count = min(made.frames, true.frames)
+    a, b = made.opening[:count], true.opening[:count]
+    spread = np.nanstd(b)
+    return {
+        "opening_correlation": _finite(agreement(a, b)),
+        "opening_correlation_smoothed": _finite(agreement(smooth(a), smooth(b))),
+        "opening_spread_ratio": _finite(np.nanstd(a) / spread) if spread > 0 else None,
+        "opening_lag": best_lag(a, b),
+        "sharpness_ratio": _ratio(_mean(made.fine), _mean(true.fine)),
+        "flicker_ratio": _ratio(_mean(made.flicker), _mean(true.flicker)),
+        "identity_distance": _finite(np.nanmean(appearance(made.faces, true.faces[:1]))),
+    }
+
+
+def smooth(curve: np.ndarray) -> np.ndarray:
+    """Mean of three frames."""
+    padded = np.pad(curve, 1, mode="edge")
+    return (padded[:-2] + padded[1:-1] + padded[2:]) / 3
+
+
+def best_lag(made: np.ndarray, true: np.ndarray) -> float | None:
+    """Frames by which the generated mouth (F,) is late where it agrees best with the true one."""
+    scores = {}
+    for shift in range(-REACH, REACH + 1):
+        count = len(made) - abs(shift)
+        a, b = made[max(0, shift) :][:count], true[max(0, -shift) :][:count]
+        scores[shift] = agreement(a, b)
+    known = {shift: score for shift, score in scores.items() if np.isfinite(score)}
+    return float(max(known, key=known.get)) if known else None
+
+
+def appearance(faces: np.ndarray, reference: np.ndarray) -> np.ndarray:
+    """1 - correlation of (F, s, s) normalised faces with one (1, s, s): 0 the same picture, 1 nothing alike."""
+    return 1 - (faces * reference).mean((1, 2))
+
+
+def _drift(video: Observed) -> Numbers:
+    """Identity, colour at the end over those near the start; None for videos too short to tell."""
+    first, last = (round(second * video.fps) for second in SETTLED)
+    end = video.frames - round(END * video.fps)
+    if end < last or not video.found[: last - first].any():
+        return {"identity_drift": None, "shape_drift": None, "colour_drift": None}
+    start = int(np.argmax(video.found))
+    looks = appearance(video.faces, video.faces[start : start + 1])
+    shapes = np.sqrt(((video.shape - video.shape[start]) ** 2).sum(-1)).mean(1)
+    colour = np.abs(video.colour[end:].mean(0) - video.colour[first:last].mean(0)).max()
+    return {
+        "identity_drift": _ratio(_mean(looks[end:]), _mean(looks[first:last])),
+        "shape_drift": _ratio(_mean(shapes[end:]), _mean(shapes[first:last])),
+        "colour_drift": float(colour),
+    }
+
+
+def _seams(video: Observed, clip_frames: int) -> Numbers:
+    """Change at the borders of clips over the change inside them."""
+    place = np.arange(video.frames)
+    border = (place % clip_frames == 0) & (place > 0)
+    inside = ~border & (place > 0)
+    return {"seam_ratio": _ratio(_mean(video.change[border]), _mean(video.change[inside]))}
+
+
+def _blinks(video: Observed) -> float | None:
+    if not video.blendshapes.shape[1] or not video.found.any():
+        return None
+    closed = np.nan_to_num(video.blendshapes[:, LIDS].mean(1)) > BLINK
+    return float((closed[1:] & ~closed[:-1]).sum() / (video.frames / video.fps / 60))
+
+
+def frechet(a: np.ndarray, b: np.ndarray) -> float | None:
+    """Fréchet distance of two sets of vectors (N, D) taken as normal; None where one has too few."""
+    a, b = (rows[np.isfinite(rows).all(1)] for rows in (a, b))
+    if a.shape[1] == 0 or min(len(a), len(b)) < 2 * a.shape[1]:
+        return None
+    covariances = [np.cov(rows, rowvar=False) for rows in (a, b)]
+    values = np.linalg.eigvals(covariances[0] @ covariances[1])
+    shared = np.sqrt(np.maximum(values.real, 0)).sum()
+    distance = ((a.mean(0) - b.mean(0)) ** 2).sum() + sum(np.trace(c) for c in covariances) - 2 * shared
+    return float(max(distance, 0.0))
+
+
+def of_set(made: Sequence[Observed], true: Sequence[Observed]) -> Numbers:
+    """Numbers of a whole set."""
+    speeds = [video.speed for video in made if len(video.speed)]
+    numbers: Numbers = {
+        "speed_mean": float(np.mean([s.mean() for s in speeds])) if speeds else None,
+        "speed_variance": float(np.mean([s.var() for s in speeds])) if speeds else None,
+        "speed_variance_across_clips": float(np.var([s.mean() for s in speeds])) if len(speeds) > 1 else None,
+    }
+    if true:
+        rows = (np.concatenate([video.blendshapes for video in videos]) for videos in (made, true))
+        numbers["blendshape_frechet"] = frechet(*rows)
+    return numbers
+
+
+def inside(video: Observed, box: tuple[float, float, float, float]) -> float | None:
+    """Share of the frames with a face whose middle lies in a box (left, top, right, bottom, shares of the picture)."""
+    x, y = video.centres[video.found].T
+    left, top, right, bottom = box
+    return float(((x >= left) & (x <= right) & (y >= top) & (y <= bottom)).mean()) if len(x) else None
+
+
+def _mean(values: np.ndarray) -> float | None:
+    values = values[np.isfinite(values)]
+    return float(values.mean()) if len(values) else None
+
+
+def _ratio(a: float | None, b: float | None) -> float | None:
+    return None if a is None or not b else a / b
+
+
+def _finite(value: float) -> float | None:
+    return float(value) if np.isfinite(value) else None

@@ -1,0 +1,178 @@
+"""What is seen and heard in one video, frame by frame, read once and in a stream.
+
+Shape legend: F frames, H W picture.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import av
+import cv2
+import numpy as np
+
+from ..errors import InputError
+from ..face.box import Box
+from ..face.mouth import mouth_opening
+from ..face.pose import head_poses, head_speed
+from ..trainer.media import frames_at, open_source, sound_of
+from ..trainer.sync import loudness
+from .landmarks import Landmarker
+
+FACE = 64
+"""Side of the small picture of the face by which its appearance is compared."""
+LIDS = (9, 10)
+"""Blendshapes eyeBlinkLeft and eyeBlinkRight."""
+SHEET = 8
+"""Frames kept for the contact sheet."""
+MARGIN = 1.25
+"""What lies outside the face box, this much larger, is background."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Observed:
+    """One video; NaN where no face was found."""
+
+    name: str
+    fps: float
+    size: tuple[int, int]
+    """Width and height."""
+    landmarks: np.ndarray
+    """(F, 478, 2) pixels."""
+    blendshapes: np.ndarray
+    """(F, 52), or (F, 0) where the face model gives none."""
+    loud: np.ndarray
+    """(F,) RMS of the speech band; empty for a video without sound."""
+    colour: np.ndarray
+    """(F, 3) mean of the picture."""
+    fine: np.ndarray
+    """(F,) energy of fine detail in the face, by its contrast."""
+    change: np.ndarray
+    """(F,) mean absolute difference to the frame before, 0 .. 255; the first is NaN."""
+    flicker: np.ndarray
+    """(F,) the same outside the face."""
+    faces: np.ndarray
+    """(F, FACE, FACE) float32, grey, mean 0 and spread 1."""
+    sheet: np.ndarray
+    """(SHEET, H, W, 3) uint8, evenly spread."""
+
+    @property
+    def frames(self) -> int:
+        """F."""
+        return len(self.colour)
+
+    @property
+    def found(self) -> np.ndarray:
+        """(F,) whether there is a face."""
+        return np.isfinite(self.landmarks[:, 0, 0])
+
+    @property
+    def opening(self) -> np.ndarray:
+        """(F,) mouth opening."""
+        return mouth_opening(self.landmarks)
+
+    @property
+    def centres(self) -> np.ndarray:
+        """(F, 2) middle of the face box, as shares of the picture."""
+        return (self.landmarks.min(1) + self.landmarks.max(1)) / 2 / np.array(self.size)
+
+    @property
+    def speed(self) -> np.ndarray:
+        """(F,) degrees per frame; frames without a face are left out."""
+        points = self.landmarks[self.found]
+        return head_speed(head_poses(points, self.size)) if len(points) > 1 else np.zeros(0)
+
+    @property
+    def shape(self) -> np.ndarray:
+        """(F, 478, 2) landmarks without place, size and tilt: what is left is whose face it is, and its expression."""
+        points = self.landmarks - self.landmarks.mean(1, keepdims=True)
+        eyes = points[:, 263] - points[:, 33]
+        turn = np.exp(-1j * np.angle(eyes[:, 0] + 1j * eyes[:, 1]))[:, None]
+        flat = (points[..., 0] + 1j * points[..., 1]) * turn
+        flat = flat / np.sqrt((np.abs(flat) ** 2).mean(1, keepdims=True))
+        return np.stack([flat.real, flat.imag], axis=-1)
+
+
+def observe(path: Path, landmarker: Landmarker, fps: float | None = None) -> Observed:
+    """Watch a video.
+
+    Args:
+        path: the file.
+        landmarker: finds the face.
+        fps: rate to watch it at; None for its own.
+
+    Raises:
+        InputError: where it cannot be read.
+    """
+    source = open_source(path)
+    fps = fps or source.fps
+    try:
+        return _observe(path, [picture for _, picture in frames_at(source, fps)], landmarker, fps, _sound(source))
+    except (av.FFmpegError, ValueError) as error:
+        raise InputError(f"video: {path} cannot be read to its end ({error}); make it again") from error
+
+
+def _sound(source: object) -> np.ndarray | None:
+    return None if source.sound_start is None else sound_of(source)
+
+
+def _observe(
+    path: Path, pictures: list[np.ndarray], landmarker: Landmarker, fps: float, sound: np.ndarray | None
+) -> Observed:
+    if not pictures:
+        raise InputError(f"video: {path} has no frames; make it again")
+    rows, before = [], None
+    for picture in pictures:
+        rows.append(_frame(picture, before, landmarker))
+        before = picture
+    landmarks, blendshapes, colour, fine, change, flicker, faces = (
+        np.stack(column) for column in zip(*rows, strict=True)
+    )
+    height, width = pictures[0].shape[:2]
+    picks = np.linspace(0, len(pictures) - 1, SHEET).round().astype(int)
+    return Observed(
+        name=path.stem,
+        fps=fps,
+        size=(width, height),
+        landmarks=landmarks,
+        blendshapes=blendshapes,
+        loud=np.zeros(0) if sound is None else loudness(sound, len(pictures), fps),
+        colour=colour,
+        fine=fine,
+        change=change,
+        flicker=flicker,
+        faces=faces,
+        sheet=np.stack([pictures[i] for i in picks]),
+    )
+
+
+def _frame(picture: np.ndarray, before: np.ndarray | None, landmarker: Landmarker) -> tuple:
+    points, shapes = landmarker(picture)
+    change = np.nan if before is None else np.abs(cv2.absdiff(picture, before)).mean()
+    if points is None:
+        nothing = np.full((478, 2), np.nan)
+        return nothing, shapes, picture.mean((0, 1)), np.nan, change, np.nan, np.full((FACE, FACE), np.nan, np.float32)
+    box = Box(*points.min(0), *points.max(0))
+    grey = cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY).astype(np.float32)
+    fine = _fine(grey[_inside(box, grey.shape)])
+    flicker = np.nan
+    if before is not None:
+        outside = np.ones(grey.shape, bool)
+        outside[_inside(box.expand(MARGIN), grey.shape)] = False
+        flicker = cv2.absdiff(picture, before)[outside].mean() if outside.any() else np.nan
+    return points, shapes, picture.mean((0, 1)), fine, change, flicker, _face(grey, box)
+
+
+def _inside(box: Box, shape: tuple[int, ...]) -> tuple[slice, slice]:
+    top, bottom = int(np.clip(box.top, 0, shape[0] - 2)), int(np.clip(box.bottom, 1, shape[0]))
+    left, right = int(np.clip(box.left, 0, shape[1] - 2)), int(np.clip(box.right, 1, shape[1]))
+    return slice(top, max(bottom, top + 1)), slice(left, max(right, left + 1))
+
+
+def _fine(grey: np.ndarray) -> float:
+    """Standard deviation of what a blur of one pixel takes away."""
+    return float((grey - cv2.GaussianBlur(grey, (0, 0), 1.0)).std())
+
+
+def _face(grey: np.ndarray, box: Box) -> np.ndarray:
+    small = cv2.resize(grey[_inside(box, grey.shape)], (FACE, FACE), interpolation=cv2.INTER_AREA)
+    return ((small - small.mean()) / max(small.std(), 1e-6)).astype(np.float32)
