@@ -34,7 +34,7 @@ def alone(video: Observed, *, clip_frames: int = 0) -> Numbers:
     opening, speed = video.opening, video.speed
     numbers: Numbers = {
         "face_found": float(known.mean()),
-        "opening_spread": _finite(np.nanstd(opening)) if known.any() else None,
+        "opening_spread": _spread(opening),
         "speed_mean": float(speed.mean()) if len(speed) else None,
         "speed_variance": float(speed.var()) if len(speed) else None,
         "blinks_per_minute": _blinks(video),
@@ -52,15 +52,15 @@ def against(made: Observed, true: Observed) -> Numbers:
     """A generated video against the true one; the shorter one's frames count."""
     count = min(made.frames, true.frames)
     a, b = made.opening[:count], true.opening[:count]
-    spread = np.nanstd(b)
+    spreads = _spread(a), _spread(b)
     return {
         "opening_correlation": _finite(agreement(a, b)),
         "opening_correlation_smoothed": _finite(agreement(smooth(a), smooth(b))),
-        "opening_spread_ratio": _finite(np.nanstd(a) / spread) if spread > 0 else None,
+        "opening_spread_ratio": _ratio(*spreads),
         "opening_lag": best_lag(a, b),
         "sharpness_ratio": _ratio(_mean(made.fine), _mean(true.fine)),
         "flicker_ratio": _ratio(_mean(made.flicker), _mean(true.flicker)),
-        "identity_distance": _finite(np.nanmean(appearance(made.faces, true.faces[:1]))),
+        "identity_distance": _mean(appearance(made.faces, true.faces[:1])),
     }
 
 
@@ -149,6 +149,11 @@ def inside(video: Observed, box: tuple[float, float, float, float]) -> float | N
     x, y = video.centres[video.found].T
     left, top, right, bottom = box
     return float(((x >= left) & (x <= right) & (y >= top) & (y <= bottom)).mean()) if len(x) else None
+
+
+def _spread(values: np.ndarray) -> float | None:
+    values = values[np.isfinite(values)]
+    return float(values.std()) if len(values) else None
 
 
 def _mean(values: np.ndarray) -> float | None:

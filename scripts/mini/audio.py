@@ -19,6 +19,7 @@ from transformers import Wav2Vec2Config, Wav2Vec2Model
 
 from emo_core.audio.encoder import AudioEncoder
 from emo_core.audio.sound import speech_level
+from emo_core.weights.checkpoint import load_checkpoint
 
 from .visemes import COUNT
 from .voices import KINDS
@@ -28,6 +29,8 @@ SHARES = (0.3, 0.1, 0.1, 0.1, 0.2, 0.2)
 """How often each of KINDS is heard."""
 OTHERS = 0.35
 """Share of GRID pieces that are not of the person of most clips, so that a few voices count."""
+FROZEN = 3
+"""First convolutions: most of the time, for what any voice teaches alike."""
 CONFIG = {
     "hidden_size": 128,
     "num_hidden_layers": 4,
@@ -122,8 +125,14 @@ def report(encoder: AudioEncoder, head: nn.Linear, pieces: Pieces) -> str:
             np.corrcoef(a, b)[0, 1] for a, b in zip(guess[..., 0].numpy(), pieces.lips[chosen, :, 0], strict=True)
         ]
         texts.append(f"{KINDS[kind]}{'' if own else ' (others)'} {np.median(together):.3f} {right:.2f}")
-    encoder.train()
+    _train_mode(encoder)
     return ", ".join(texts)
+
+
+def _train_mode(encoder: AudioEncoder) -> None:
+    """The convolutions have nothing to switch, and in training mode transformers would send gradients down to the sound."""
+    encoder.train()
+    encoder.net.feature_extractor.eval()
 
 
 def main() -> None:
@@ -131,6 +140,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--speech", type=Path, required=True)
     parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument(
+        "--earlier", type=Path, help="an emo-mini whose encoder it starts from; its first convolutions stay"
+    )
     parser.add_argument("--minutes", type=float, default=25)
     parser.add_argument("--threads", type=int, default=1)
     args = parser.parse_args()
@@ -138,10 +150,13 @@ def main() -> None:
     torch.manual_seed(0)
     pieces = Pieces(args.speech, np.random.default_rng(0))
     encoder = AudioEncoder(Wav2Vec2Model(Wav2Vec2Config(**CONFIG)))
+    if args.earlier is not None:
+        encoder.load_state_dict(load_checkpoint(args.earlier).audio_encoder.state_dict())
+        encoder.net.feature_extractor.conv_layers[:FROZEN].requires_grad_(False)
     head = nn.Linear(CONFIG["hidden_size"], LIPS + COUNT + pieces.mel.shape[-1])
-    parameters = [*encoder.parameters(), *head.parameters()]
+    parameters = [p for p in (*encoder.parameters(), *head.parameters()) if p.requires_grad]
     optimiser = torch.optim.AdamW(parameters, RATE, betas=(0.9, 0.98), weight_decay=0.01)
-    encoder.train()
+    _train_mode(encoder)
     start, step, budget = time.monotonic(), 0, args.minutes * 60
     while (spent := time.monotonic() - start) < budget:
         falling = max(0.01, 0.5 * (1 + math.cos(math.pi * spent / budget)))
@@ -155,7 +170,7 @@ def main() -> None:
         nn.utils.clip_grad_norm_(parameters, 1.0)
         optimiser.step()
         step += 1
-        if step % 250 == 0:
+        if step % 100 == 0:
             print(f"{spent / 60:.1f} min step {step} loss {loss:.3f} | {report(encoder, head, pieces)}", flush=True)
     encoder.eval()
     print(report(encoder, head, pieces))

@@ -48,18 +48,46 @@ def spread(vae: VAE, dataset: Dataset) -> float:
     )
 
 
+def grown(vae: VAE, earlier: Path) -> VAE:
+    """Start from an autoencoder with fewer latent channels: it keeps what it knows, the new channels start near zero."""
+    known = load_checkpoint(earlier).vae.state_dict()
+    state = vae.state_dict()
+    for name, value in state.items():
+        old = known[name]
+        if old.shape != value.shape:
+            value.mul_(0.1)
+        value[tuple(slice(size) for size in old.shape)] = old
+    vae.load_state_dict(state)
+    return vae
+
+
+def finish(model: Path, vae: Path, name: str, out: Path) -> None:
+    """The shipped file: a trained model with a decoder that was trained further on the same latents."""
+    trained, latest = load_checkpoint(model), load_checkpoint(vae).vae
+    parts = {"emo": trained.emo, "vae": latest, "audio_encoder": trained.audio_encoder}
+    save_checkpoint(out, replace(trained.config, name=name), parts, notes={"licence": "GRID corpus, CC BY 4.0"})
+
+
 def main() -> None:
     """Write the checkpoint."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--vae", type=Path, help="what `train --stage vae` wrote")
+    parser.add_argument("--earlier", type=Path, help="an emo-mini whose autoencoder has fewer latent channels")
     parser.add_argument("--encoder", type=Path, help="what `scripts.mini.audio` wrote")
     parser.add_argument("--data", type=Path, help="a dataset to measure latents on, with --vae")
+    parser.add_argument(
+        "--finish", type=Path, help="a trained model: --vae's decoder and --name go into it, in half precision"
+    )
+    parser.add_argument("--name", default="emo-mini")
     args = parser.parse_args()
+    if args.finish is not None:
+        finish(args.finish, args.vae, args.name, args.out)
+        return
     torch.manual_seed(0)
     encoder = encoder_of(args.encoder)
     config = replace(MINI, audio=with_encoder(MINI.audio, encoder))
-    vae = VAE(config.vae)
+    vae = VAE(config.vae) if args.earlier is None else grown(VAE(config.vae), args.earlier)
     if args.vae is not None:
         vae.load_state_dict(load_checkpoint(args.vae).vae.state_dict())
         config = replace(config, vae=replace(config.vae, scaling_factor=1 / spread(vae, Dataset.open(args.data))))

@@ -148,3 +148,35 @@ def test_uncached_clips_give_the_same_inputs(plain, dataset, checkpoint):
     a, b = (inputs(draw(data, stage), CONFIG, frozen) for data in (plain, dataset))
     assert torch.allclose(a[0], b[0], atol=5e-3)
     assert torch.allclose(a[1].audio, b[1].audio, atol=5e-3)
+
+
+def test_a_teacher_is_learnt_with_its_guidance(dataset, checkpoint):
+    """A student that equals the teacher has only the guidance to learn: (s - 1) times what the sound changes."""
+    batch = draw(dataset, STAGES["few"])
+    frozen = frozen_parts(load_checkpoint(checkpoint), None)
+    teacher = Denoiser(load_checkpoint(checkpoint).emo.eval())
+    student = Denoiser(load_checkpoint(checkpoint).emo.eval())
+    clean, conditions = inputs(batch, CONFIG, frozen)
+    with torch.no_grad():
+        losses = Objective(student, 0.0, teacher)(batch, clean, conditions)
+        noisy = teacher.schedule.add_noise(clean, batch.noise, batch.timesteps)
+        context = teacher.emo.context(conditions)
+        silent = context.keep(audio=torch.zeros(2))
+        heard, unheard = (teacher(noisy, batch.timesteps, given) for given in (context, silent))
+    scale = CONFIG.diffusion.audio_scale
+    assert scale > 1
+    error = ((scale - 1) * (heard - unheard)).square().mean(2, keepdim=True)
+    expected = (error * batch.weight).sum((1, 2, 3, 4)) / batch.weight.expand_as(error).sum((1, 2, 3, 4))
+    assert torch.allclose(losses, expected, rtol=1e-4)
+    assert losses.min() > 0
+    assert not any("teacher" in name for name, _ in Objective(student, 0.0, teacher).named_parameters())
+
+
+def test_any_version_of_the_sound_is_drawn(dataset):
+    clip = next(read_clips(dataset, TRAIN))
+    clip = replace(clip, features=np.concatenate([clip.features, clip.features + 100]))
+    stage = STAGES["2"]
+    for voices, levels in ((True, {True, False}), (False, {False})):
+        sampler = Sampler(CONFIG, stage.with_options({"voices": voices}))
+        drawn = [sampler.draw(clip, np.random.default_rng(i)).features for i in range(20)]
+        assert {bool(features.mean() > 50) for features in drawn} == levels

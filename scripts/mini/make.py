@@ -1,0 +1,113 @@
+"""emo-mini from videos, in one command: `python -m scripts.mini.make --grid GRID_S1 --others TALK_GRID --work WORK --out models/`.
+
+Every step is a command of the trainer or of this folder, printed before it runs; what is finished is not done again, so a
+stopped run goes on. `--hours` scales all training times.
+"""
+
+import argparse
+import shlex
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+VARIANTS_OF_OTHERS, VARIANTS_OF_ONE = 10, 1
+EVERY = 20
+"""Every 20th clip of the person of most clips is held out."""
+HELD_OUT = ("s30_*", "s31_*", "s34_*", "grid_pwij3p*", "grid_swiz3n*")
+"""People who are never trained on."""
+MINUTES = {"vae": 30, "audio": 18, "1": 20, "2": 45, "3": 10, "decoder": 30, "few": 12}
+"""Of training, on two CPU cores."""
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One command, and the file that it ends with."""
+
+    command: tuple[str, ...]
+    result: Path
+
+
+def steps(args: argparse.Namespace) -> Iterator[Step]:
+    """The recipe."""
+    work, out = args.work, args.out
+    own, others = (sorted(folder.glob("*.mp4")) for folder in (args.grid, args.others))
+    held_out = [path.name for path in own[::EVERY]]
+    trained = [path for path in others if not any(path.match(pattern) for pattern in HELD_OUT)]
+    minutes = {name: f"{value * args.hours:g}" for name, value in MINUTES.items()}
+    data, cached = work / "data", work / "cached"
+    trainer = ("-m", "emo_core.trainer")
+    pair = ("-m", "torch.distributed.run", "--nproc-per-node", "2", "-m", "emo_core.trainer")
+    config = ("--config", "configs/mini.yaml")
+
+    def variants(videos: list[Path], count: int, name: str) -> Step:
+        command = ("-m", "scripts.mini.variants", *map(str, videos), "--out", f"{work / name}", "--count", f"{count}")
+        return Step(command, work / name / f"{videos[-1].stem}-v{count - 1}.mp4")
+
+    def file(name: str) -> Path:
+        return work / f"{name}.safetensors"
+
+    def trains(stage: str, init: str) -> Iterator[Step]:
+        run = work / f"stage-{stage}"
+        yield Step((*pair, "train", "--stage", stage, "--data", f"{cached}", "--init", f"{file(init)}", *config, "--out",
+                    f"{run}", "--max-minutes", minutes[stage]), run / "done")  # fmt: skip
+        yield Step(
+            (*trainer, "export", f"{run}", "--out", f"{file(f'stage-{stage}')}", "--dtype", "fp32"),
+            file(f"stage-{stage}"),
+        )
+
+    yield Step((*trainer, "prepare", f"{args.grid}", f"{args.others}", "--out", f"{data}", "--hold-out", *HELD_OUT, *held_out), data / "dataset.json")  # fmt: skip
+    yield variants(trained, VARIANTS_OF_OTHERS, "variants")
+    yield Step(
+        (*trainer, "prepare", f"{work / 'variants'}", "--out", f"{data}", "--held-out", "0"), work / "variants.done"
+    )
+    yield Step(
+        ("-m", "scripts.mini.voices", "--data", f"{data}", "--out", f"{work / 'speech.npz'}"), work / "speech.npz"
+    )
+    yield Step(("-m", "scripts.mini.start", "--out", f"{file('start')}"), file("start"))
+    yield Step((*trainer, "train", "--stage", "vae", "--data", f"{data}", "--init", f"{file('start')}", "--out",
+                f"{work / 'vae'}", "--max-minutes", minutes["vae"]), work / "vae" / "model.safetensors")  # fmt: skip
+    yield Step(("-m", "scripts.mini.audio", "--speech", f"{work / 'speech.npz'}", "--out", f"{file('encoder')}",
+                "--minutes", minutes["audio"]), file("encoder"))  # fmt: skip
+    yield Step(("-m", "scripts.mini.start", "--vae", f"{work / 'vae' / 'model.safetensors'}", "--encoder",
+                f"{file('encoder')}", "--data", f"{data}", "--out", f"{file('joined')}"), file("joined"))  # fmt: skip
+    yield Step((*trainer, "cache", f"{data}", "--init", f"{file('joined')}", "--out", f"{cached}", "--voices", "3"), cached / "dataset.json")  # fmt: skip
+    yield from trains("1", "joined")
+    yield from trains("2", "stage-1")
+    yield from trains("3", "stage-2")
+    yield Step((*trainer, "train", "--stage", "vae", "--decoder-only", "--data", f"{data}", "--init",
+                f"{file('stage-3')}", "--out", f"{work / 'decoder'}", "--max-minutes", minutes["decoder"]),
+               work / "decoder" / "model.safetensors")  # fmt: skip
+    yield from trains("few", "stage-3")
+    for name, stage in (("emo-mini", "stage-3"), ("emo-mini-fast", "stage-few")):
+        yield Step(("-m", "scripts.mini.start", "--finish", f"{file(stage)}", "--vae",
+                    f"{work / 'decoder' / 'model.safetensors'}", "--name", name, "--out",
+                    f"{out / name}.safetensors"), out / f"{name}.safetensors")  # fmt: skip
+
+
+def main() -> None:
+    """Run what is missing."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--grid", type=Path, required=True, help="folder of GRID s1's clips, cropped to the face")
+    parser.add_argument("--others", type=Path, required=True, help="folder of clips of other GRID speakers")
+    parser.add_argument("--work", type=Path, required=True)
+    parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--hours", type=float, default=1.0, help="times the minutes of every training (default: 1)")
+    parser.add_argument("--dry-run", action="store_true", help="print the commands")
+    args = parser.parse_args()
+    args.work.mkdir(parents=True, exist_ok=True)
+    for step in steps(args):
+        finished = step.result.exists()
+        sys.stdout.write(f"{'done: ' if finished else ''}python {shlex.join(step.command)}\n")
+        sys.stdout.flush()
+        if finished or args.dry_run:
+            continue
+        subprocess.run([sys.executable, *step.command], check=True)
+        if not step.result.exists():
+            step.result.parent.mkdir(parents=True, exist_ok=True)
+            step.result.touch()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,76 @@
+"""The command, on real clips."""
+
+import json
+
+import numpy as np
+import pytest
+
+from emo_core.__main__ import main
+from tests.conftest import DATA
+
+CLIPS = sorted((DATA / "grid_s1").glob("*.mp4"))[:2]
+
+
+def test_clear_errors(tmp_path, capsys):
+    pytest.importorskip("mediapipe")
+    for arguments, message in (
+        ([], "give --generated, or --checkpoint"),
+        (["--generated", str(tmp_path / "gone")], "nothing at"),
+        (["--checkpoint", "models/emo-mini.safetensors"], "--checkpoint needs --videos"),
+        (["--generated", str(tmp_path), "--region", "0.5,0,0.4,1"], "expected 0 <= left < right"),
+        (["--generated", str(tmp_path), "--face-model", str(tmp_path / "no.task")], "no file at"),
+    ):
+        assert main(["evaluate", "--out", str(tmp_path / "out"), *arguments]) == 2, arguments
+        assert message in capsys.readouterr().err
+
+
+@pytest.mark.skipif(len(CLIPS) < 2, reason="needs the GRID clips (EMO_DATA)")
+def test_true_clips_against_themselves(tmp_path, capsys):
+    pytest.importorskip("mediapipe")
+    for folder, order in (("made", CLIPS), ("other", CLIPS[::-1])):
+        (tmp_path / folder).mkdir()
+        for clip, source in zip(CLIPS, order, strict=True):
+            (tmp_path / folder / clip.name).write_bytes(source.read_bytes())
+    folders = [
+        "--generated",
+        str(tmp_path / "made"),
+        "--true",
+        str(tmp_path / "made"),
+        "--other",
+        str(tmp_path / "other"),
+    ]
+    assert main(["evaluate", *folders, "--out", str(tmp_path / "out"), "--clip-frames", "12"]) == 0
+    report = json.loads((tmp_path / "out" / "report.json").read_text())
+    for row in report["videos"].values():
+        assert row["face_found"] == 1
+        assert row["opening_correlation"] == pytest.approx(1)
+        assert row["opening_correlation_other_sound"] < 0.8
+        assert row["opening_correlation_other_sound"] == pytest.approx(row["floor_true_against_true"])
+        assert row["envelope_correlation"] > row["envelope_correlation_other_sound"]
+    assert any(note.startswith("FID: not computed; give --inception") for note in report["notes"])
+    assert "FID" not in report["summary"]["Standard metrics"]
+    page = (tmp_path / "out" / "report.html").read_text()
+    assert all(f"pictures/{clip.stem}.png" in page for clip in CLIPS)
+    assert "opening_correlation: 1" in capsys.readouterr().out
+
+
+@pytest.mark.skipif(not CLIPS, reason="needs the GRID clips (EMO_DATA)")
+def test_videos_are_made_from_true_ones(checkpoint, tmp_path):
+    """The tiny model draws no faces, but files, lengths and resuming are the same."""
+    pytest.importorskip("mediapipe")
+    from emo_core.audio.alter import Alteration
+    from emo_core.evaluate.make import Plan, make
+    from emo_core.evaluate.observe import frames_at, open_source
+    from emo_core.sampling.generate import Settings
+
+    plan = Plan(checkpoint=checkpoint, videos=tuple(CLIPS), out=tmp_path, settings=Settings(steps=1), seconds=1.0,
+                alteration=Alteration(noise=10), speed=0.5, region=(0.2, 0.2, 0.8, 0.8))  # fmt: skip
+    assert make(plan) == len(CLIPS)
+    files = {name: sorted((tmp_path / name).glob("*.mp4")) for name in ("true", "generated", "other")}
+    assert {name: len(found) for name, found in files.items()} == {"true": 2, "generated": 2, "other": 2}
+    for found in files.values():
+        frames = [picture for _, picture in frames_at(open_source(found[0]), 25)]
+        assert np.stack(frames).shape == (25, 64, 64, 3)
+    stamps = [path.stat().st_mtime_ns for path in files["generated"]]
+    make(plan)
+    assert stamps == [path.stat().st_mtime_ns for path in files["generated"]]
