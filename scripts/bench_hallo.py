@@ -24,6 +24,7 @@ from emo_core.conditions import Conditions
 from emo_core.config import HALLO, AudioConfig, EMOConfig, IdentityConfig, TemporalConfig, UNetConfig
 from emo_core.memory import peak_memory_mb
 from emo_core.models.emo import EMO
+from emo_core.models.temporal import sinusoids
 from emo_core.sampling.denoiser import Denoiser
 from emo_core.sampling.guidance import Guidance, GuidedContext
 from emo_core.sampling.schedule import make_scheduler
@@ -267,13 +268,8 @@ def main() -> None:
     emo.load_state_dict(state, assign=True)
     for site in emo.backbone.sites:
         if site.temporal is not None:  # Made from a formula, not from the file.
-            site.temporal.positions = type(site.temporal)(
-                site.temporal.proj_in.in_features,
-                config.unet.heads,
-                config.unet.groups,
-                config.temporal.max_positions,
-                0,
-            ).positions
+            width = site.temporal.proj_in.in_features
+            site.temporal.positions = sinusoids(config.temporal.max_positions, width)
     emo.eval().requires_grad_(False)
     conditions = inputs(config, args.frames)
     noise = torch.randn(1, 4, args.frames, args.side, args.side, generator=torch.Generator().manual_seed(2))
