@@ -21,7 +21,7 @@ import torch
 from einops import rearrange, repeat
 
 from emo_core.conditions import Conditions
-from emo_core.config import HALLO, AudioConfig, EMOConfig, IdentityConfig, TemporalConfig, UNetConfig
+from emo_core.config import HALLO, AudioConfig, EMOConfig, IdentityConfig, UNetConfig
 from emo_core.memory import peak_memory_mb
 from emo_core.models.emo import EMO
 from emo_core.models.temporal import sinusoids
@@ -35,9 +35,7 @@ GUIDANCE, MOTION = 3.5, 2
 
 def shape(width: str, side: int, frames: int) -> EMOConfig:
     """The preset, or the small widths that the golden numbers were recorded with."""
-    temporal = TemporalConfig(
-        frames=max(frames, MOTION + 1), motion_frames=MOTION, everywhere=False, first_clip="reference"
-    )
+    temporal = replace(HALLO.temporal, frames=max(frames, MOTION + 1), motion_frames=MOTION)
     if width == "full":
         return replace(HALLO, image_size=side * 8, temporal=temporal)
     return replace(
