@@ -34,6 +34,8 @@ class Encoders:
     config: EMOConfig
     frozen: Frozen
     device: torch.device
+    half: bool = False
+    """Encode pictures in bfloat16."""
 
     @property
     def fingerprint(self) -> str:
@@ -126,7 +128,8 @@ def _encoded(dataset: Dataset, shard: Shard, encoders: Encoders, voices: int, ba
 
 def encode_clip(clip: Clip, encoders: Encoders, voices: int = 0) -> Clip:
     """A clip with latents and features, the latter also of altered copies of its sound."""
-    latents = encode_pictures(encoders.frozen.vae, clip.pictures(), encoders.device).half().cpu().numpy()
+    with torch.autocast(encoders.device.type, torch.bfloat16, enabled=encoders.half):
+        latents = encode_pictures(encoders.frozen.vae, clip.pictures(), encoders.device).half().cpu().numpy()
     rng = np.random.default_rng([*clip.key.encode()])
     sounds = [clip.sound()]
     sounds += [random_alteration(rng)(sounds[0], seed=number) for number in range(voices)]

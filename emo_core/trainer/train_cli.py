@@ -13,7 +13,7 @@ from .begin import begin, frozen_parts
 from .cache import Encoders, cache
 from .export import export, read_run, write_run
 from .shards import Dataset
-from .stages import STAGES, StageConfig, options_of, read_options
+from .stages import STAGES, StageConfig, options_of, precision_of, read_options
 from .state import checkpoints
 from .train import Limits, train
 from .validate import Validation, fixed_clips, landmarks_detector
@@ -38,6 +38,7 @@ def _add_cache(parser: argparse.ArgumentParser) -> None:
         "--voices", type=int, default=0, help="altered copies of each sound: other voices, noise (default: 0)"
     )
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
+    parser.add_argument("--precision", choices=("auto", "no", "bf16"), default="auto", help="of the autoencoder")
     parser.set_defaults(run=_cache)
 
 
@@ -70,9 +71,9 @@ def _add_export(parser: argparse.ArgumentParser) -> None:
 
 def _cache(args: argparse.Namespace) -> None:
     dataset, checkpoint = Dataset.open(args.data), load_checkpoint(args.init, device=args.device)
-    frozen = frozen_parts(checkpoint, args.audio_encoder)
+    frozen, half = frozen_parts(checkpoint, args.audio_encoder), precision_of(args.precision) == "bf16"
     cached = cache(
-        dataset, Encoders(checkpoint.config, frozen, torch.device(args.device)), args.out, voices=args.voices
+        dataset, Encoders(checkpoint.config, frozen, torch.device(args.device), half), args.out, voices=args.voices
     )
     sys.stdout.write(f"{args.out}: {sum(shard.clips for shard in cached.shards)} clips with latents and features\n")
 
