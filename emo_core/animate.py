@@ -45,7 +45,7 @@ class Request:
     checkpoint: Path = EMO_MINI
     audio_encoder: Path | None = None
     """A local wav2vec2, for checkpoints that bring none."""
-    steps: int = 40
+    steps: int | None = None
     scheduler: str = "ddim"
     seed: int = 0
     reference_scale: float | None = None
@@ -218,7 +218,7 @@ def check_request(request: Request, config: EMOConfig) -> Settings:
         raise InputError(f"seed: got {request.seed}; expected 0 .. 2^64 - 1")
     if request.speed is not None:
         request.speed.check(config.speed)
-    check_steps(request.steps, request.scheduler)
+    steps = check_steps(config.diffusion.steps if request.steps is None else request.steps, request.scheduler)
     make_scheduler(request.scheduler, config.diffusion)
     reference, audio = request.reference_scale, request.audio_scale
     guidance = Guidance(
@@ -227,7 +227,7 @@ def check_request(request: Request, config: EMOConfig) -> Settings:
         start=request.guidance_interval[0],
         end=request.guidance_interval[1],
     )
-    return Settings(steps=request.steps, scheduler=request.scheduler, seed=request.seed, guidance=guidance)
+    return Settings(steps=steps, scheduler=request.scheduler, seed=request.seed, guidance=guidance)
 
 
 def _needed(checkpoint: Checkpoint, request: Request, device: torch.device) -> tuple[VAE, AudioEncoder]:

@@ -56,7 +56,7 @@ class Scene:
             InputError: for latents, sounds or motion frames of another model, or settings that cannot be.
         """
         config, device = model.config, model.network.load_device
-        check_steps(steps, scheduler)
+        steps = check_steps(steps or config.diffusion.steps, scheduler)
         _check_voice(model, emo_audio)
         guidance = Guidance(
             reference=reference_scale or config.diffusion.reference_scale,

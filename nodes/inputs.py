@@ -63,9 +63,9 @@ def sampling_inputs() -> list[io.Input]:
         io.Int.Input(
             "steps",
             default=40,
-            min=1,
+            min=0,
             max=MANY,
-            tooltip="Denoising steps per clip. The paper uses 40; 20 is a good draft.",
+            tooltip="Denoising steps per clip. The paper uses 40; 20 is a good draft; 0 is the checkpoint's own number.",
         ),
         io.Combo.Input(
             "scheduler",

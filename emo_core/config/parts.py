@@ -188,6 +188,8 @@ class DiffusionConfig:
     """Default guidance for the reference."""
     audio_scale: float = 3.5
     """Default guidance for the audio."""
+    steps: int = 40
+    """Default denoising steps: the paper's; distilled models need fewer."""
 
     def __post_init__(self) -> None:
         if self.zero_terminal_snr and self.prediction != "v_prediction":

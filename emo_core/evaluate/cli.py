@@ -9,7 +9,7 @@ from ..errors import InputError
 from ..sampling.generate import Settings
 from ..sampling.guidance import Guidance
 from ..sampling.schedule import SCHEDULERS
-from ..weights.checkpoint import read_metadata
+from ..weights.checkpoint import DTYPES, read_metadata
 from .landmarks import Landmarker
 
 Folders = tuple[Path, Path | None, Path | None]
@@ -27,7 +27,7 @@ def add_parser(commands: argparse._SubParsersAction) -> None:
     add("--videos", type=Path, nargs="+", help="true videos with sound: files or folders")
     add("--out", type=Path, required=True, help="folder of report.json and report.html")
     add("--limit", type=int, default=0, help="only so many videos, evenly chosen")
-    add("--steps", type=int, default=40)
+    add("--steps", type=int, help="denoising steps (default: the checkpoint's)")
     add("--scheduler", choices=tuple(SCHEDULERS), default="ddim")
     add("--audio-scale", type=float, help="guidance (default: the checkpoint's)")
     add("--seed", type=int, default=0)
@@ -47,6 +47,12 @@ def add_parser(commands: argparse._SubParsersAction) -> None:
     add("--face-model", type=Path, help="a face_landmarker.task, for blendshapes")
     add("--inception", type=Path, help="weights for FID")
     add("--insightface", type=Path, help="folder with models/antelopev2 for F-SIM")
+    add(
+        "--dtype",
+        choices=tuple(DTYPES),
+        default="fp32",
+        help="to compute in (default: fp32; bf16 where the processor has it)",
+    )
     add("--workers", type=int, default=os.cpu_count() or 1, help="processes that generate (default: one per core)")
     parser.set_defaults(run=_run)
 
@@ -83,7 +89,7 @@ def _generate(args: argparse.Namespace) -> int:
     config = EMOConfig.from_json(read_metadata(args.checkpoint)["config"])
     scale = config.diffusion.audio_scale if args.audio_scale is None else args.audio_scale
     settings = Settings(
-        steps=args.steps,
+        steps=args.steps or config.diffusion.steps,
         scheduler=args.scheduler,
         seed=args.seed,
         guidance=Guidance(audio=scale, reference=config.diffusion.reference_scale),
@@ -100,6 +106,7 @@ def _generate(args: argparse.Namespace) -> int:
         region=args.region,
         seconds=args.seconds,
         face_model=args.face_model,
+        dtype=DTYPES[args.dtype],
         workers=args.workers,
     )
     make(plan)

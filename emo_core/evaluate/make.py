@@ -55,6 +55,7 @@ class Plan:
     seconds: float | None = None
     """Only the first seconds of each clip."""
     face_model: Path | None = None
+    dtype: torch.dtype = torch.float32
     workers: int = 1
 
 
@@ -95,7 +96,7 @@ def _make_one(plan: Plan, video: Path, other: Path) -> int:
     missing = [name for name in wanted if not _file(plan, name, key).is_file()]
     if not missing:
         return 1
-    model = load_checkpoint(plan.checkpoint)
+    model = load_checkpoint(plan.checkpoint, dtype=plan.dtype)
     clip = _clip(plan, video, model.config.fps, model.config.image_size)
     if clip is None:
         return 0

@@ -18,6 +18,9 @@ from .shards import Dataset
 from .stages import StageConfig
 from .train import Trainee
 
+FEW = 8
+"""Denoising steps of a distilled model, unless its user says otherwise."""
+
 
 def begin(
     dataset: Dataset,
@@ -57,7 +60,7 @@ def begin(
                 "init: this stage distils a separate audio guidance; the checkpoint has none, or a scale of 1"
             )
         teacher = checkpoint.emo
-        config = replace(config, diffusion=replace(config.diffusion, audio_scale=1.0))
+        config = replace(config, diffusion=replace(config.diffusion, audio_scale=1.0, steps=FEW))
     torch.manual_seed(stage.seed)
     emo = EMO(config)
     if not fresh:
