@@ -2,6 +2,7 @@
 
 import argparse
 import importlib
+import importlib.util
 import os
 import signal
 import sys
@@ -60,9 +61,18 @@ def _parser(arguments: list[str]) -> argparse.ArgumentParser:
     """Only what the command needs is imported: queueing takes no torch."""
     parser = OneLineParser(prog="python -m emo_core", description=__doc__.splitlines()[0])
     commands = parser.add_subparsers(dest="command", required=True)
-    for name in arguments[:1] if arguments[:1] and arguments[0] in COMMANDS else COMMANDS:
+    known = [name for name, module in COMMANDS.items() if _installed(module)]
+    for name in arguments[:1] if arguments[:1] and arguments[0] in known else known:
         importlib.import_module(COMMANDS[name], __package__).add_parser(commands)
     return parser
+
+
+def _installed(module: str) -> bool:
+    """The registry's archive leaves out what only trains and judges."""
+    try:
+        return importlib.util.find_spec(module, __package__) is not None
+    except ModuleNotFoundError:  # Its folder is gone.
+        return False
 
 
 def silence_native_logs() -> None:
