@@ -12,10 +12,8 @@ from pathlib import Path
 from typing import Any, Literal
 
 import torch
-from torch import nn
 
 from ..errors import InputError
-from ..models.emo import EMO
 
 PARTS = ("reference_net", "backbone", "face_locator", "audio", "temporal", "speed")
 """Parts of the network that a stage can train."""
@@ -223,49 +221,6 @@ def read_options(path: Path) -> dict[str, dict[str, Any]]:
         raise InputError(f"config: {path} is no mapping of names to values; see configs/mini.yaml")
     common = {key: value for key, value in content.items() if key not in STAGES}
     return {stage: {**common, **content.get(stage, {})} for stage in STAGES}
-
-
-def trained(emo: EMO, config: StageConfig) -> dict[str, nn.Parameter]:
-    """The parameters that a stage trains, by name."""
-    wanted = set(config.trains)
-    if "reference_net" in wanted and config.follow:
-        wanted.add("reference_tail")
-    tail = _reference_tail(emo)
-    return {name: value for name, value in emo.named_parameters() if part_of(name, tail) in wanted}
-
-
-def freeze_all_but(emo: EMO, chosen: dict[str, nn.Parameter]) -> None:
-    """Let gradients reach the chosen parameters and no others."""
-    emo.requires_grad_(False)
-    for parameter in chosen.values():
-        parameter.requires_grad_(True)
-
-
-def part_of(name: str, tail: tuple[str, ...] = ()) -> str:
-    """The part of `PARTS` that a parameter belongs to, or `reference_tail`.
-
-    Args:
-        name: the parameter's in `EMO`.
-        tail: prefixes of what of ReferenceNet only motion frames read.
-    """
-    if "speed" in name:
-        return "speed"
-    if ".temporal." in name:
-        return "temporal"
-    if "audio" in name:
-        return "audio"
-    if name.startswith(tail):
-        return "reference_tail"
-    return name.partition(".")[0]
-
-
-def _reference_tail(emo: EMO) -> tuple[str, ...]:
-    """What follows the last reference tokens: it leads to no token, only to the last site's motion maps."""
-    last = emo.reference_net.sites[-1].spatial
-    if last is None:
-        return ("-",)
-    parts = (last.block.ff, last.block.norm3, last.proj_out)
-    return tuple(f"{name}." for name, module in emo.named_modules() if any(module is part for part in parts))
 
 
 def options_of(config: StageConfig) -> dict[str, Any]:

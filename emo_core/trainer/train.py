@@ -22,9 +22,10 @@ from .journal import Journal
 from .lanes import Batches, load_batches
 from .meter import Meter
 from .objective import Frozen, Objective, inputs
+from .parts import freeze_all_but, trained
 from .shards import Dataset
 from .signals import stop_signals
-from .stages import StageConfig, freeze_all_but, precision_of, trained
+from .stages import StageConfig, precision_of
 
 
 class TrainingError(EmoError):

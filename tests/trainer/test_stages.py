@@ -1,5 +1,7 @@
 """What each stage trains, and how options reach it."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -10,8 +12,9 @@ from emo_core.sampling.denoiser import Denoiser
 from emo_core.trainer.begin import frozen_parts
 from emo_core.trainer.examples import Sampler, collate
 from emo_core.trainer.objective import Objective, inputs
+from emo_core.trainer.parts import freeze_all_but, part_of, trained
 from emo_core.trainer.shards import TRAIN, read_clips
-from emo_core.trainer.stages import PARTS, STAGES, freeze_all_but, part_of, read_options, trained
+from emo_core.trainer.stages import PARTS, STAGES, read_options
 from emo_core.weights.checkpoint import load_checkpoint
 from tests.conftest import CONFIG, ROOT, awake
 
@@ -24,10 +27,10 @@ EXPECTED = {
 EVERYTHING = STAGES["2"].with_options({"trains": ["reference_net", "backbone", "face_locator", "audio", "temporal"]})
 
 
-def gradients(stage, dataset, checkpoint) -> tuple[EMO, set[str]]:
+def gradients(stage, dataset, checkpoint, config=CONFIG) -> tuple[EMO, set[str]]:
     """One backward pass; names of the parameters that a gradient reached."""
     stage = stage.with_options({"batch": 2, "start": 0.0, "drop_audio": 0.0, "drop_reference": 0.0})
-    emo = awake(EMO(CONFIG))
+    emo = awake(EMO(config))
     freeze_all_but(emo, trained(emo, stage))
     clips = list(read_clips(dataset, TRAIN))[:2]
     sampler, rng = Sampler(CONFIG, stage), np.random.default_rng(3)
@@ -117,3 +120,16 @@ def test_the_frozen_parts_stay_as_they_are():
     freeze_all_but(emo, trained(emo, STAGES["3"]))
     assert not any(p.requires_grad for n, p in emo.named_parameters() if "audio" in n or "reference_net" in n)
     assert torch.is_grad_enabled()
+
+
+@pytest.mark.parametrize("stage", [STAGES["1"], STAGES["2"], EVERYTHING], ids=["1", "2", "all"])
+def test_what_of_the_reference_net_nothing_reads_does_not_train(stage, dataset, checkpoint):
+    """Where the finest level has neither tokens nor motion maps, its way up leads nowhere, and other processes would wait for it."""
+    config = replace(
+        CONFIG,
+        temporal=replace(CONFIG.temporal, everywhere=False),
+        unet=replace(CONFIG.unet, attention=(False, True)),
+    )
+    emo, reached = gradients(stage, dataset, checkpoint, config)
+    assert reached == set(trained(emo, stage))
+    assert not [key for key in reached if key.startswith("reference_net.up.1.")]

@@ -1,0 +1,76 @@
+"""Which parameters a stage trains: a filter on their names, so that gradients reach these and no others."""
+
+from torch import nn
+
+from ..models.emo import EMO
+from ..models.unet import UNet
+from .stages import StageConfig
+
+
+def trained(emo: EMO, config: StageConfig) -> dict[str, nn.Parameter]:
+    """The parameters that a stage trains, by name."""
+    wanted = set(config.trains)
+    if "reference_net" in wanted and config.follow:
+        wanted.add("reference_tail")
+    tail, rest = _after_tokens(emo)
+    return {name: value for name, value in emo.named_parameters() if part_of(name, tail, rest) in wanted}
+
+
+def freeze_all_but(emo: EMO, chosen: dict[str, nn.Parameter]) -> None:
+    """Let gradients reach the chosen parameters and no others."""
+    emo.requires_grad_(False)
+    for parameter in chosen.values():
+        parameter.requires_grad_(True)
+
+
+def part_of(name: str, tail: tuple[str, ...] = (), rest: tuple[str, ...] = ()) -> str:
+    """The part of `PARTS` that a parameter belongs to, or `reference_tail`, or `reference_rest`.
+
+    Args:
+        name: the parameter's in `EMO`.
+        tail: prefixes of what of ReferenceNet only motion frames read.
+        rest: prefixes of what of it nothing reads.
+    """
+    if "speed" in name:
+        return "speed"
+    if ".temporal." in name:
+        return "temporal"
+    if "audio" in name:
+        return "audio"
+    if name.startswith(tail):
+        return "reference_tail"
+    if name.startswith(rest):
+        return "reference_rest"
+    return name.partition(".")[0]
+
+
+def _after_tokens(emo: EMO) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Prefixes of what in ReferenceNet follows its last tokens: what leads to motion maps, and what leads to nothing."""
+    sites = emo.reference_net.sites
+    tokens = max((i for i, site in enumerate(sites) if site.spatial is not None), default=-1)
+    motion = max((i for i, site in enumerate(emo.backbone.sites) if site.temporal is not None), default=-1)
+    order = [name for name, _ in _in_order(emo.reference_net)]
+    place = {name: number for number, name in enumerate(order)}
+    names = {id(module): name for name, module in emo.reference_net.named_modules()}
+    last = place[names[id(sites[tokens])]] if tokens >= 0 else -1
+    reached = max(last, place[names[id(sites[motion])]]) if motion >= 0 else last
+    tail, rest = list(order[last + 1 : reached + 1]), order[reached + 1 :]
+    if tokens >= 0:
+        block = sites[tokens].spatial.block
+        ending = [names[id(module)] for module in (block.ff, block.norm3, sites[tokens].spatial.proj_out)]
+        (tail if motion >= tokens else rest).extend(ending)
+    prefixed = (tuple(f"reference_net.{name}." for name in part) or ("-",) for part in (tail, rest))
+    return tuple(prefixed)
+
+
+def _in_order(net: UNet) -> list[tuple[str, nn.Module]]:
+    """Sites and samplers of a skeleton, as they run."""
+    found = []
+    for way, levels in (("down", net.down), ("up", net.up)):
+        for index, level in enumerate(levels):
+            found.extend((f"{way}.{index}.sites.{i}", site) for i, site in enumerate(level["sites"]))
+            if "sampler" in level:
+                found.append((f"{way}.{index}.sampler", level["sampler"]))
+        if way == "down":
+            found.extend([("mid_site", net.mid_site), ("mid_resnet", net.mid_resnet)])
+    return found
