@@ -112,7 +112,7 @@ def test_command_line_loop_and_expanded_graph_give_the_same_frames(host, tmp_pat
         ({"scheduler": "plms"}, "scheduler: unknown name 'plms'"),
         ({"mode": "fast"}, "mode: unknown name 'fast'"),
         ({"detector": "dlib"}, "detector: unknown name 'dlib'"),
-        ({"steps": 0}, "Value 0 smaller than min of 1"),
+        ({"steps": -1}, "Value -1 smaller than min of 0"),
         ({"image": "gone.png"}, "Invalid image file"),
     ],
 )
