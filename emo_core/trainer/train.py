@@ -169,7 +169,7 @@ class _Run:
         self.progress = state.Progress(
             self.progress.step + 1,
             self.progress.micro_steps + self.stage.accumulate,
-            self.progress.seconds + time.monotonic() - start,
+            self._common(self.progress.seconds + time.monotonic() - start),
         )
         return float(self.accelerator.gather(torch.cat(losses)).mean()), float(norm)
 
@@ -197,6 +197,13 @@ class _Run:
 
     def _minutes(self) -> float:
         return round(self.progress.seconds / 60, 3)
+
+    def _common(self, seconds: float) -> float:
+        """The slowest process's clock: by their own, processes would learn at different rates and end at different steps."""
+        if self.accelerator.num_processes == 1:
+            return seconds
+        clock = torch.tensor([seconds], dtype=torch.float32, device=self.accelerator.device)
+        return float(self.accelerator.gather(clock).max())
 
     def _agreed(self, flag: bool) -> bool:
         """Whether any process raises the flag: all must leave a loop together."""

@@ -189,6 +189,16 @@ def test_two_processes_follow_one(dataset, checkpoint, tmp_path):
     assert two == pytest.approx(one, abs=1e-5)
 
 
+def test_two_processes_end_together(dataset, checkpoint, tmp_path):
+    """Limited by time, they go by one clock: by two, one would end while the other waits for it in the next step."""
+    launcher = ("-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2")
+    limits = ("--max-minutes", "0.02", "--set", "batch=1", "--set", "decay_from=0.0")
+    half = command(dataset, checkpoint, tmp_path, *limits, launcher=launcher)
+    done = subprocess.run(half, cwd=ROOT, env=ENVIRONMENT, capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stderr
+    assert state.read_progress(state.latest(tmp_path)).seconds >= 0.02 * 60
+
+
 @pytest.fixture
 def one_thread():
     """As many as the processes get: sums split over more threads round differently."""
