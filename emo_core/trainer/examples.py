@@ -103,8 +103,8 @@ class Sampler:
         """F."""
         return self.stage.frames or self.model.temporal.frames
 
-    def draw(self, clip: Clip, rng: np.random.Generator) -> Batch:
-        """A batch of one."""
+    def draw(self, clip: Clip, rng: np.random.Generator, *, with_speed: bool = True) -> Batch:
+        """A batch of one; without speed, its layers are left out."""
         targets = self._targets(clip.frames, rng)
         reference = self._reference(clip.frames, targets, rng)
         motion = self._motion(targets)
@@ -121,7 +121,7 @@ class Sampler:
             sounds=(_tensor(prepare_sound(clip.sound()).waveform),) if stage.audio and clip.features is None else None,
             windows=_tensor(windows)[None] if stage.audio else None,
             mask=self._mask(clip, rng),
-            speed=self._speed(clip, targets, rng),
+            speed=self._speed(clip, targets, rng) if with_speed else None,
             weight=self._weight(clip, targets),
             noise=self._noise(latent, rng),
             timesteps=self._timestep(rng),

@@ -39,7 +39,7 @@ class Lane:
         while True:
             for members in self._epoch(own, epoch, passed):
                 rng = self._generator(1, number)
-                yield self.sampler.draw(Clip.of_members(members), rng)
+                yield self.sampler.draw(Clip.of_members(members), rng, with_speed=self._with_speed(number))
                 number += 1
             epoch, passed = epoch + 1, 0
 
@@ -52,6 +52,11 @@ class Lane:
         for index, members in enumerate(mixed):
             if index >= passed:
                 yield members
+
+    def _with_speed(self, number: int) -> bool:
+        """The same in all lanes: a batch has speeds or has none."""
+        stage = self.sampler.stage
+        return np.random.default_rng([stage.seed, number]).random() >= stage.drop_speed
 
     def _generator(self, *key: int) -> np.random.Generator:
         return np.random.default_rng([self.sampler.stage.seed, self.index, *key])

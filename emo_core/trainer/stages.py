@@ -86,6 +86,8 @@ class StageConfig:
     """Probability of training without reference, for guidance."""
     drop_audio: float = 0.05
     """Probability of training without audio, for guidance."""
+    drop_speed: float = 0.0
+    """Probability of leaving the speed layers out, for whole batches, so that the model also speaks without being told a speed."""
     start: float = 0.05
     """Probability of zero motion maps, as in the first clip of a video."""
     motion_noise: float = 0.2
@@ -130,6 +132,7 @@ class StageConfig:
         for name in (
             "drop_reference",
             "drop_audio",
+            "drop_speed",
             "start",
             "white_mask",
             "motion_patch_drop",
@@ -188,12 +191,13 @@ STAGES = {
         batch=48,
     ),
     "2": StageConfig(stage="2", trains=("audio", "temporal")),
-    "3": StageConfig(stage="3", trains=("temporal", "speed"), speed=True),
+    "3": StageConfig(stage="3", trains=("temporal", "speed"), speed=True, drop_speed=0.2),
     "few": StageConfig(
         stage="few",
         trains=("backbone", "audio", "temporal", "speed"),
         speed=True,
         guided=True,
+        drop_speed=0.5,
         drop_reference=0.0,
         drop_audio=0.0,
     ),

@@ -244,8 +244,8 @@ class _Run:
 
 
 def _accelerator(stage: StageConfig) -> Accelerator:
-    # ReferenceNet's last layers feed motion frames alone, which a batch of first clips has none of.
-    unsure = "reference_net" in stage.trains and stage.follow
+    # ReferenceNet's last layers feed motion frames alone, which a batch of first clips has none of; speed may be left out.
+    unsure = ("reference_net" in stage.trains and stage.follow) or ("speed" in stage.trains and stage.drop_speed > 0)
     return Accelerator(
         # Said outright, several processes on CPUs find each other.
         cpu=not (torch.cuda.is_available() or torch.backends.mps.is_available()),

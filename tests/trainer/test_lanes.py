@@ -105,3 +105,17 @@ def test_datasets_that_cannot_be_opened(tmp_path):
     with pytest.raises(InputError, match="lacks 1 of its shards"):
         Dataset.open(tmp_path / "whole")
     assert Dataset.open(write_dataset(tmp_path / "again").folder).shards[0].sources
+
+
+def test_a_batch_has_speeds_or_has_none(dataset):
+    """The lanes agree, and so do processes."""
+    stage = STAGES["3"].with_options({"batch": 2, "workers": 0, "drop_speed": 0.5})
+    batches = iter(Batches(dataset, Sampler(CONFIG, stage)))
+    whole = [next(batches).speed for _ in range(20)]
+    assert 4 < sum(speed is None for speed in whole) < 16
+    one = stage.with_options({"batch": 1})
+    for rank in range(2):
+        half = iter(Batches(dataset, Sampler(CONFIG, one), rank=rank, processes=2))
+        for speed in whole:
+            own = next(half).speed
+            assert own is None if speed is None else bool((own[0] == speed[rank]).all())
