@@ -114,6 +114,12 @@ class FaceLocatorMask(io.ComfyNode):
         return one_of("face_embedding", face_embedding, known) if found is True else found
 
     @classmethod
+    def fingerprint_inputs(cls, face_embedding: str | None = COMPUTED, **_: Any) -> int:
+        """An embedding that was saved anew under the same name is another one."""
+        named = face_embedding in embeddings()
+        return embedding_path(face_embedding).stat().st_mtime_ns if named else 0
+
+    @classmethod
     def execute(
         cls,
         model: Any,

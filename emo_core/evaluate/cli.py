@@ -8,7 +8,8 @@ from pathlib import Path
 from ..errors import InputError
 from ..sampling.generate import Settings
 from ..sampling.guidance import Guidance
-from ..sampling.schedule import SCHEDULERS
+from ..sampling.schedule import SCHEDULERS, check_steps
+from ..sampling.speed import SpeedCurve
 from ..weights.checkpoint import DTYPES, read_metadata
 from .landmarks import Landmarker
 
@@ -24,6 +25,7 @@ def add_parser(commands: argparse._SubParsersAction) -> None:
     add("--true", type=Path, help="the true ones, of the same names")
     add("--other", type=Path, help="the same portraits generated from another clip's sound: the control")
     add("--checkpoint", type=Path, help="instead: make them from --videos with this checkpoint")
+    add("--audio-encoder", type=Path, help="a local wav2vec2, where the checkpoint brings none")
     add("--videos", type=Path, nargs="+", help="true videos with sound: files or folders")
     add("--out", type=Path, required=True, help="folder of report.json and report.html")
     add("--limit", type=int, default=0, help="only so many videos, evenly chosen")
@@ -70,12 +72,19 @@ def _box(text: str) -> tuple[float, float, float, float]:
 def _run(args: argparse.Namespace) -> None:
     if (args.generated is None) == (args.checkpoint is None):
         raise InputError("evaluate: give --generated, or --checkpoint with --videos")
+    if args.checkpoint is not None and (args.true or args.other):
+        raise InputError("evaluate: --checkpoint makes its own true and other videos; leave --true and --other out")
+    for name in ("inception", "insightface"):
+        if getattr(args, name) is not None and not getattr(args, name).exists():
+            raise InputError(f"{name}: nothing at {getattr(args, name)}")
+    if args.limit < 0 or (args.seconds is not None and args.seconds <= 0):
+        raise InputError("evaluate: --limit and --seconds must be more than 0")
     landmarker = Landmarker(args.face_model)
     made, true, other, clip_frames = args.generated, args.true, args.other, args.clip_frames
     if args.checkpoint is not None:
         clip_frames = _generate(args)
         made, true = args.out / "generated", args.out / "true"
-        other = None if args.no_other else args.out / "other"
+        other = args.out / "other" if (args.out / "other").is_dir() and not args.no_other else None
     _report(args, landmarker, (made, true, other), clip_frames)
 
 
@@ -88,8 +97,10 @@ def _generate(args: argparse.Namespace) -> int:
         raise InputError("evaluate: --checkpoint needs --videos, whose first frames and sounds are used")
     config = EMOConfig.from_json(read_metadata(args.checkpoint)["config"])
     scale = config.diffusion.audio_scale if args.audio_scale is None else args.audio_scale
+    if args.speed is not None:
+        SpeedCurve.constant(args.speed).check(config.speed)
     settings = Settings(
-        steps=args.steps or config.diffusion.steps,
+        steps=check_steps(config.diffusion.steps if args.steps is None else args.steps, args.scheduler),
         scheduler=args.scheduler,
         seed=args.seed,
         guidance=Guidance(audio=scale, reference=config.diffusion.reference_scale),
@@ -107,16 +118,30 @@ def _generate(args: argparse.Namespace) -> int:
         seconds=args.seconds,
         face_model=args.face_model,
         dtype=DTYPES[args.dtype],
+        audio_encoder=args.audio_encoder,
         workers=args.workers,
     )
     make(plan)
     return config.temporal.frames
 
 
-def _files(path: Path | None) -> dict[str, Path]:
-    from ..trainer.preparing import find_videos
+def _files(path: Path | None, name: str) -> dict[str, Path]:
+    """Videos by name.
 
-    return {} if path is None or not path.exists() else {file.stem: file for file in find_videos([path])}
+    Raises:
+        InputError: where the path does not exist, or two videos have one name.
+    """
+    from ..trainer.preparing import SUFFIXES
+
+    if path is None:
+        return {}
+    if not path.exists():
+        raise InputError(f"{name}: nothing at {path}; give a video or a folder of videos")
+    found = sorted(p for p in path.iterdir() if p.suffix.lower() in SUFFIXES) if path.is_dir() else [path]
+    files = {file.stem: file for file in found}
+    if len(files) < len(found):
+        raise InputError(f"{name}: {path} holds videos of one name with different endings; keep one of each")
+    return files
 
 
 def _report(args: argparse.Namespace, landmarker: Landmarker, folders: Folders, clip_frames: int) -> None:
@@ -124,19 +149,21 @@ def _report(args: argparse.Namespace, landmarker: Landmarker, folders: Folders, 
     from .report import page, write
     from .standard import Extractors, standard
 
-    files = [_files(folder) for folder in folders]
+    files = [_files(folder, name) for folder, name in zip(folders, ("generated", "true", "other"), strict=True)]
     if not files[0]:
-        raise InputError(f"generated: nothing at {folders[0]}; give a video or a folder of videos")
+        raise InputError(f"generated: no videos in {folders[0]}; give a video or a folder of videos")
     if files[1] and not files[0].keys() & files[1].keys():
         raise InputError("true: no video has the name of a generated one; give them the same names")
     found: Judged = judge(*files, landmarker, clip_frames=clip_frames, region=args.region)
-    notes: list[str] = []
+    notes = [] if not files[1] else _unmatched(files)
+    args.out.mkdir(parents=True, exist_ok=True)
+    write(args.out, found.summary, found.rows, notes)  # Before the extractors, which may fail.
     if found.true:
         extractors = Extractors(inception=args.inception, insightface=args.insightface)
-        scratch = args.out / "pictures" / "standard"
-        found.summary["Standard metrics"], notes = standard(found.made, found.true, extractors, scratch)
-    args.out.mkdir(parents=True, exist_ok=True)
-    write(args.out, found.summary, found.rows, notes)
+        numbers, more = standard(found.made, found.true, extractors, args.out / "pictures" / "standard")
+        found.summary["Standard metrics"] = numbers
+        notes += more
+        write(args.out, found.summary, found.rows, notes)
     page(args.out, found, notes)
     for heading, numbers in found.summary.items():
         sys.stdout.write(f"{heading}\n")
@@ -144,3 +171,10 @@ def _report(args: argparse.Namespace, landmarker: Landmarker, folders: Folders, 
         sys.stdout.writelines(f"  {name}: {value:.4g}\n" for name, value in known.items())
     sys.stdout.writelines(f"{note}\n" for note in notes)
     sys.stdout.write(f"{args.out / 'report.html'}\n")
+
+
+def _unmatched(files: list[dict[str, Path]]) -> list[str]:
+    made, true = files[0].keys(), files[1].keys()
+    return [f"{name}: left out, it has no true video of its name" for name in sorted(made - true)] + [
+        f"{name}: left out, nothing was generated from it" for name in sorted(true - made)
+    ]

@@ -71,9 +71,10 @@ def judge(
             rows[video.name]["centres_inside_region"] = inside(video, region)
         if true:
             rows[video.name] |= _compared(video, other.get(video.name), index, true)
-    summary = {f"Medians of {len(made)} videos": medians(list(rows.values())), "The set": of_set(made, true)}
+    middle = medians(list(rows.values())) | _coverage(list(rows.values()))
+    summary = {f"Medians of {len(made)} videos": middle, "The set": of_set(made, true)}
     if true:
-        summary["The true videos"] = medians([alone(video) for video in true])
+        summary["The true videos"] = medians([alone(video, clip_frames=clip_frames) for video in true])
         summary["The true videos, as a set"] = of_set(true, [])
     return Judged(made, true, rows, summary)
 
@@ -83,6 +84,12 @@ def medians(rows: Sequence[Numbers]) -> Numbers:
     names = list(dict.fromkeys(name for row in rows for name in row))
     found = {name: [row[name] for row in rows if row.get(name) is not None] for name in names}
     return {name: float(np.median(values)) if values else None for name, values in found.items()}
+
+
+def _coverage(rows: Sequence[Numbers]) -> Numbers:
+    """What medians hide: the worst video, and how many could not be scored at all."""
+    unscored = sum("opening_correlation" in row and row["opening_correlation"] is None for row in rows)
+    return {"face_found_worst": min(row["face_found"] for row in rows), "mouths_not_scored": float(unscored)}
 
 
 def _compared(video: Observed, other: Observed | None, index: int, true: Sequence[Observed]) -> Numbers:

@@ -11,7 +11,7 @@ BLENDSHAPES = 52
 
 
 class Landmarker:
-    """The largest face of a picture; with a `face_landmarker.task`, its blendshapes too."""
+    """The face of a picture; with a `face_landmarker.task`, its blendshapes too. It is for videos of one person."""
 
     def __init__(self, bundle: Path | None = None) -> None:
         """Open MediaPipe.

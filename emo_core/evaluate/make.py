@@ -6,8 +6,10 @@
 What is there already is kept, so a stopped run goes on.
 """
 
+import json
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
+from hashlib import sha256
 from multiprocessing import get_context
 from pathlib import Path
 
@@ -26,7 +28,7 @@ from ..trainer.begin import frozen_parts
 from ..trainer.judge import Rules
 from ..trainer.prepare import Recipe, prepare_video
 from ..trainer.preparing import find_videos, source_key
-from ..trainer.shards import Clip, encode_sound
+from ..trainer.shards import Clip, encode_sound, write_json
 from ..trainer.validate import speak
 from ..video import VideoWriter
 from ..weights.checkpoint import load_checkpoint
@@ -55,6 +57,8 @@ class Plan:
     seconds: float | None = None
     """Only the first seconds of each clip."""
     face_model: Path | None = None
+    audio_encoder: Path | None = None
+    """A local wav2vec2, for checkpoints that bring none."""
     dtype: torch.dtype = torch.float32
     workers: int = 1
 
@@ -66,10 +70,9 @@ def make(plan: Plan) -> int:
         number of clips.
 
     Raises:
-        InputError: where no video has a usable clip.
+        InputError: where no video has a usable clip, or the folder holds videos of another plan.
     """
-    for name in ("true", "generated", "other"):
-        (plan.out / name).mkdir(parents=True, exist_ok=True)
+    _begin(plan)
     videos = find_videos(list(plan.videos))
     if plan.limit and plan.limit < len(videos):
         videos = [videos[i] for i in np.linspace(0, len(videos) - 1, plan.limit).round().astype(int)]
@@ -83,6 +86,18 @@ def make(plan: Plan) -> int:
     if not made:
         raise InputError(f"videos: none of {len(videos)} has a face and a sound that can be used")
     return made
+
+
+def _begin(plan: Plan) -> None:
+    """Videos of another checkpoint or other settings must not pass for this plan's."""
+    how = asdict(plan) | {"checkpoint": sha256(plan.checkpoint.read_bytes()).hexdigest()[:16]}
+    for name in ("out", "workers", "face_model"):
+        del how[name]
+    told, file = json.loads(json.dumps(how, default=str)), plan.out / "plan.json"
+    if file.is_file() and json.loads(file.read_text()) != told:
+        raise InputError(f"out: {plan.out} holds videos of another checkpoint or other settings; give another folder")
+    plan.out.mkdir(parents=True, exist_ok=True)
+    write_json(file, told)
 
 
 def _one_thread() -> None:
@@ -100,7 +115,7 @@ def _make_one(plan: Plan, video: Path, other: Path) -> int:
     clip = _clip(plan, video, model.config.fps, model.config.image_size)
     if clip is None:
         return 0
-    denoiser, frozen = Denoiser(model.emo), frozen_parts(model, None)
+    denoiser, frozen = Denoiser(model.emo), frozen_parts(model, plan.audio_encoder)
     own = clip.sound()
     for name in missing:
         if name == "true":
@@ -150,6 +165,7 @@ def _file(plan: Plan, name: str, key: str) -> Path:
 
 def _write(plan: Plan, name: str, key: str, frames: np.ndarray, sound: np.ndarray, fps: float) -> None:
     file = _file(plan, name, key)
+    file.parent.mkdir(parents=True, exist_ok=True)
     flac = file.with_suffix(".flac")
     flac.write_bytes(encode_sound(sound))
     try:

@@ -13,6 +13,8 @@ from .observe import LIDS, Observed
 
 REACH = 5
 """Frames by which the mouth may be early or late."""
+TOGETHER = 0.3
+"""Correlation from which two mouths move together at all."""
 BLINK = 0.5
 """Score of a closed lid."""
 SETTLED = (1.0, 3.0)
@@ -38,6 +40,8 @@ def alone(video: Observed, *, clip_frames: int = 0) -> Numbers:
         "speed_mean": float(speed.mean()) if len(speed) else None,
         "speed_variance": float(speed.var()) if len(speed) else None,
         "blinks_per_minute": _blinks(video),
+        "face_x": _mean(video.centres[known, 0]),
+        "face_y": _mean(video.centres[known, 1]),
         "fine_detail": _mean(video.fine),
         "flicker": _mean(video.flicker),
         "envelope_correlation": None,
@@ -71,14 +75,14 @@ def smooth(curve: np.ndarray) -> np.ndarray:
 
 
 def best_lag(made: np.ndarray, true: np.ndarray) -> float | None:
-    """Frames by which the generated mouth (F,) is late where it agrees best with the true one."""
+    """Frames by which the generated mouth (F,) is late where it agrees best with the true one; None where it nowhere does."""
     scores = {}
     for shift in range(-REACH, REACH + 1):
         count = len(made) - abs(shift)
         a, b = made[max(0, shift) :][:count], true[max(0, -shift) :][:count]
         scores[shift] = agreement(a, b)
-    known = {shift: score for shift, score in scores.items() if np.isfinite(score)}
-    return float(max(known, key=known.get)) if known else None
+    known = {shift: score for shift, score in scores.items() if np.isfinite(score) and score > TOGETHER}
+    return float(max(known, key=lambda shift: (known[shift], -abs(shift)))) if known else None
 
 
 def appearance(faces: np.ndarray, reference: np.ndarray) -> np.ndarray:

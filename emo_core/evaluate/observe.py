@@ -14,7 +14,7 @@ from ..errors import InputError
 from ..face.box import Box
 from ..face.mouth import mouth_opening
 from ..face.pose import head_poses, head_speed
-from ..trainer.media import frames_at, open_source, sound_of
+from ..trainer.media import Source, frames_at, open_source, sound_of
 from ..trainer.sync import loudness
 from .landmarks import Landmarker
 
@@ -24,6 +24,7 @@ LIDS = (9, 10)
 """Blendshapes eyeBlinkLeft and eyeBlinkRight."""
 SHEET = 8
 """Frames kept for the contact sheet."""
+SHEET_SIDE = 512
 MARGIN = 1.25
 """What lies outside the face box, this much larger, is background."""
 
@@ -53,7 +54,7 @@ class Observed:
     faces: np.ndarray
     """(F, FACE, FACE) float32, grey, mean 0 and spread 1."""
     sheet: np.ndarray
-    """(SHEET, H, W, 3) uint8, evenly spread."""
+    """(SHEET, h, w, 3) uint8, evenly spread, at most SHEET_SIDE large."""
 
     @property
     def frames(self) -> int:
@@ -77,9 +78,11 @@ class Observed:
 
     @property
     def speed(self) -> np.ndarray:
-        """(F,) degrees per frame; frames without a face are left out."""
-        points = self.landmarks[self.found]
-        return head_speed(head_poses(points, self.size)) if len(points) > 1 else np.zeros(0)
+        """(at most F,) degrees per frame, within runs of frames with a face: across a gap nothing is known."""
+        runs = np.split(np.arange(self.frames), np.nonzero(np.diff(self.found))[0] + 1)
+        known = [run for run in runs if self.found[run[0]] and len(run) > 1]
+        speeds = [head_speed(head_poses(self.landmarks[run], self.size)) for run in known]
+        return np.concatenate([np.zeros(0), *speeds])
 
     @property
     def shape(self) -> np.ndarray:
@@ -105,44 +108,45 @@ def observe(path: Path, landmarker: Landmarker, fps: float | None = None) -> Obs
     """
     source = open_source(path)
     fps = fps or source.fps
+    sound = None if source.sound_start is None else sound_of(source)
     try:
-        return _observe(path, [picture for _, picture in frames_at(source, fps)], landmarker, fps, _sound(source))
+        rows, before = [], None
+        for _, picture in frames_at(source, fps):
+            rows.append(_frame(picture, before, landmarker))
+            before = picture
+        if before is None:
+            raise ValueError("it has no frames")
+        sheet = _sheet(source, fps, len(rows))
     except (av.FFmpegError, ValueError) as error:
         raise InputError(f"video: {path} cannot be read to its end ({error}); make it again") from error
-
-
-def _sound(source: object) -> np.ndarray | None:
-    return None if source.sound_start is None else sound_of(source)
-
-
-def _observe(
-    path: Path, pictures: list[np.ndarray], landmarker: Landmarker, fps: float, sound: np.ndarray | None
-) -> Observed:
-    if not pictures:
-        raise InputError(f"video: {path} has no frames; make it again")
-    rows, before = [], None
-    for picture in pictures:
-        rows.append(_frame(picture, before, landmarker))
-        before = picture
-    landmarks, blendshapes, colour, fine, change, flicker, faces = (
-        np.stack(column) for column in zip(*rows, strict=True)
-    )
-    height, width = pictures[0].shape[:2]
-    picks = np.linspace(0, len(pictures) - 1, SHEET).round().astype(int)
+    columns = (np.stack(column) for column in zip(*rows, strict=True))
+    landmarks, blendshapes, colour, fine, change, flicker, faces = columns
     return Observed(
         name=path.stem,
         fps=fps,
-        size=(width, height),
+        size=before.shape[1::-1],
         landmarks=landmarks,
         blendshapes=blendshapes,
-        loud=np.zeros(0) if sound is None else loudness(sound, len(pictures), fps),
+        loud=np.zeros(0) if sound is None else loudness(sound, len(rows), fps),
         colour=colour,
         fine=fine,
         change=change,
         flicker=flicker,
         faces=faces,
-        sheet=np.stack([pictures[i] for i in picks]),
+        sheet=sheet,
     )
+
+
+def _sheet(source: Source, fps: float, frames: int) -> np.ndarray:
+    """Decoded once more, so that no video need fit into memory."""
+    picks = np.linspace(0, frames - 1, SHEET).round().astype(int)
+    kept = {number: _small(picture) for number, picture in frames_at(source, fps) if number in set(picks.tolist())}
+    return np.stack([kept[pick] for pick in picks])
+
+
+def _small(picture: np.ndarray) -> np.ndarray:
+    scale = SHEET_SIDE / max(picture.shape[:2])
+    return picture if scale >= 1 else cv2.resize(picture, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
 
 
 def _frame(picture: np.ndarray, before: np.ndarray | None, landmarker: Landmarker) -> tuple:

@@ -3,6 +3,7 @@
 Nothing is downloaded, and nothing stands in: a number under a known name is that number or absent.
 """
 
+import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -69,6 +70,7 @@ def _fid(made: Sequence[Observed], true: Sequence[Observed], extractors: Extract
     folders = []
     for name, videos in (("generated", made), ("true", true)):
         folder = scratch / name
+        shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir(parents=True, exist_ok=True)
         for video in videos:
             for number, frame in enumerate(video.sheet):
@@ -92,7 +94,11 @@ def _similarity(made: Sequence[Observed], true: Sequence[Observed], extractors: 
     cosines = []
     for a, b in zip(made, true, strict=True):
         known = _direction(b.sheet[0], extractors.insightface)
-        cosines.extend(float(_direction(frame, extractors.insightface) @ known) for frame in a.sheet[1:])
+        for frame in a.sheet[1:]:
+            try:
+                cosines.append(float(_direction(frame, extractors.insightface) @ known))
+            except InputError:
+                cosines.append(0.0)  # A face that is not found is like nobody.
     return float(np.mean(cosines))
 
 

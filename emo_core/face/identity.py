@@ -85,10 +85,14 @@ def embed_face(picture: np.ndarray, face: Box | None, config: EMOConfig, roots: 
         from insightface.app import FaceAnalysis
     except ImportError as error:
         raise InputError("face embedding: needs `pip install insightface onnxruntime`") from error
-    analysis = FaceAnalysis(
-        name=PACK, root=str(root), allowed_modules=["detection", "recognition"], providers=["CPUExecutionProvider"]
-    )
-    analysis.prepare(ctx_id=-1, det_size=(640, 640))
+    try:
+        modules, providers = ["detection", "recognition"], ["CPUExecutionProvider"]
+        analysis = FaceAnalysis(name=PACK, root=str(root), allowed_modules=modules, providers=providers)
+        analysis.prepare(ctx_id=-1, det_size=(640, 640))
+    except (AssertionError, RuntimeError, OSError, ValueError) as error:
+        raise InputError(
+            f"face embedding: insightface cannot open {root / 'models' / PACK} ({error}); it needs all files of {PACK}"
+        ) from error
     found = analysis.get(np.ascontiguousarray(picture[..., ::-1]))  # insightface reads BGR.
     boxes = [Box(*map(float, one.bbox)) for one in found]
     scores = [box.width * box.height if face is None else box.overlap(face) for box in boxes]

@@ -75,7 +75,7 @@ def cache(dataset: Dataset, encoders: Encoders, out: Path, *, voices: int = 0) -
     if out.resolve() == dataset.folder.resolve():
         raise InputError(f"out: {out} is the dataset itself; give another folder")
     fingerprint = encoders.fingerprint
-    _begin(out, fingerprint)
+    _begin(out, f"{fingerprint} voices={voices} bf16={encoders.half}")
     with tqdm(total=sum(shard.clips for shard in dataset.shards), desc="cache", unit="clip", disable=None) as bar:
         for shard in dataset.shards:
             if (out / shard.name).is_file():
@@ -107,15 +107,15 @@ def check_cache(dataset: Dataset, encoders: Encoders) -> None:
         )
 
 
-def _begin(out: Path, fingerprint: str) -> None:
+def _begin(out: Path, how: str) -> None:
     mark = out / "cache.txt"
-    if mark.is_file() and mark.read_text() != fingerprint:
-        raise InputError(f"out: {out} was begun with other encoders; give another folder, or remove it")
+    if mark.is_file() and mark.read_text() != how:
+        raise InputError(f"out: {out} was begun with other encoders or options; give another folder, or remove it")
     if (out / INDEX).is_file() and not mark.is_file():
         raise InputError(f"out: {out} holds another dataset; give another folder")
     try:
         out.mkdir(parents=True, exist_ok=True)
-        mark.write_text(fingerprint)
+        mark.write_text(how)
     except OSError as error:
         raise InputError(f"out: cannot write {out} ({error}); give a folder you may write to") from error
 
@@ -132,7 +132,7 @@ def encode_clip(clip: Clip, encoders: Encoders, voices: int = 0) -> Clip:
         latents = encode_pictures(encoders.frozen.vae, clip.pictures(), encoders.device).half().cpu().numpy()
     rng = np.random.default_rng([*clip.key.encode()])
     sounds = [clip.sound()]
-    sounds += [random_alteration(rng)(sounds[0], seed=number) for number in range(voices)]
+    sounds += [random_alteration(rng)(sounds[0], seed=int(rng.integers(2**31))) for _ in range(voices)]
     heard = [sound_features(sound, clip, encoders.frozen.audio_encoder, encoders.config) for sound in sounds]
     features = torch.stack(heard).half().cpu().numpy()
     return replace(clip, latents=latents, features=features)

@@ -15,6 +15,7 @@ from torch import Tensor
 
 from ..audio.sound import prepare_sound
 from ..config import EMOConfig
+from ..errors import InputError
 from ..face.box import Box
 from ..face.region import region_mask
 from .shards import Clip
@@ -153,6 +154,10 @@ class Sampler:
         """Of any version of the clip's sound."""
         if not self.stage.audio or clip.features is None:
             return None
+        if clip.features.ndim != 4:
+            raise InputError(
+                f"data: the cached features of {clip.key} are of an earlier layout; cache the dataset again"
+            )
         versions = len(clip.features) if self.stage.voices else 1
         heard = int(rng.integers(versions)) if versions > 1 else 0
         return _tensor(clip.features[heard][windows]).float()[None]

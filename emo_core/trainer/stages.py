@@ -127,6 +127,10 @@ class StageConfig:
                   if part in self.trains and not used}  # fmt: skip
         if unused:
             raise InputError(f"config: {', '.join(sorted(unused))} cannot train in a stage that does not use it")
+        if self.guided and (self.drop_audio or self.drop_reference):
+            raise InputError(
+                "config: a guided stage learns one pass with every condition; drop_audio and drop_reference must be 0"
+            )
         if self.speed and not self.follow:
             raise InputError("config: speed lies between frames, so it needs follow: true")
         for name in (

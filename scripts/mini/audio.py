@@ -145,6 +145,7 @@ def main() -> None:
     )
     parser.add_argument("--minutes", type=float, default=25)
     parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--precision", choices=("no", "bf16"), default="no", help="bf16 where the processor has it")
     args = parser.parse_args()
     torch.set_num_threads(args.threads)
     torch.manual_seed(0)
@@ -162,7 +163,7 @@ def main() -> None:
         falling = max(0.01, 0.5 * (1 + math.cos(math.pi * spent / budget)))
         optimiser.param_groups[0]["lr"] = RATE * min(1, step / 300) * falling
         chosen, sounds = pieces.batch()
-        with torch.autocast("cpu", torch.bfloat16):
+        with torch.autocast("cpu", torch.bfloat16, enabled=args.precision == "bf16"):
             layers = encoder(sounds)
         loss = pieces.loss(head(layers[:, :, -1].float()), chosen)
         optimiser.zero_grad()

@@ -12,13 +12,16 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-VARIANTS_OF_OTHERS, VARIANTS_OF_ONE = 10, 1
+VARIANTS = 10
+"""Of each clip of the other people."""
 EVERY = 20
 """Every 20th clip of the person of most clips is held out."""
 HELD_OUT = ("s30_*", "s31_*", "s34_*", "grid_pwij3p*", "grid_swiz3n*")
 """People who are never trained on."""
-MINUTES = {"vae": 30, "audio": 18, "1": 20, "2": 45, "3": 10, "decoder": 30, "few": 12}
+MINUTES = {"vae": 30, "audio": 18, "1": 9, "2": 36, "3": 7, "decoder": 9, "few": 10}
 """Of training, on two CPU cores."""
+BATCH = {"1": 3, "2": 2, "3": 2, "few": 2}
+"""Of each of two processes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,10 +39,11 @@ def steps(args: argparse.Namespace) -> Iterator[Step]:
     held_out = [path.name for path in own[::EVERY]]
     trained = [path for path in others if not any(path.match(pattern) for pattern in HELD_OUT)]
     minutes = {name: f"{value * args.hours:g}" for name, value in MINUTES.items()}
-    data, cached = work / "data", work / "cached"
+    data, mixed, cached = work / "data", work / "mixed", work / "cached"
     trainer = ("-m", "emo_core.trainer")
     pair = ("-m", "torch.distributed.run", "--nproc-per-node", "2", "-m", "emo_core.trainer")
     config = ("--config", "configs/mini.yaml")
+    precision = ("--set", f"precision={args.precision}")
 
     def variants(videos: list[Path], count: int, name: str) -> Step:
         command = ("-m", "scripts.mini.variants", *map(str, videos), "--out", f"{work / name}", "--count", f"{count}")
@@ -50,34 +54,37 @@ def steps(args: argparse.Namespace) -> Iterator[Step]:
 
     def trains(stage: str, init: str) -> Iterator[Step]:
         run = work / f"stage-{stage}"
+        more = ("--resume",) if list(run.glob("checkpoints/step-*")) else ()
         yield Step((*pair, "train", "--stage", stage, "--data", f"{cached}", "--init", f"{file(init)}", *config, "--out",
-                    f"{run}", "--max-minutes", minutes[stage]), run / "done")  # fmt: skip
+                    f"{run}", "--max-minutes", minutes[stage], "--set", f"batch={BATCH[stage]}", *precision, *more), run / "done")  # fmt: skip
         yield Step(
             (*trainer, "export", f"{run}", "--out", f"{file(f'stage-{stage}')}", "--dtype", "fp32"),
             file(f"stage-{stage}"),
         )
 
     yield Step((*trainer, "prepare", f"{args.grid}", f"{args.others}", "--out", f"{data}", "--hold-out", *HELD_OUT, *held_out), data / "dataset.json")  # fmt: skip
-    yield variants(trained, VARIANTS_OF_OTHERS, "variants")
+    yield variants(trained, VARIANTS, "variants")
     yield Step(
         (*trainer, "prepare", f"{work / 'variants'}", "--out", f"{data}", "--held-out", "0"), work / "variants.done"
     )
     yield Step(
         ("-m", "scripts.mini.voices", "--data", f"{data}", "--out", f"{work / 'speech.npz'}"), work / "speech.npz"
     )
-    yield Step(("-m", "scripts.mini.start", "--out", f"{file('start')}"), file("start"))
+    earlier = () if args.earlier is None else ("--earlier", f"{args.earlier}")
+    yield Step(("-m", "scripts.mini.start", *earlier, "--out", f"{file('start')}"), file("start"))
     yield Step((*trainer, "train", "--stage", "vae", "--data", f"{data}", "--init", f"{file('start')}", "--out",
-                f"{work / 'vae'}", "--max-minutes", minutes["vae"]), work / "vae" / "model.safetensors")  # fmt: skip
+                f"{work / 'vae'}", "--max-minutes", minutes["vae"], "--precision", args.precision), work / "vae" / "model.safetensors")  # fmt: skip
     yield Step(("-m", "scripts.mini.audio", "--speech", f"{work / 'speech.npz'}", "--out", f"{file('encoder')}",
-                "--minutes", minutes["audio"]), file("encoder"))  # fmt: skip
+                "--minutes", minutes["audio"], "--precision", args.precision, *earlier), file("encoder"))  # fmt: skip
     yield Step(("-m", "scripts.mini.start", "--vae", f"{work / 'vae' / 'model.safetensors'}", "--encoder",
                 f"{file('encoder')}", "--data", f"{data}", "--out", f"{file('joined')}"), file("joined"))  # fmt: skip
-    yield Step((*trainer, "cache", f"{data}", "--init", f"{file('joined')}", "--out", f"{cached}", "--voices", "3"), cached / "dataset.json")  # fmt: skip
+    yield Step(("-m", "scripts.mini.mix", "--data", f"{data}", "--out", f"{mixed}"), mixed / "dataset.json")
+    yield Step((*trainer, "cache", f"{mixed}", "--init", f"{file('joined')}", "--out", f"{cached}", "--voices", "2", "--precision", args.precision), cached / "dataset.json")  # fmt: skip
     yield from trains("1", "joined")
     yield from trains("2", "stage-1")
     yield from trains("3", "stage-2")
     yield Step((*trainer, "train", "--stage", "vae", "--decoder-only", "--data", f"{data}", "--init",
-                f"{file('stage-3')}", "--out", f"{work / 'decoder'}", "--max-minutes", minutes["decoder"]),
+                f"{file('stage-3')}", "--out", f"{work / 'decoder'}", "--max-minutes", minutes["decoder"], "--precision", args.precision),
                work / "decoder" / "model.safetensors")  # fmt: skip
     yield from trains("few", "stage-3")
     for name, stage in (("emo-mini", "stage-3"), ("emo-mini-fast", "stage-few")):
@@ -93,7 +100,9 @@ def main() -> None:
     parser.add_argument("--others", type=Path, required=True, help="folder of clips of other GRID speakers")
     parser.add_argument("--work", type=Path, required=True)
     parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--earlier", type=Path, help="an emo-mini whose autoencoder and audio encoder are the start")
     parser.add_argument("--hours", type=float, default=1.0, help="times the minutes of every training (default: 1)")
+    parser.add_argument("--precision", choices=("no", "bf16"), default="no", help="bf16 where the processor has it")
     parser.add_argument("--dry-run", action="store_true", help="print the commands")
     args = parser.parse_args()
     args.work.mkdir(parents=True, exist_ok=True)

@@ -22,8 +22,8 @@ from emo_core.weights.checkpoint import read_metadata
 
 from .make import EVERY, HELD_OUT
 
-BOXES = ("0.15,0.2,0.75,0.9", "0.25,0.2,0.85,0.9", "0.2,0.25,0.8,0.95", "0.25,0.3,0.75,0.85", "0,0,1,1")
-"""Face regions: left, right, low, small, anywhere."""
+BOXES = ("0.0,0.15,0.47,0.95", "0.53,0.15,1.0,0.95", "0.2,0.63,0.8,1.0", "0.3,0.35,0.7,0.75", "0,0,1,1")
+"""Face regions: left, right and low, where the face is not by itself; small; anywhere."""
 LONG = 30
 """Seconds of the long video."""
 

@@ -9,7 +9,6 @@ import json
 from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
 import torch
 from safetensors import safe_open
 from safetensors.torch import load_file
@@ -43,9 +42,8 @@ def spread(vae: VAE, dataset: Dataset) -> float:
     """Standard deviation of latents, over clips evenly spread."""
     every = max(1, dataset.clips(TRAIN) // MEASURED)
     clips = (clip for number, clip in enumerate(read_clips(dataset, TRAIN)) if number % every == 0)
-    return float(
-        np.std([encode_pictures(vae, clip.pictures()[::25][:3], torch.device("cpu")).numpy() for clip in clips])
-    )
+    latents = [encode_pictures(vae, clip.pictures()[::25][:3], torch.device("cpu")) for clip in clips]
+    return float(torch.cat(latents).std())
 
 
 def grown(vae: VAE, earlier: Path) -> VAE:

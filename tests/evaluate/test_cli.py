@@ -1,11 +1,13 @@
 """The command, on real clips."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from emo_core.__main__ import main
+from emo_core.errors import InputError
 from tests.conftest import DATA
 
 CLIPS = sorted((DATA / "grid_s1").glob("*.mp4"))[:2]
@@ -16,6 +18,9 @@ def test_clear_errors(tmp_path, capsys):
     for arguments, message in (
         ([], "give --generated, or --checkpoint"),
         (["--generated", str(tmp_path / "gone")], "nothing at"),
+        (["--generated", str(tmp_path)], "no videos in"),
+        (["--generated", str(tmp_path), "--inception", "gone.pth"], "inception: nothing at"),
+        (["--checkpoint", "x", "--true", "y"], "leave --true and --other out"),
         (["--checkpoint", "models/emo-mini.safetensors"], "--checkpoint needs --videos"),
         (["--generated", str(tmp_path), "--region", "0.5,0,0.4,1"], "expected 0 <= left < right"),
         (["--generated", str(tmp_path), "--face-model", str(tmp_path / "no.task")], "no file at"),
@@ -71,6 +76,11 @@ def test_videos_are_made_from_true_ones(checkpoint, tmp_path):
     for found in files.values():
         frames = [picture for _, picture in frames_at(open_source(found[0]), 25)]
         assert np.stack(frames).shape == (25, 64, 64, 3)
+    with pytest.raises(InputError, match="holds videos of another checkpoint or other settings"):
+        make(replace(plan, speed=0.1))
+    alone = replace(plan, videos=tuple(CLIPS[:1]), out=tmp_path / "alone")
+    assert make(alone) == 1
+    assert not (tmp_path / "alone" / "other").exists()  # There is no other sound.
     stamps = [path.stat().st_mtime_ns for path in files["generated"]]
     make(plan)
     assert stamps == [path.stat().st_mtime_ns for path in files["generated"]]

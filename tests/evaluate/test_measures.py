@@ -57,6 +57,23 @@ def test_half_as_open_three_frames_late():
     assert best_lag(true.opening, made.opening) == -3
 
 
+def test_a_still_mouth_is_not_in_time():
+    still = np.full(100, 0.02)
+    assert best_lag(still, video().opening) is None
+    assert best_lag(np.random.default_rng(0).uniform(0, 1, 400), np.random.default_rng(1).uniform(0, 1, 400)) is None
+
+
+def test_a_gap_is_no_motion():
+    """A head that turns steadily and is lost for a while has not jumped."""
+    turning = video()
+    turning.landmarks[:] += np.arange(100)[:, None, None] * 0.5
+    lost = video()
+    lost.landmarks[:] = turning.landmarks
+    lost.landmarks[40:70] = np.nan
+    assert len(lost.speed) == 70
+    assert lost.speed.max() < turning.speed.max() * 1.5
+
+
 def test_smoothing_is_the_mean_of_three():
     assert smooth(np.array([0.0, 3.0, 0.0, 0.0])).tolist() == [1.0, 1.0, 1.0, 0.0]
 

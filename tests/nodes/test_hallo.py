@@ -82,6 +82,8 @@ def test_whose_face_it_is(nodes, hallo, inputs, host_input):
     assert named.identity.tolist() == [1.0] * 8
     assert nodes.FaceLocatorMask.execute(*options, mask=mask, face_embedding="none")[3].identity is None
     assert nodes.FaceLocatorMask.validate_inputs("auto", "face", "me.npy") is True
+    assert nodes.FaceLocatorMask.fingerprint_inputs(face_embedding="me.npy", model=None) > 0
+    assert nodes.FaceLocatorMask.fingerprint_inputs(face_embedding=None) == 0
     assert "unknown name 'you.npy'" in nodes.FaceLocatorMask.validate_inputs("auto", "face", "you.npy")
     known, unknown = (
         nodes.EMOSampler.execute(**settings, emo_face=replace(face, identity=identity))[0]["samples"]
