@@ -126,7 +126,7 @@ class TemporalConfig:
     max_positions: int = 32
     """Rows of the sinusoidal position table; n + f may not exceed it."""
     everywhere: bool = True
-    """False: only beside spatial transformers. The other levels of emo-mini are left out for speed; Hallo's are never run."""
+    """False: only beside spatial transformers. Hallo's coarsest level has none that ever run."""
     first_clip: Literal["zero", "reference"] = "zero"
     """Motion frames of the first clip: zero maps (the paper), or the portrait (Hallo)."""
 

@@ -18,8 +18,16 @@ EVERY = 20
 """Every 20th clip of the person of most clips is held out."""
 HELD_OUT = ("s30_*", "s31_*", "s34_*", "grid_pwij3p*", "grid_swiz3n*")
 """People who are never trained on."""
-MINUTES = {"vae": 30, "audio": 18, "1": 9, "2": 36, "3": 7, "decoder": 9, "few": 10}
-"""Of training, on two CPU cores."""
+MINUTES = {"vae": 30, "audio": 20, "1": 24, "2": 48, "3": 10, "decoder": 10, "few": 10}
+"""Of training from nothing, on two CPU cores."""
+FURTHER = {"audio": 18, "2": 20, "3": 5, "decoder": 8, "few": 8}
+"""The same with `--earlier`."""
+SETTINGS = {
+    "2": ("learning_rate=6.0e-4", "warm_up=100", "decay_from=0.3"),
+    "3": ("warm_up=50",),
+    "few": ("warm_up=50",),
+}
+"""Of stages that go on from a trained model."""
 BATCH = {"1": 3, "2": 2, "3": 2, "few": 2}
 """Of each of two processes."""
 
@@ -38,7 +46,8 @@ def steps(args: argparse.Namespace) -> Iterator[Step]:
     own, others = (sorted(folder.glob("*.mp4")) for folder in (args.grid, args.others))
     held_out = [path.name for path in own[::EVERY]]
     trained = [path for path in others if not any(path.match(pattern) for pattern in HELD_OUT)]
-    minutes = {name: f"{value * args.hours:g}" for name, value in MINUTES.items()}
+    plan = MINUTES if args.earlier is None else FURTHER
+    minutes = {name: f"{value * args.hours:g}" for name, value in plan.items()}
     data, mixed, cached = work / "data", work / "mixed", work / "cached"
     trainer = ("-m", "emo_core.trainer")
     pair = ("-m", "torch.distributed.run", "--nproc-per-node", "2", "-m", "emo_core.trainer")
@@ -55,6 +64,8 @@ def steps(args: argparse.Namespace) -> Iterator[Step]:
     def trains(stage: str, init: str) -> Iterator[Step]:
         run = work / f"stage-{stage}"
         more = ("--resume",) if list(run.glob("checkpoints/step-*")) else ()
+        if args.earlier is not None:
+            more += tuple(part for setting in SETTINGS[stage] for part in ("--set", setting))
         yield Step((*pair, "train", "--stage", stage, "--data", f"{cached}", "--init", f"{file(init)}", *config, "--out",
                     f"{run}", "--max-minutes", minutes[stage], "--set", f"batch={BATCH[stage]}", *precision, *more), run / "done")  # fmt: skip
         yield Step(
@@ -71,17 +82,21 @@ def steps(args: argparse.Namespace) -> Iterator[Step]:
         ("-m", "scripts.mini.voices", "--data", f"{data}", "--out", f"{work / 'speech.npz'}"), work / "speech.npz"
     )
     earlier = () if args.earlier is None else ("--earlier", f"{args.earlier}")
-    yield Step(("-m", "scripts.mini.start", *earlier, "--out", f"{file('start')}"), file("start"))
-    yield Step((*trainer, "train", "--stage", "vae", "--data", f"{data}", "--init", f"{file('start')}", "--out",
-                f"{work / 'vae'}", "--max-minutes", minutes["vae"], "--precision", args.precision), work / "vae" / "model.safetensors")  # fmt: skip
     yield Step(("-m", "scripts.mini.audio", "--speech", f"{work / 'speech.npz'}", "--out", f"{file('encoder')}",
                 "--minutes", minutes["audio"], "--precision", args.precision, *earlier), file("encoder"))  # fmt: skip
-    yield Step(("-m", "scripts.mini.start", "--vae", f"{work / 'vae' / 'model.safetensors'}", "--encoder",
-                f"{file('encoder')}", "--data", f"{data}", "--out", f"{file('joined')}"), file("joined"))  # fmt: skip
+    if args.earlier is None:
+        vae = work / "vae" / "model.safetensors"
+        yield Step(("-m", "scripts.mini.start", "--out", f"{file('start')}"), file("start"))
+        yield Step((*trainer, "train", "--stage", "vae", "--data", f"{data}", "--init", f"{file('start')}", "--out",
+                    f"{vae.parent}", "--max-minutes", minutes["vae"], "--precision", args.precision), vae)  # fmt: skip
+        earlier = ("--vae", f"{vae}", "--data", f"{data}")
+    joined = ("-m", "scripts.mini.start", *earlier, "--encoder", f"{file('encoder')}", "--out", f"{file('joined')}")
+    yield Step(joined, file("joined"))
     yield Step(("-m", "scripts.mini.mix", "--data", f"{data}", "--out", f"{mixed}"), mixed / "dataset.json")
     yield Step((*trainer, "cache", f"{mixed}", "--init", f"{file('joined')}", "--out", f"{cached}", "--voices", "2", "--precision", args.precision), cached / "dataset.json")  # fmt: skip
-    yield from trains("1", "joined")
-    yield from trains("2", "stage-1")
+    if args.earlier is None:
+        yield from trains("1", "joined")
+    yield from trains("2", "joined" if args.earlier else "stage-1")
     yield from trains("3", "stage-2")
     yield Step((*trainer, "train", "--stage", "vae", "--decoder-only", "--data", f"{data}", "--init",
                 f"{file('stage-3')}", "--out", f"{work / 'decoder'}", "--max-minutes", minutes["decoder"], "--precision", args.precision),
@@ -100,7 +115,7 @@ def main() -> None:
     parser.add_argument("--others", type=Path, required=True, help="folder of clips of other GRID speakers")
     parser.add_argument("--work", type=Path, required=True)
     parser.add_argument("--out", type=Path, required=True)
-    parser.add_argument("--earlier", type=Path, help="an emo-mini whose autoencoder and audio encoder are the start")
+    parser.add_argument("--earlier", type=Path, help="an emo-mini to go on from")
     parser.add_argument("--hours", type=float, default=1.0, help="times the minutes of every training (default: 1)")
     parser.add_argument("--precision", choices=("no", "bf16"), default="no", help="bf16 where the processor has it")
     parser.add_argument("--dry-run", action="store_true", help="print the commands")

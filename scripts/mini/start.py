@@ -1,7 +1,7 @@
 """The shape of emo-mini with random weights: `python -m scripts.mini.start --out start.safetensors`.
 
 With `--vae` and `--encoder` it takes those, measures the latents of a dataset, and sets the scale that gives them unit
-variance: what `cache` and stage 1 start from.
+variance: what `cache` and stage 1 start from. With `--earlier` it goes on from a trained emo-mini instead.
 """
 
 import argparse
@@ -46,17 +46,11 @@ def spread(vae: VAE, dataset: Dataset) -> float:
     return float(torch.cat(latents).std())
 
 
-def grown(vae: VAE, earlier: Path) -> VAE:
-    """Start from an autoencoder with fewer latent channels: it keeps what it knows, the new channels start near zero."""
-    known = load_checkpoint(earlier).vae.state_dict()
-    state = vae.state_dict()
-    for name, value in state.items():
-        old = known[name]
-        if old.shape != value.shape:
-            value.mul_(0.1)
-        value[tuple(slice(size) for size in old.shape)] = old
-    vae.load_state_dict(state)
-    return vae
+def further(earlier: Path, encoder: AudioEncoder, out: Path) -> None:
+    """An earlier emo-mini with another audio encoder, to train on."""
+    model = load_checkpoint(earlier)
+    config = replace(model.config, audio=with_encoder(model.config.audio, encoder))
+    save_checkpoint(out, config, {"emo": model.emo, "vae": model.vae, "audio_encoder": encoder}, dtype=torch.float32)
 
 
 def finish(model: Path, vae: Path, name: str, out: Path) -> None:
@@ -71,7 +65,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--vae", type=Path, help="what `train --stage vae` wrote")
-    parser.add_argument("--earlier", type=Path, help="an emo-mini whose autoencoder has fewer latent channels")
+    parser.add_argument("--earlier", type=Path, help="an emo-mini to go on from: its network and autoencoder")
     parser.add_argument("--encoder", type=Path, help="what `scripts.mini.audio` wrote")
     parser.add_argument("--data", type=Path, help="a dataset to measure latents on, with --vae")
     parser.add_argument(
@@ -84,8 +78,11 @@ def main() -> None:
         return
     torch.manual_seed(0)
     encoder = encoder_of(args.encoder)
+    if args.earlier is not None:
+        further(args.earlier, encoder, args.out)
+        return
     config = replace(MINI, audio=with_encoder(MINI.audio, encoder))
-    vae = VAE(config.vae) if args.earlier is None else grown(VAE(config.vae), args.earlier)
+    vae = VAE(config.vae)
     if args.vae is not None:
         vae.load_state_dict(load_checkpoint(args.vae).vae.state_dict())
         config = replace(config, vae=replace(config.vae, scaling_factor=1 / spread(vae, Dataset.open(args.data))))
