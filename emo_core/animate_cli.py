@@ -9,7 +9,7 @@ from pathlib import Path
 from tqdm import tqdm
 
 from .animate import Request, Result, animate
-from .config import EMO_MINI, EMO_MINI_FAST
+from .config import EMO_MINI
 from .face.region import RegionRequest
 from .sampling.clips import Clip
 from .sampling.sampler import Step
@@ -25,11 +25,7 @@ def add_parser(commands: argparse._SubParsersAction) -> None:
     add("--portrait", type=Path, required=True, help="PNG, JPEG or WebP")
     add("--audio", type=Path, required=True, help="WAV, FLAC, OGG, MP3, M4A, or a video with sound")
     add("--out", type=Path, required=True, help="the .mp4 to write")
-    models = parser.add_mutually_exclusive_group()
-    models.add_argument("--checkpoint", type=Path, default=EMO_MINI, help="an EMO .safetensors (default: emo-mini)")
-    models.add_argument(
-        "--fast", action="store_const", dest="checkpoint", const=EMO_MINI_FAST, help="emo-mini distilled to few steps"
-    )
+    add("--checkpoint", type=Path, default=EMO_MINI, help="an EMO .safetensors (default: emo-mini)")
     add("--audio-encoder", type=Path, help="a local wav2vec2 folder or .safetensors, where the checkpoint brings none")
     add(
         "--steps",

@@ -4,11 +4,10 @@ from pathlib import Path
 
 import folder_paths
 
-from ..emo_core.config import EMO_MINI, EMO_MINI_FAST
+from ..emo_core.config import EMO_MINI
 
 FOLDER = "emo"
 BUILT_IN = "emo-mini (built in)"
-_EMBEDDED = {BUILT_IN: EMO_MINI, "emo-mini-fast (built in)": EMO_MINI_FAST}
 
 
 def register_folders() -> None:
@@ -20,12 +19,12 @@ def register_folders() -> None:
 
 def checkpoints() -> list[str]:
     """Names for the loader's menu, emo-mini first."""
-    return [*(name for name, path in _EMBEDDED.items() if path.is_file()), *folder_paths.get_filename_list(FOLDER)]
+    return [BUILT_IN, *folder_paths.get_filename_list(FOLDER)]
 
 
 def checkpoint_path(name: str) -> Path:
     """The file behind a name; the host raises where there is none."""
-    return _EMBEDDED.get(name) or Path(folder_paths.get_full_path_or_raise(FOLDER, name))
+    return EMO_MINI if name == BUILT_IN else Path(folder_paths.get_full_path_or_raise(FOLDER, name))
 
 
 def embeddings() -> list[str]:

@@ -24,10 +24,7 @@ class EMOModelLoader(io.ComfyNode):
                     "checkpoint",
                     options=checkpoints(),
                     default=BUILT_IN,
-                    tooltip=(
-                        "emo-mini (256 x 256, 25 fps) is built in; fast is the same, distilled: set the sampler's steps to 0. "
-                        "Others: .safetensors files in models/emo."
-                    ),
+                    tooltip="emo-mini (256 x 256, 25 fps) is built in. Others: .safetensors files in models/emo.",
                 )
             ],
             outputs=[

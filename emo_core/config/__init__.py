@@ -17,12 +17,9 @@ from .presets import HALLO, MINI, PRESETS, SD15, TINY
 
 EMO_MINI = Path(__file__).resolve().parents[2] / "models" / "emo-mini.safetensors"
 """The embedded default."""
-EMO_MINI_FAST = EMO_MINI.with_name("emo-mini-fast.safetensors")
-"""The same, distilled to few steps of one pass."""
 
 __all__ = [
     "EMO_MINI",
-    "EMO_MINI_FAST",
     "HALLO",
     "MINI",
     "PRESETS",

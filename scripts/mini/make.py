@@ -18,9 +18,9 @@ EVERY = 20
 """Every 20th clip of the person of most clips is held out."""
 HELD_OUT = ("s30_*", "s31_*", "s34_*", "grid_pwij3p*", "grid_swiz3n*")
 """People who are never trained on."""
-MINUTES = {"vae": 30, "audio": 20, "1": 24, "2": 48, "3": 10, "decoder": 10, "few": 10}
+MINUTES = {"vae": 30, "audio": 20, "1": 24, "2": 48, "3": 10}
 """Of training from nothing, on two CPU cores."""
-FURTHER = {"audio": 18, "2": 20, "3": 5, "decoder": 8, "few": 8}
+FURTHER = {"audio": 18, "2": 20, "3": 5}
 """The same with `--earlier`."""
 SETTINGS = {
     "2": ("learning_rate=6.0e-4", "warm_up=100", "decay_from=0.3"),
@@ -28,7 +28,7 @@ SETTINGS = {
     "few": ("warm_up=50",),
 }
 """Of stages that go on from a trained model."""
-BATCH = {"1": 3, "2": 2, "3": 2, "few": 2}
+BATCH = {"1": 3, "2": 2, "3": 2}
 """Of each of two processes."""
 
 
@@ -98,14 +98,8 @@ def steps(args: argparse.Namespace) -> Iterator[Step]:
         yield from trains("1", "joined")
     yield from trains("2", "joined" if args.earlier else "stage-1")
     yield from trains("3", "stage-2")
-    yield Step((*trainer, "train", "--stage", "vae", "--decoder-only", "--data", f"{data}", "--init",
-                f"{file('stage-3')}", "--out", f"{work / 'decoder'}", "--max-minutes", minutes["decoder"], "--precision", args.precision),
-               work / "decoder" / "model.safetensors")  # fmt: skip
-    yield from trains("few", "stage-3")
-    for name, stage in (("emo-mini", "stage-3"), ("emo-mini-fast", "stage-few")):
-        yield Step(("-m", "scripts.mini.start", "--finish", f"{file(stage)}", "--vae",
-                    f"{work / 'decoder' / 'model.safetensors'}", "--name", name, "--out",
-                    f"{out / name}.safetensors"), out / f"{name}.safetensors")  # fmt: skip
+    yield Step(("-m", "scripts.mini.start", "--finish", f"{file('stage-3')}", "--out", f"{out / 'emo-mini.safetensors'}"),
+               out / "emo-mini.safetensors")  # fmt: skip
 
 
 def main() -> None:

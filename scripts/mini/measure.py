@@ -108,7 +108,7 @@ def rows(bench: Bench) -> dict[str, Callable[[], dict]]:
         "white noise at 10 dB": lambda: bench.evaluated("noise", held_out, *quick, "--noise", "10"),
         "another voice": lambda: bench.evaluated("voice", held_out, *quick, "--voice", "1.25"),
         "six languages and songs": lambda: bench.animated(
-            "sounds", [(portrait, s) for s in sounds], "--max-seconds", "8"
+            "sounds", [(portrait, s) for s in sounds], "--max-seconds", "4"
         ),
         "portraits": lambda: bench.animated(
             "portraits",

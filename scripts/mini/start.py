@@ -53,11 +53,11 @@ def further(earlier: Path, encoder: AudioEncoder, out: Path) -> None:
     save_checkpoint(out, config, {"emo": model.emo, "vae": model.vae, "audio_encoder": encoder}, dtype=torch.float32)
 
 
-def finish(model: Path, vae: Path, name: str, out: Path) -> None:
-    """The shipped file: a trained model with a decoder that was trained further on the same latents."""
-    trained, latest = load_checkpoint(model), load_checkpoint(vae).vae
-    parts = {"emo": trained.emo, "vae": latest, "audio_encoder": trained.audio_encoder}
-    save_checkpoint(out, replace(trained.config, name=name), parts, notes={"licence": "GRID corpus, CC BY 4.0"})
+def finish(model: Path, out: Path) -> None:
+    """The shipped file: a trained model in half precision."""
+    trained = load_checkpoint(model)
+    parts = {"emo": trained.emo, "vae": trained.vae, "audio_encoder": trained.audio_encoder}
+    save_checkpoint(out, replace(trained.config, name="emo-mini"), parts, notes={"licence": "GRID corpus, CC BY 4.0"})
 
 
 def main() -> None:
@@ -74,7 +74,7 @@ def main() -> None:
     parser.add_argument("--name", default="emo-mini")
     args = parser.parse_args()
     if args.finish is not None:
-        finish(args.finish, args.vae, args.name, args.out)
+        finish(args.finish, args.out)
         return
     torch.manual_seed(0)
     encoder = encoder_of(args.encoder)
