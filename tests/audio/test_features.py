@@ -80,7 +80,7 @@ def test_embedded_encoder_chunks_agree_on_real_speech(data):
     whole = AudioFeatures(sound, encoder, fps=25, window=2).windows(0, 275)
     chunked = AudioFeatures(sound, encoder, fps=25, window=2, chunk_seconds=6.0).windows(0, 275)
     difference = ((chunked - whole).norm() / whole.norm()).item()
-    assert difference < 0.08, difference
+    assert difference < 0.12, difference
 
 
 @pytest.fixture
