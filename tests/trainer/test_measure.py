@@ -12,7 +12,7 @@ from emo_core.trainer.autoencoder import crops, read_pictures, sharpness, train_
 from emo_core.trainer.begin import frozen_parts
 from emo_core.trainer.journal import Journal, read_log
 from emo_core.trainer.measure import agreement, nearness, psnr, shuffle_sound
-from emo_core.trainer.overfit import SHARES, Plan, stage_of
+from emo_core.trainer.overfit import EACH, SHARES, Plan, stage_of
 from emo_core.trainer.shards import HELD_OUT, TRAIN
 from emo_core.trainer.sheet import contact_sheet
 from emo_core.trainer.stages import STAGES
@@ -116,6 +116,6 @@ def test_validation_says_loss_and_shows_a_video(dataset, checkpoint, tmp_path):
 def test_the_recipe_uses_all_its_time_and_every_stage(tmp_path):
     assert sum(SHARES.values()) == pytest.approx(1)
     plan = Plan(video=tmp_path / "a.mp4", out=tmp_path, init=tmp_path / "b.safetensors")
-    stages = [stage_of(name, plan) for name in STAGES]
+    stages = [stage_of(name, plan) for name in EACH]
     assert [stage.stage for stage in stages] == ["1", "2", "3"]
     assert "audio" not in stages[2].trains

@@ -56,7 +56,7 @@ def test_every_stage_trains_its_parts_alone(name, dataset, checkpoint, tmp_path)
     after = weights(tmp_path)
     changed = {key for key in after if not torch.equal(after[key], before[key])}
     from emo_core.models.emo import EMO
-    from emo_core.trainer.stages import trained
+    from emo_core.trainer.parts import trained
 
     assert changed == set(trained(EMO(load_checkpoint(checkpoint).config), stage))
 
