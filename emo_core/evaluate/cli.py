@@ -6,12 +6,12 @@ import sys
 from pathlib import Path
 
 from ..errors import InputError
+from ..face.detect import FaceDetector, make_detector
 from ..sampling.generate import Settings
 from ..sampling.guidance import Guidance
 from ..sampling.schedule import SCHEDULERS, check_steps
 from ..sampling.speed import SpeedCurve
 from ..weights.checkpoint import DTYPES, read_metadata
-from .landmarks import Landmarker
 
 Folders = tuple[Path, Path | None, Path | None]
 """Of generated videos, true ones, and controls."""
@@ -46,7 +46,7 @@ def add_parser(commands: argparse._SubParsersAction) -> None:
         help="face region to ask for, shares of the picture; 0,0,1,1 is anywhere",
     )
     add("--clip-frames", type=int, default=0, help="f of the model, for seams (with --checkpoint: known)")
-    add("--face-model", type=Path, help="a face_landmarker.task, for blendshapes")
+    add("--face-model", type=Path, help="a face_detector.task, for blendshapes")
     add("--inception", type=Path, help="weights for FID")
     add("--insightface", type=Path, help="folder with models/antelopev2 for F-SIM")
     add(
@@ -79,13 +79,13 @@ def _run(args: argparse.Namespace) -> None:
             raise InputError(f"{name}: nothing at {getattr(args, name)}")
     if args.limit < 0 or (args.seconds is not None and args.seconds <= 0):
         raise InputError("evaluate: --limit and --seconds must be more than 0")
-    landmarker = Landmarker(args.face_model)
+    detector = make_detector(args.face_model, landmarks=True, blendshapes=True)
     made, true, other, clip_frames = args.generated, args.true, args.other, args.clip_frames
     if args.checkpoint is not None:
         clip_frames = _generate(args)
         made, true = args.out / "generated", args.out / "true"
         other = args.out / "other" if (args.out / "other").is_dir() and not args.no_other else None
-    _report(args, landmarker, (made, true, other), clip_frames)
+    _report(args, detector, (made, true, other), clip_frames)
 
 
 def _generate(args: argparse.Namespace) -> int:
@@ -144,7 +144,7 @@ def _files(path: Path | None, name: str) -> dict[str, Path]:
     return files
 
 
-def _report(args: argparse.Namespace, landmarker: Landmarker, folders: Folders, clip_frames: int) -> None:
+def _report(args: argparse.Namespace, detector: FaceDetector, folders: Folders, clip_frames: int) -> None:
     from .judge import Judged, judge
     from .report import page, write
     from .standard import Extractors, standard
@@ -154,7 +154,7 @@ def _report(args: argparse.Namespace, landmarker: Landmarker, folders: Folders, 
         raise InputError(f"generated: no videos in {folders[0]}; give a video or a folder of videos")
     if files[1] and not files[0].keys() & files[1].keys():
         raise InputError("true: no video has the name of a generated one; give them the same names")
-    found: Judged = judge(*files, landmarker, clip_frames=clip_frames, region=args.region)
+    found: Judged = judge(*files, detector, clip_frames=clip_frames, region=args.region)
     notes = [] if not files[1] else _unmatched(files)
     args.out.mkdir(parents=True, exist_ok=True)
     write(args.out, found.summary, found.rows, notes)  # Before the extractors, which may fail.

@@ -8,10 +8,9 @@ from pathlib import Path
 import numpy as np
 from tqdm import tqdm
 
+from ..face.detect import FaceDetector
 from ..trainer.measure import agreement
-from ..trainer.sync import lag
-from .landmarks import Landmarker
-from .measures import Numbers, against, alone, inside, of_set
+from .measures import Numbers, against, alone, frechet, inside, of_set, with_sound
 from .observe import Observed, observe
 
 CONTROLS = 8
@@ -36,7 +35,7 @@ def judge(
     made_files: Mapping[str, Path],
     true_files: Mapping[str, Path],
     other_files: Mapping[str, Path],
-    landmarker: Landmarker,
+    detector: FaceDetector,
     *,
     clip_frames: int = 0,
     region: Region | None = None,
@@ -47,7 +46,7 @@ def judge(
         made_files: generated videos by name.
         true_files: true ones; those without a generated one are left out, and the other way round. May be empty.
         other_files: the same portraits generated from another clip's sound; may be empty.
-        landmarker: finds faces.
+        detector: one that gives landmarks, and blendshapes if they are to be compared.
         clip_frames: f of the model, for seams; 0 for none.
         region: the face region that was asked for.
 
@@ -57,12 +56,12 @@ def judge(
     names = [name for name in made_files if not true_files or name in true_files]
     made, true, other = [], [], {}
     for name in tqdm(names, desc="watch", unit="video", disable=None):
-        made.append(observe(made_files[name], landmarker))
+        made.append(observe(made_files[name], detector))
         fps = made[-1].fps
         if true_files:
-            true.append(observe(true_files[name], landmarker, fps))
+            true.append(observe(true_files[name], detector, fps))
         if name in other_files:
-            other[name] = observe(other_files[name], landmarker, fps)
+            other[name] = observe(other_files[name], detector, fps)
     rows = {}
     for index, video in enumerate(made):
         rows[video.name] = alone(video, clip_frames=clip_frames)
@@ -72,10 +71,14 @@ def judge(
         if true:
             rows[video.name] |= _compared(video, other.get(video.name), index, true)
     middle = medians(list(rows.values())) | _coverage(list(rows.values()))
-    summary = {f"Medians of {len(made)} videos": middle, "The set": of_set(made, true)}
+    summary = {f"Medians of {len(made)} videos": middle, "The set": of_set(list(rows.values()))}
     if true:
-        summary["The true videos"] = medians([alone(video, clip_frames=clip_frames) for video in true])
-        summary["The true videos, as a set"] = of_set(true, [])
+        truth = [alone(video, clip_frames=clip_frames) for video in true]
+        summary["The set"]["blendshape_frechet"] = frechet(
+            *(np.concatenate([v.blendshapes for v in s]) for s in (made, true))
+        )
+        summary["The true videos"] = medians(truth)
+        summary["The true videos, as a set"] = of_set(truth)
     return Judged(made, true, rows, summary)
 
 
@@ -105,17 +108,9 @@ def _compared(video: Observed, other: Observed | None, index: int, true: Sequenc
 
 def _with_other_sounds(index: int, videos: Sequence[Observed]) -> float | None:
     """Median agreement of the mouth with the loudness of other videos' sounds: what rhythm alone gives."""
-    video = videos[index]
-    known = video.found
-    if known.mean() <= 0.9:
-        return None
-    opening = np.interp(np.arange(video.frames), np.nonzero(known)[0], video.opening[known])
-    scores = []
-    for other in itertools.islice(_others(index, videos), CONTROLS):
-        count = min(video.frames, len(other.loud))
-        if count > video.fps:
-            scores.append(lag(opening[:count], other.loud[:count], video.fps)[2])
-    return _median(scores)
+    others = itertools.islice(_others(index, videos), CONTROLS)
+    scores = [with_sound(videos[index], other.loud) for other in others]
+    return _median([score for score in scores if score is not None])
 
 
 def _others(index: int, videos: Sequence[Observed]) -> itertools.chain:

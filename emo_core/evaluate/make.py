@@ -8,7 +8,7 @@ What is there already is kept, so a stopped run goes on.
 
 import json
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, field, fields, replace
 from hashlib import sha256
 from multiprocessing import get_context
 from pathlib import Path
@@ -18,6 +18,7 @@ import torch
 from tqdm import tqdm
 
 from ..audio.alter import Alteration
+from ..audio.sound import SAMPLE_RATE
 from ..errors import InputError
 from ..face.box import Box
 from ..face.detect import make_detector
@@ -26,15 +27,18 @@ from ..sampling.denoiser import Denoiser
 from ..sampling.generate import Settings
 from ..trainer.begin import frozen_parts
 from ..trainer.judge import Rules
+from ..trainer.labels import Labels
+from ..trainer.media import open_source, sound_of
+from ..trainer.objective import Frozen
 from ..trainer.prepare import Recipe, prepare_video
 from ..trainer.preparing import find_videos, source_key
-from ..trainer.shards import Clip, encode_sound, write_json
+from ..trainer.shards import Clip, encode_sound, encode_video, write_json
 from ..trainer.validate import speak
 from ..video import VideoWriter
 from ..weights.checkpoint import load_checkpoint
 
-SHORTEST, LONGEST = 1.0, 60.0
-"""Seconds of a clip."""
+ANY = Rules(min_seconds=1.0, max_seconds=60.0, sync_seconds=1e9, side=0.0, luma=0.0, speech=0.0)
+"""Clips are judged here whatever their picture or sound is like."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,12 +81,12 @@ def make(plan: Plan) -> int:
     if plan.limit and plan.limit < len(videos):
         videos = [videos[i] for i in np.linspace(0, len(videos) - 1, plan.limit).round().astype(int)]
     pairs = list(zip(videos, [*videos[1:], videos[0]], strict=True))
-    if plan.workers <= 1:
-        made = sum(tqdm((_make_one(plan, *pair) for pair in pairs), total=len(pairs), desc="generate", disable=None))
+    parts = [pairs[number :: plan.workers] for number in range(min(max(1, plan.workers), len(pairs)))]
+    if len(parts) == 1:
+        made = _make_some(plan, pairs)
     else:
-        with ProcessPoolExecutor(plan.workers, mp_context=get_context("spawn"), initializer=_one_thread) as pool:
-            jobs = pool.map(_make_one, [plan] * len(pairs), *zip(*pairs, strict=True))
-            made = sum(tqdm(jobs, total=len(pairs), desc="generate", disable=None))
+        with ProcessPoolExecutor(len(parts), mp_context=get_context("spawn"), initializer=_one_thread) as pool:
+            made = sum(pool.map(_make_some, [plan] * len(parts), parts))
     if not made:
         raise InputError(f"videos: none of {len(videos)} has a face and a sound that can be used")
     return made
@@ -104,58 +108,68 @@ def _one_thread() -> None:
     torch.set_num_threads(1)
 
 
-def _make_one(plan: Plan, video: Path, other: Path) -> int:
-    """Generate for one video; 0 where it has no usable clip."""
-    key = source_key(video)
-    wanted = ["true", "generated", *(["other"] if plan.others and other != video else [])]
-    missing = [name for name in wanted if not _file(plan, name, key).is_file()]
-    if not missing:
-        return 1
+def _make_some(plan: Plan, pairs: list[tuple[Path, Path]]) -> int:
+    """Generate for pairs of a video and the one whose sound is its control; gives the number of usable ones."""
     model = load_checkpoint(plan.checkpoint, dtype=plan.dtype)
-    clip = _clip(plan, video, model.config.fps, model.config.image_size)
-    if clip is None:
-        return 0
-    denoiser, frozen = Denoiser(model.emo), frozen_parts(model, plan.audio_encoder)
-    own = clip.sound()
-    for name in missing:
-        if name == "true":
-            _write(plan, name, key, clip.pictures(), own, model.config.fps)
-            continue
-        heard = own
-        if name == "other":
-            found = _clip(plan, other, model.config.fps, model.config.image_size)
-            if found is None:
-                continue
-            heard = np.resize(found.sound(), len(own))
+    maker = _Maker(plan, Denoiser(model.emo), frozen_parts(model, plan.audio_encoder))
+    return sum(tqdm((maker.make(*pair) for pair in pairs), total=len(pairs), desc="generate", disable=None))
+
+
+class _Maker:
+    """One process's model and face detector."""
+
+    def __init__(self, plan: Plan, denoiser: Denoiser, frozen: Frozen) -> None:
+        self.plan, self.denoiser, self.frozen = plan, denoiser, frozen
+        self.config = denoiser.emo.config
+        self.detector = make_detector(plan.face_model, landmarks=True)
+
+    def make(self, video: Path, other: Path) -> bool:
+        """Write what is missing; False where the video has no usable clip."""
+        key, plan = source_key(video), self.plan
+        wanted = ["true", "generated", *(["other"] if plan.others and other != video else [])]
+        missing = [name for name in wanted if not _file(plan, name, key).is_file()]
+        if not missing:
+            return True
+        clip = self._clip(video)
+        if clip is None:
+            return False
+        own = clip.sound()
+        sounds = {"true": own, "generated": own, "other": self._sound(other, len(own)) if "other" in missing else None}
+        for name in missing:
+            sound = sounds[name]
+            if sound is not None:
+                frames = clip.pictures() if name == "true" else self._speak(clip, sound)
+                _write(_file(plan, name, key), frames, sound, self.config.fps)
+        return True
+
+    def _clip(self, video: Path) -> Clip | None:
+        """The first usable clip of a video, framed as the model sees it."""
+        recipe = Recipe(fps=self.config.fps, size=self.config.image_size, rules=ANY)
+        _, clips = prepare_video(video, source_key(video), recipe, self.detector)
+        clip, seconds = next(iter(clips), None), self.plan.seconds
+        return clip if clip is None or seconds is None else _shortened(clip, seconds, self.config.fps)
+
+    @staticmethod
+    def _sound(video: Path, samples: int) -> np.ndarray | None:
+        """As much of another video's sound, repeated where it is too short; None where it has none."""
+        source = open_source(video)
+        return None if source.sound_start is None else np.resize(sound_of(source), samples)
+
+    def _speak(self, clip: Clip, sound: np.ndarray) -> np.ndarray:
+        plan, config = self.plan, self.config
         speed = None if plan.speed is None else torch.full((clip.frames,), float(plan.speed))
         mask = None
         if plan.region is not None:
-            box = Box(*(share * model.config.image_size for share in plan.region))
-            mask = region_mask(box, model.config.image_size, model.config.mask_size)
-        frames = speak(denoiser, frozen, clip, plan.alteration(heard), plan.settings, speed=speed, mask=mask)
-        _write(plan, name, key, frames[: clip.frames], heard, model.config.fps)
-    return 1
+            box = Box(*(share * config.image_size for share in plan.region))
+            mask = region_mask(box, config.image_size, config.mask_size)
+        heard = plan.alteration(sound)
+        return speak(self.denoiser, self.frozen, clip, heard, plan.settings, speed=speed, mask=mask)[: clip.frames]
 
 
-def _clip(plan: Plan, video: Path, fps: float, size: int) -> Clip | None:
-    """The first usable clip of a video, framed as the model sees it."""
-    rules = Rules(min_seconds=SHORTEST, max_seconds=LONGEST, sync_seconds=1e9, side=0.0, luma=0.0, speech=0.0)
-    _, clips = prepare_video(
-        video,
-        source_key(video),
-        Recipe(fps=fps, size=size, rules=rules),
-        make_detector(plan.face_model, landmarks=True),
-    )
-    clip = next(iter(clips), None)
-    return clip if clip is None or plan.seconds is None else _shortened(clip, round(plan.seconds * fps), fps)
-
-
-def _shortened(clip: Clip, frames: int, fps: float) -> Clip:
-    from ..trainer.labels import Labels
-    from ..trainer.shards import encode_video
-
-    labels = Labels(**{name: getattr(clip.labels, name)[:frames] for name in Labels.__dataclass_fields__})
-    sound = clip.sound()[: round(frames / fps * 16_000)]
+def _shortened(clip: Clip, seconds: float, fps: float) -> Clip:
+    frames = round(seconds * fps)
+    labels = Labels(**{field.name: getattr(clip.labels, field.name)[:frames] for field in fields(Labels)})
+    sound = clip.sound()[: round(frames / fps * SAMPLE_RATE)]
     return replace(clip, labels=labels, video=encode_video(clip.pictures()[:frames], fps), flac=encode_sound(sound))
 
 
@@ -163,8 +177,7 @@ def _file(plan: Plan, name: str, key: str) -> Path:
     return plan.out / name / f"{key}.mp4"
 
 
-def _write(plan: Plan, name: str, key: str, frames: np.ndarray, sound: np.ndarray, fps: float) -> None:
-    file = _file(plan, name, key)
+def _write(file: Path, frames: np.ndarray, sound: np.ndarray, fps: float) -> None:
     file.parent.mkdir(parents=True, exist_ok=True)
     flac = file.with_suffix(".flac")
     flac.write_bytes(encode_sound(sound))

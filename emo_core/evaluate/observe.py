@@ -1,8 +1,9 @@
-"""What is seen and heard in one video, frame by frame, read once and in a stream.
+"""What is seen and heard in one video, frame by frame, in a stream: no video need fit into memory.
 
 Shape legend: F frames, H W picture.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,11 +13,11 @@ import numpy as np
 
 from ..errors import InputError
 from ..face.box import Box
+from ..face.detect import FaceDetector
 from ..face.mouth import mouth_opening
 from ..face.pose import head_poses, head_speed
 from ..trainer.media import Source, frames_at, open_source, sound_of
 from ..trainer.sync import loudness
-from .landmarks import Landmarker
 
 FACE = 64
 """Side of the small picture of the face by which its appearance is compared."""
@@ -95,12 +96,12 @@ class Observed:
         return np.stack([flat.real, flat.imag], axis=-1)
 
 
-def observe(path: Path, landmarker: Landmarker, fps: float | None = None) -> Observed:
+def observe(path: Path, detector: FaceDetector, fps: float | None = None) -> Observed:
     """Watch a video.
 
     Args:
         path: the file.
-        landmarker: finds the face.
+        detector: one that gives landmarks; of several faces, the largest counts.
         fps: rate to watch it at; None for its own.
 
     Raises:
@@ -112,21 +113,21 @@ def observe(path: Path, landmarker: Landmarker, fps: float | None = None) -> Obs
     try:
         rows, before = [], None
         for _, picture in frames_at(source, fps):
-            rows.append(_frame(picture, before, landmarker))
+            rows.append(_frame(picture, before, detector))
             before = picture
         if before is None:
             raise ValueError("it has no frames")
         sheet = _sheet(source, fps, len(rows))
     except (av.FFmpegError, ValueError) as error:
         raise InputError(f"video: {path} cannot be read to its end ({error}); make it again") from error
-    columns = (np.stack(column) for column in zip(*rows, strict=True))
-    landmarks, blendshapes, colour, fine, change, flicker, faces = columns
+    landmarks, blendshapes, *columns = zip(*rows, strict=True)
+    colour, fine, change, flicker, faces = map(np.stack, columns)
     return Observed(
         name=path.stem,
         fps=fps,
         size=before.shape[1::-1],
-        landmarks=landmarks,
-        blendshapes=blendshapes,
+        landmarks=np.stack(landmarks),
+        blendshapes=_blendshapes(blendshapes),
         loud=np.zeros(0) if sound is None else loudness(sound, len(rows), fps),
         colour=colour,
         fine=fine,
@@ -137,8 +138,14 @@ def observe(path: Path, landmarker: Landmarker, fps: float | None = None) -> Obs
     )
 
 
+def _blendshapes(rows: Sequence[np.ndarray | None]) -> np.ndarray:
+    """(F, 52), NaN where there was no face; (F, 0) where there are none at all."""
+    width = max(0 if row is None else len(row) for row in rows)
+    return np.stack([np.full(width, np.nan) if row is None else row for row in rows])
+
+
 def _sheet(source: Source, fps: float, frames: int) -> np.ndarray:
-    """Decoded once more, so that no video need fit into memory."""
+    """Decoded once more, as only now the length is known."""
     picks = np.linspace(0, frames - 1, SHEET).round().astype(int)
     kept = {number: _small(picture) for number, picture in frames_at(source, fps) if number in set(picks.tolist())}
     return np.stack([kept[pick] for pick in picks])
@@ -149,13 +156,13 @@ def _small(picture: np.ndarray) -> np.ndarray:
     return picture if scale >= 1 else cv2.resize(picture, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
 
 
-def _frame(picture: np.ndarray, before: np.ndarray | None, landmarker: Landmarker) -> tuple:
-    points, shapes = landmarker(picture)
+def _frame(picture: np.ndarray, before: np.ndarray | None, detector: FaceDetector) -> tuple:
+    found = detector.detect(picture)
     change = np.nan if before is None else np.abs(cv2.absdiff(picture, before)).mean()
-    if points is None:
+    if not found:
         nothing = np.full((478, 2), np.nan)
-        return nothing, shapes, picture.mean((0, 1)), np.nan, change, np.nan, np.full((FACE, FACE), np.nan, np.float32)
-    box = Box(*points.min(0), *points.max(0))
+        return nothing, None, picture.mean((0, 1)), np.nan, change, np.nan, np.full((FACE, FACE), np.nan, np.float32)
+    face, box = found[0], found[0].box
     grey = cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY).astype(np.float32)
     fine = _fine(grey[_inside(box, grey.shape)])
     flicker = np.nan
@@ -163,7 +170,7 @@ def _frame(picture: np.ndarray, before: np.ndarray | None, landmarker: Landmarke
         outside = np.ones(grey.shape, bool)
         outside[_inside(box.expand(MARGIN), grey.shape)] = False
         flicker = cv2.absdiff(picture, before)[outside].mean() if outside.any() else np.nan
-    return points, shapes, picture.mean((0, 1)), fine, change, flicker, _face(grey, box)
+    return face.landmarks[:, :2], face.blendshapes, picture.mean((0, 1)), fine, change, flicker, _face(grey, box)
 
 
 def _inside(box: Box, shape: tuple[int, ...]) -> tuple[slice, slice]:

@@ -20,7 +20,7 @@ from ..models.vae import VAE
 from .shards import HELD_OUT, TRAIN, Dataset, read_clips
 from .stages import precision_of
 
-MAX_PICTURES = 8000
+MAX_PICTURES = 4000
 """Pictures held in memory, spread evenly over the dataset."""
 CROP = 128
 """Pixels; smaller pictures are taken whole."""

@@ -71,7 +71,7 @@ class Pieces:
         self.trained, self.rng = trained, rng
 
     def heard(self, index: int) -> np.ndarray:
-        """(S,) a piece as it may be recorded: with noise, through a room or a telephone."""
+        """(S,) a piece as it may be recorded: coloured, with noise, not quite at one level."""
         rng, sound = self.rng, self.sounds[index].astype(np.float32) / 32768
         if rng.random() < 0.3:
             sound = np.convolve(

@@ -25,7 +25,6 @@ FURTHER = {"audio": 18, "2": 20, "3": 5}
 SETTINGS = {
     "2": ("learning_rate=6.0e-4", "warm_up=100", "decay_from=0.3"),
     "3": ("warm_up=50",),
-    "few": ("warm_up=50",),
 }
 """Of stages that go on from a trained model."""
 BATCH = {"1": 3, "2": 2, "3": 2}
@@ -54,10 +53,6 @@ def steps(args: argparse.Namespace) -> Iterator[Step]:
     config = ("--config", "configs/mini.yaml")
     precision = ("--set", f"precision={args.precision}")
 
-    def variants(videos: list[Path], count: int, name: str) -> Step:
-        command = ("-m", "scripts.mini.variants", *map(str, videos), "--out", f"{work / name}", "--count", f"{count}")
-        return Step(command, work / name / f"{videos[-1].stem}-v{count - 1}.mp4")
-
     def file(name: str) -> Path:
         return work / f"{name}.safetensors"
 
@@ -74,7 +69,8 @@ def steps(args: argparse.Namespace) -> Iterator[Step]:
         )
 
     yield Step((*trainer, "prepare", f"{args.grid}", f"{args.others}", "--out", f"{data}", "--hold-out", *HELD_OUT, *held_out), data / "dataset.json")  # fmt: skip
-    yield variants(trained, VARIANTS, "variants")
+    yield Step(("-m", "scripts.mini.variants", *map(str, trained), "--out", f"{work / 'variants'}", "--count", f"{VARIANTS}"),
+               work / "variants" / f"{trained[-1].stem}-v{VARIANTS - 1}.mp4")  # fmt: skip
     yield Step(
         (*trainer, "prepare", f"{work / 'variants'}", "--out", f"{data}", "--held-out", "0"), work / "variants.done"
     )

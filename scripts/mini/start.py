@@ -68,10 +68,7 @@ def main() -> None:
     parser.add_argument("--earlier", type=Path, help="an emo-mini to go on from: its network and autoencoder")
     parser.add_argument("--encoder", type=Path, help="what `scripts.mini.audio` wrote")
     parser.add_argument("--data", type=Path, help="a dataset to measure latents on, with --vae")
-    parser.add_argument(
-        "--finish", type=Path, help="a trained model: --vae's decoder and --name go into it, in half precision"
-    )
-    parser.add_argument("--name", default="emo-mini")
+    parser.add_argument("--finish", type=Path, help="a trained model, to be written in half precision")
     args = parser.parse_args()
     if args.finish is not None:
         finish(args.finish, args.out)

@@ -157,7 +157,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--out", type=Path, required=True)
-    parser.add_argument("--languages", type=int, default=2000, help="sentences of other languages")
+    parser.add_argument("--languages", type=int, default=1600, help="sentences of other languages")
     args = parser.parse_args()
     torch.set_num_threads(1)
     dataset, speech = Dataset.open(args.data), Speech()

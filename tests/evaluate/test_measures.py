@@ -127,7 +127,7 @@ def test_frechet_distance_of_normals():
 
 
 def test_speed_over_a_set_and_places_in_a_box():
-    numbers = of_set([video(), video(seed=1)], [])
+    numbers = of_set([alone(video()), alone(video(seed=1))])
     assert numbers["speed_mean"] == pytest.approx(0, abs=1e-6)
     assert numbers["speed_variance_across_clips"] == pytest.approx(0, abs=1e-9)
     assert inside(video(), (0.2, 0.2, 0.8, 0.8)) == 1

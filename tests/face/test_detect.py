@@ -103,3 +103,14 @@ def test_mediapipe_without_models_gives_way_to_the_built_in_finder(monkeypatch, 
     assert isinstance(make_detector(), FinderDetector)
     with pytest.raises(InputError, match=r"brings no models; put a face_landmarker.task at"):
         make_detector(landmarks=True)
+
+
+def test_blendshapes_where_they_are_asked_for(astronaut):
+    if not BUNDLE.is_file():
+        pytest.skip("needs a face_landmarker.task")
+    with_shapes = make_detector(BUNDLE, landmarks=True, blendshapes=True).detect(astronaut)[0]
+    plain = make_detector(BUNDLE, landmarks=True).detect(astronaut)[0]
+    assert with_shapes.blendshapes.shape == (52,)
+    assert with_shapes.blendshapes[44:46].mean() > 0.5  # mouthSmile: she smiles.
+    assert plain.blendshapes is None
+    assert np.allclose(plain.landmarks, with_shapes.landmarks, atol=0.5)
