@@ -1,13 +1,16 @@
-"""Where checkpoints are: `models/emo` of the host, with whatever folders its user has added, and the pack's own emo-mini."""
+"""Where checkpoints are: `models/emo` of the host, with whatever folders its user has added, and the pack's own two."""
 
 from pathlib import Path
 
 import folder_paths
 
-from ..emo_core.config import EMO_MINI
+from ..emo_core.config import EMO_MINI, EMO_MINI_FEW
 
 FOLDER = "emo"
 BUILT_IN = "emo-mini (built in)"
+FEW_STEP = "emo-mini-few, 4 steps (built in)"
+PACKED = {BUILT_IN: EMO_MINI, FEW_STEP: EMO_MINI_FEW}
+"""What comes with the pack."""
 
 
 def register_folders() -> None:
@@ -18,13 +21,13 @@ def register_folders() -> None:
 
 
 def checkpoints() -> list[str]:
-    """Names for the loader's menu, emo-mini first."""
-    return [BUILT_IN, *folder_paths.get_filename_list(FOLDER)]
+    """Names for the loader's menu, the pack's own first."""
+    return [*PACKED, *folder_paths.get_filename_list(FOLDER)]
 
 
 def checkpoint_path(name: str) -> Path:
     """The file behind a name; the host raises where there is none."""
-    return EMO_MINI if name == BUILT_IN else Path(folder_paths.get_full_path_or_raise(FOLDER, name))
+    return PACKED.get(name) or Path(folder_paths.get_full_path_or_raise(FOLDER, name))
 
 
 def embeddings() -> list[str]:

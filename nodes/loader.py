@@ -15,8 +15,8 @@ class EMOModelLoader(io.ComfyNode):
             node_id="EMOModelLoader",
             display_name="EMO Model Loader",
             description=(
-                "Opens an EMO checkpoint: the network, its audio encoder and its VAE. emo-mini comes with the pack and "
-                "needs no download; other checkpoints go into models/emo."
+                "Opens an EMO checkpoint: the network, its audio encoder and its VAE. emo-mini and its few-step variant "
+                "come with the pack and need no download; other checkpoints go into models/emo."
             ),
             search_aliases=["emote portrait alive", "talking head", "lip sync", "load emo"],
             inputs=[
@@ -24,7 +24,10 @@ class EMOModelLoader(io.ComfyNode):
                     "checkpoint",
                     options=checkpoints(),
                     default=BUILT_IN,
-                    tooltip="emo-mini (256 x 256, 25 fps) is built in. Others: .safetensors files in models/emo.",
+                    tooltip=(
+                        "Built in: emo-mini (256 x 256, 25 fps), and emo-mini-few, which is distilled for 4 steps without "
+                        "guidance (leave steps and audio_scale at 0). Others: .safetensors files in models/emo."
+                    ),
                 )
             ],
             outputs=[

@@ -51,7 +51,7 @@ def talk(canvas: Canvas) -> None:
 def sing(canvas: Canvas) -> None:
     """Lively head motion: a speed curve and a larger face region, both shown."""
     parts = front(canvas, expand=1.5)
-    speed = canvas.add("SpeedCondition", 1, height=200, model=parts["subject"]["model"], curve="0:0.1, 1.5:0.5, 3:0.2")
+    speed = canvas.add("SpeedCondition", 1, height=200, model=parts["subject"]["model"], curve="0:0.1, 1.5:0.35, 3:0.2")
     canvas.add("PreviewAny", 2, "The checkpoint's range", height=120, source=(speed, "info"))
     region = canvas.add("MaskToImage", 2, "Face region", mask=parts["subject"]["mask"])
     canvas.add("PreviewImage", 2, "Where the face may be", height=260, images=(region, "IMAGE"))
@@ -67,7 +67,7 @@ def sing(canvas: Canvas) -> None:
     canvas.note(
         3,
         "## Sing\nThe two weak controls of EMO:\n- **Face region**: `expand` 1.5 leaves room for head motion.\n- **Speed**: the "
-        "`curve` starts calm, is liveliest at 1.5 s.\n\n`audio_scale` 2.5 follows the voice more closely than emo-mini's own 2. Give "
+        "`curve` starts calm, is liveliest at 1.5 s.\n\n`audio_scale` 2.5 follows the voice more closely than emo-mini's own 1.7. Give "
         "the voice without instruments: separate it first.",
         250,
     )
@@ -158,7 +158,7 @@ def chain_by_hand(canvas: Canvas) -> None:
     """The first two clips by hand, each its own way; the chainer goes on and writes everything."""
     parts = front(canvas)
     calm = canvas.add("SpeedCondition", 2, "Calm", height=200, model=parts["subject"]["model"], speed=0.05)
-    lively = canvas.add("SpeedCondition", 2, "Lively", height=200, model=parts["subject"]["model"], speed=0.5)
+    lively = canvas.add("SpeedCondition", 2, "Lively", height=200, model=parts["subject"]["model"], speed=0.35)
     first = canvas.add("EMOSampler", 3, "Clip 0", steps=20, **parts["subject"], emo_speed=(calm, "emo_speed"))
     second = canvas.add(
         "EMOSampler",

@@ -17,9 +17,12 @@ from .presets import HALLO, MINI, PRESETS, SD15, TINY
 
 EMO_MINI = Path(__file__).resolve().parents[2] / "models" / "emo-mini.safetensors"
 """The embedded default."""
+EMO_MINI_FEW = EMO_MINI.with_name("emo-mini-few.safetensors")
+"""The same, distilled: a few steps of one pass each."""
 
 __all__ = [
     "EMO_MINI",
+    "EMO_MINI_FEW",
     "HALLO",
     "MINI",
     "PRESETS",

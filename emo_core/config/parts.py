@@ -129,6 +129,9 @@ class TemporalConfig:
     """False: only beside spatial transformers. Hallo's coarsest level has none that ever run."""
     first_clip: Literal["zero", "reference"] = "zero"
     """Motion frames of the first clip: zero maps (the paper), or the portrait (Hallo)."""
+    anchor: float = 0.0
+    """Share of the portrait's latent in the motion frames when sampling: it pulls a long video of a small model back to the face
+    that it began with. The paper has none."""
 
     def __post_init__(self) -> None:
         if not 0 < self.motion_frames < self.frames or self.motion_frames + self.frames > self.max_positions:
@@ -136,6 +139,8 @@ class TemporalConfig:
                 f"motion_frames={self.motion_frames}, frames={self.frames}: expected 0 < n < f and "
                 f"n + f <= max_positions={self.max_positions}"
             )
+        if not 0 <= self.anchor < 1:
+            raise ValueError(f"anchor={self.anchor}: expected 0 <= share < 1")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -20,16 +20,18 @@ MINI = EMOConfig(
         widths=(80, 80),
         encoder_blocks=(0, 3),
         decoder_blocks=(3, 1),
+        latent_channels=8,
         patch=4,
         fold=2,
         scaling_factor=1.0,
     ),
     unet=UNetConfig(
-        latent_channels=16, widths=(64, 128), attention=(True, True), layers_per_block=1, heads=2, groups=32
+        latent_channels=32, widths=(64, 128), attention=(False, True), layers_per_block=1, heads=2, groups=32
     ),
     audio=AudioConfig(layers=4, width=128, tokens=8, token_width=128, hidden=256),
     speed=SpeedConfig(centres=(0.0, 0.08, 0.16, 0.24, 0.32, 0.4, 0.48, 0.56, 0.64), radii=(0.08,) * 9, width=64),
-    diffusion=DiffusionConfig(prediction="v_prediction", zero_terminal_snr=True, shared_noise=0.5, audio_scale=2.0),
+    temporal=TemporalConfig(first_clip="reference"),
+    diffusion=DiffusionConfig(prediction="v_prediction", zero_terminal_snr=True, shared_noise=0.8, audio_scale=2.0),
 )
 """The embedded default: 256 x 256, small enough for two CPU cores."""
 
@@ -38,7 +40,7 @@ TINY = replace(
     name="tiny",
     image_size=64,
     locator_widths=(8, 16),
-    vae=replace(MINI.vae, widths=(16, 16), encoder_blocks=(1, 1), decoder_blocks=(1, 1), fold=1),
+    vae=replace(MINI.vae, widths=(16, 16), encoder_blocks=(1, 1), decoder_blocks=(1, 1), latent_channels=4, fold=1),
     unet=UNetConfig(widths=(32, 64), attention=(True, False), layers_per_block=1, heads=4, groups=8),
     audio=AudioConfig(layers=2, width=16, tokens=4, token_width=24, hidden=32),
     temporal=TemporalConfig(frames=4, motion_frames=2, max_positions=16),

@@ -118,6 +118,8 @@ def clip_conditions(denoiser: Denoiser, subject: Subject, clip: Clip, motion: Te
         known, motion = True, repeat(subject.reference, "c h w -> n c h w", n=count)
     if motion is None:
         motion = subject.reference.new_zeros(count, *subject.reference.shape)
+    elif config.temporal.anchor:
+        motion = torch.lerp(motion, subject.reference[None].to(motion), config.temporal.anchor)
     speed = None
     if subject.speed is not None:
         m = config.speed.window

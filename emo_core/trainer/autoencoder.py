@@ -19,6 +19,8 @@ from ..errors import InputError
 from ..models.vae import VAE
 from .shards import HELD_OUT, TRAIN, Dataset, read_clips
 from .stages import precision_of
+from .state import Progress
+from .train import Limits
 
 MAX_PICTURES = 4000
 """Pictures held in memory, spread evenly over the dataset."""
@@ -39,10 +41,14 @@ RATE, WARM_UP, BEST_DECAY = 1e-3, 0.03, 0.999
 class Pictures:
     """Frames in memory."""
 
-    frames: np.ndarray
+    frames: Tensor
     """(N, S, S, 3) uint8"""
-    mouths: np.ndarray
+    mouths: Tensor
     """(N, 4) pixels: left, top, right, bottom."""
+
+    def to(self, device: torch.device) -> "Pictures":
+        """On another device."""
+        return Pictures(self.frames.to(device), self.mouths.to(device))
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,42 +67,43 @@ def read_pictures(dataset: Dataset, split: str, limit: int = MAX_PICTURES) -> Pi
         frames.append(clip.pictures()[::every])
         mouths.append(clip.labels.mouths[::every] * dataset.size)
     if not frames:
-        return Pictures(np.zeros((0, dataset.size, dataset.size, 3), np.uint8), np.zeros((0, 4)))
-    return Pictures(np.concatenate(frames), np.concatenate(mouths))
+        return Pictures(torch.zeros(0, dataset.size, dataset.size, 3, dtype=torch.uint8), torch.zeros(0, 4))
+    return Pictures(*(torch.from_numpy(np.concatenate(part)) for part in (frames, mouths)))
+
+
+def both_splits(dataset: Dataset) -> tuple[Pictures, Pictures]:
+    """Pictures to learn from, and a few held out."""
+    return read_pictures(dataset, TRAIN), read_pictures(dataset, HELD_OUT, 64)
 
 
 def train_autoencoder(
     vae: VAE,
-    dataset: Dataset,
+    pictures: Pictures,
+    held_out: Pictures,
+    limits: Limits,
     *,
-    minutes: float | None = None,
-    steps: int | None = None,
     batch: int = 8,
     decoder_only: bool = False,
     precision: str = "auto",
     report: Callable[[str], None] = lambda line: None,
 ) -> tuple[VAE, Sharpness]:
-    """Train on a dataset; the moving average is returned, the given one is used up.
+    """Train on pictures; the moving average is returned, the given one is used up.
 
     Args:
         vae: of kind `tiny`.
-        dataset: prepared at the model's size.
-        minutes: limit.
-        steps: limit.
+        pictures: of the model's size.
+        held_out: others, to judge it by; may be none.
+        limits: when to end.
         batch: crops per step.
         decoder_only: keep the latents as they are, for a network that was trained on them.
         precision: auto, no or bf16; see `StageConfig.precision`.
         report: told of the progress.
 
     Raises:
-        InputError: for another kind, or without a limit.
+        InputError: for another kind.
     """
     if vae.config.kind != "tiny":
         raise InputError("stage vae: this model has Stable Diffusion's autoencoder, which needs no training")
-    if minutes is None and steps is None:
-        raise InputError("stage vae: give --max-steps or --max-minutes")
-    pictures, rng = read_pictures(dataset, TRAIN), np.random.default_rng(0)
-    held_out = read_pictures(dataset, HELD_OUT, 64)
     judged = held_out if len(held_out.frames) else pictures
     vae.train().requires_grad_(True)
     vae.net.encoder.requires_grad_(not decoder_only)
@@ -104,11 +111,12 @@ def train_autoencoder(
     chosen = [p for p in vae.parameters() if p.requires_grad]
     optimiser = torch.optim.AdamW(chosen, RATE, betas=(0.9, 0.99))
     device, start, step = chosen[0].device, time.monotonic(), 0
+    pictures, judged, generator = pictures.to(device), judged.to(device), torch.Generator(device).manual_seed(0)
     half = precision_of(precision) == "bf16"
-    while (share := _share(start, step, minutes, steps)) < 1:
+    while (share := limits.share(Progress(step, step, time.monotonic() - start))) < 1:
         for group in optimiser.param_groups:
             group["lr"] = RATE * min(1.0, 0.01 + share / WARM_UP) * max(0.01, 0.5 * (1 + math.cos(math.pi * share)))
-        images, weight = (part.to(device) for part in crops(pictures, batch, rng))
+        images, weight = crops(pictures, batch, generator)
         with torch.autocast(device.type, torch.bfloat16, enabled=half):
             latents = vae.encode(images)
             output = vae.decode(latents + NOISE * torch.randn_like(latents))
@@ -126,37 +134,31 @@ def train_autoencoder(
     return average, sharpness(average, judged)
 
 
-def _share(start: float, step: int, minutes: float | None, steps: int | None) -> float:
-    done = 0.0 if steps is None else step / steps
-    return done if minutes is None else max(done, (time.monotonic() - start) / 60 / minutes)
-
-
-def crops(pictures: Pictures, count: int, rng: np.random.Generator) -> tuple[Tensor, Tensor]:
-    """Random crops, half of them around the mouth, mirrored and tinted.
+def crops(pictures: Pictures, count: int, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+    """Random crops, half of them around the mouth, mirrored and tinted; drawn where the pictures and the generator are.
 
     Returns:
         (B, 3, s, s) in [-1, 1] and the weight of each pixel (B, 1, s, s).
     """
-    size = pictures.frames.shape[1]
+    size, device = pictures.frames.shape[1], pictures.frames.device
     side = min(CROP, size)
-    images, weights = [], []
-    for index in rng.integers(0, len(pictures.frames), count):
-        left, top, right, bottom = pictures.mouths[index]
-        near = np.array([left + right - side, top + bottom - side]) / 2 + rng.uniform(-0.3, 0.3, 2) * side
-        corner = near if rng.random() < 0.5 else rng.uniform(0, size - side + 1, 2)
-        x, y = np.clip(corner, 0, size - side).astype(int)
-        image = pictures.frames[index, y : y + side, x : x + side]
-        weight = np.ones((side, side), np.float32)
-        weight[max(0, int(top - y)) : max(0, int(bottom - y)), max(0, int(left - x)) : max(0, int(right - x))] = (
-            MOUTH_WEIGHT
-        )
-        flip = slice(None, None, -1 if rng.random() < 0.5 else 1)
-        images.append(image[:, flip])
-        weights.append(weight[:, flip])
-    pixels = rearrange(torch.from_numpy(np.stack(images)), "b h w c -> b c h w").float() / 127.5 - 1
-    gain = torch.from_numpy(rng.uniform(0.85, 1.15, (count, 1, 1, 1))).float()
-    tint = torch.from_numpy(rng.uniform(-0.08, 0.08, (count, 3, 1, 1))).float()
-    return (pixels * gain + tint).clamp(-1, 1), torch.from_numpy(np.stack(weights))[:, None]
+
+    def uniform(*shape: int) -> Tensor:
+        return torch.rand(shape, generator=generator, device=device)
+
+    index = torch.randint(len(pictures.frames), (count,), generator=generator, device=device)
+    mouth = pictures.mouths[index].float()
+    near = (mouth[:, :2] + mouth[:, 2:] - side) / 2 + (uniform(count, 2) - 0.5) * 0.6 * side
+    corner = torch.where(uniform(count, 1) < 0.5, near, uniform(count, 2) * (size - side + 1))
+    corner = corner.clamp(0, size - side).long()
+    across, down = (corner[:, axis, None] + torch.arange(side, device=device) for axis in (0, 1))
+    across = torch.where(uniform(count, 1) < 0.5, across.flip(1), across)
+    images = pictures.frames[index[:, None, None], down[:, :, None], across[:, None, :]]
+    x, y = ((at >= mouth[:, axis, None]) & (at < mouth[:, axis + 2, None]) for axis, at in ((0, across), (1, down)))
+    weights = 1 + (MOUTH_WEIGHT - 1) * (y[:, :, None] & x[:, None, :]).float()
+    pixels = rearrange(images, "b h w c -> b c h w").float() / 127.5 - 1
+    gain, tint = 0.85 + 0.3 * uniform(count, 1, 1, 1), 0.16 * (uniform(count, 3, 1, 1) - 0.5)
+    return (pixels * gain + tint).clamp(-1, 1), weights[:, None]
 
 
 def picture_loss(output: Tensor, target: Tensor, weight: Tensor) -> Tensor:
@@ -182,9 +184,9 @@ def sharpness(vae: VAE, pictures: Pictures, count: int = 24) -> Sharpness:
     whole, mouth = [], []
     device = next(vae.parameters()).device
     for index in np.linspace(0, len(pictures.frames) - 1, min(count, len(pictures.frames))).astype(int):
-        image = torch.from_numpy(pictures.frames[index]).permute(2, 0, 1)[None].to(device).float() / 127.5 - 1
+        image = pictures.frames[index].permute(2, 0, 1)[None].to(device).float() / 127.5 - 1
         error = (vae.decode(vae.encode(image)).clamp(-1, 1) - image).square() / 4
-        left, top, right, bottom = pictures.mouths[index].clip(0).astype(int)
+        left, top, right, bottom = pictures.mouths[index].clamp(min=0).long().tolist()
         whole.append(error.mean())
         mouth.append(error[..., top : bottom + 1, left : right + 1].mean())
     return Sharpness(*(float(-10 * torch.stack(part).mean().log10()) for part in (whole, mouth)))

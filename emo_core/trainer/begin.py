@@ -18,7 +18,7 @@ from .shards import Dataset
 from .stages import StageConfig
 from .train import Trainee
 
-FEW = 8
+FEW = 4
 """Denoising steps of a distilled model, unless its user says otherwise."""
 
 

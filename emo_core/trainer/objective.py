@@ -101,13 +101,17 @@ def inputs(batch: Batch, model: EMOConfig, frozen: Frozen) -> tuple[Tensor, Cond
     if batch.motion_noise is not None:
         level = batch.motion_level
         motion = ((1 - level**2).sqrt() * motion + level * batch.motion_noise) * batch.motion_keep
+    known = batch.motion_known
+    if model.temporal.first_clip == "reference" and motion.shape[1]:
+        motion = torch.where(known[:, None, None, None, None], motion, reference[:, None])
+        known = None
     audio = batch.features
     if batch.sounds is not None:
         audio = _encode_sounds(batch, model, frozen.audio_encoder)
     return clean, Conditions(
         reference=reference,
         motion=motion if motion.shape[1] else None,
-        motion_known=batch.motion_known.cpu(),
+        motion_known=None if known is None else known.cpu(),
         audio=audio,
         mask=batch.mask,
         speed=batch.speed,

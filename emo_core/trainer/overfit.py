@@ -20,7 +20,7 @@ from ..sampling.generate import Settings
 from ..sampling.guidance import Guidance
 from ..video import VideoWriter
 from ..weights.checkpoint import load_checkpoint, save_checkpoint
-from .autoencoder import train_autoencoder
+from .autoencoder import both_splits, train_autoencoder
 from .begin import begin, frozen_parts, resized
 from .cache import Encoders, cache, encode_pictures
 from .export import export, write_run
@@ -110,7 +110,8 @@ def _begin_model(
     plan: Plan, config: EMOConfig, frozen: Frozen, dataset: Dataset, report: Callable[[str], None]
 ) -> None:
     """Train the autoencoder on the clip, then set its scale so that latents have unit variance."""
-    vae, found = train_autoencoder(frozen.vae, dataset, minutes=plan.minutes * SHARES["vae"], report=report)
+    limits = Limits(minutes=plan.minutes * SHARES["vae"])
+    vae, found = train_autoencoder(frozen.vae, *both_splits(dataset), limits, report=report)
     report(f"vae: {found.whole:.1f} dB, mouth {found.mouth:.1f} dB")
     vae.config = replace(vae.config, scaling_factor=1.0)
     clip = next(read_clips(dataset, TRAIN))
@@ -153,8 +154,8 @@ def _polish(plan: Plan, dataset: Dataset, report: Callable[[str], None]) -> None
         return
     model = load_checkpoint(plan.out / "stage-3" / "model.safetensors")
     frozen = frozen_parts(model, None)
-    minutes = plan.minutes * SHARES["decoder"]
-    vae, found = train_autoencoder(frozen.vae, dataset, minutes=minutes, decoder_only=True, report=report)
+    limits = Limits(minutes=plan.minutes * SHARES["decoder"])
+    vae, found = train_autoencoder(frozen.vae, *both_splits(dataset), limits, decoder_only=True, report=report)
     report(f"decoder: {found.whole:.1f} dB, mouth {found.mouth:.1f} dB")
     parts = {"emo": model.emo, "vae": vae, "audio_encoder": frozen.audio_encoder}
     save_checkpoint(out, model.config, parts)

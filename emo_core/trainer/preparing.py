@@ -10,6 +10,7 @@ A killed run loses the videos in work, nothing else; the same command goes on wh
 
 import hashlib
 import json
+import math
 import re
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor, as_completed
@@ -34,6 +35,8 @@ SUFFIXES = frozenset(".mp4 .mov .mkv .webm .avi .m4v .mpg .mpeg .ts .mts .wmv .f
 SHARD_BYTES = 256 * 2**20
 """A shard is closed when it has grown to this."""
 QUANTILES = tuple(range(0, 101, 5))
+PARTS = 16
+"""Of each worker's videos: as many detectors are made in its process."""
 ENOUGH = 5
 """From so many sources on, one is held out even if the share would round to none."""
 
@@ -128,8 +131,8 @@ def _prepare(
     keys = {source_key(path): path for path in videos}
     todo = {key: path for key, path in keys.items() if not _report(out, key).is_file()}
     with tqdm(total=len(keys), initial=len(keys) - len(todo), desc="prepare", unit="video", disable=None) as bar:
-        for _ in _work(todo, out, recipe, workers, face_model):
-            bar.update()
+        for done in _work(todo, out, recipe, workers, face_model):
+            bar.update(done)
     dataset = pack(out, recipe, split)
     summary = _summary(out, dataset)
     write_json(out / "summary.json", asdict(summary))
@@ -157,15 +160,21 @@ def _report(out: Path, key: str) -> Path:
     return out / "reports" / f"{key}.json"
 
 
-def _work(todo: dict[str, Path], out: Path, recipe: Recipe, workers: int, face_model: Path | None) -> Iterator[None]:
+def _work(todo: dict[str, Path], out: Path, recipe: Recipe, workers: int, face_model: Path | None) -> Iterator[int]:
+    """Work on all videos; tells, now and then, how many more are done."""
+    videos = list(todo.items())
     if workers <= 1:
         detector = make_detector(face_model, landmarks=True)
-        for key, path in todo.items():
-            yield prepare_source(path, key, out, recipe, detector)
+        for key, path in videos:
+            prepare_source(path, key, out, recipe, detector)
+            yield 1
         return
+    # MediaPipe gives no memory back, so a process makes few detectors, however many the videos are.
+    size = max(1, math.ceil(len(videos) / workers / PARTS))
+    parts = [videos[start : start + size] for start in range(0, len(videos), size)]
     # Fresh processes: MediaPipe's threads do not survive a fork.
-    with ProcessPoolExecutor(min(workers, max(1, len(todo))), mp_context=get_context("spawn")) as pool:
-        jobs = [pool.submit(_work_alone, path, key, out, recipe, face_model) for key, path in todo.items()]
+    with ProcessPoolExecutor(min(workers, max(1, len(parts))), mp_context=get_context("spawn")) as pool:
+        jobs = [pool.submit(_work_alone, part, out, recipe, face_model) for part in parts]
         try:
             for job in as_completed(jobs):
                 yield job.result()
@@ -177,9 +186,12 @@ def _work(todo: dict[str, Path], out: Path, recipe: Recipe, workers: int, face_m
             pool.shutdown(wait=False, cancel_futures=True)
 
 
-def _work_alone(path: Path, key: str, out: Path, recipe: Recipe, face_model: Path | None) -> None:
+def _work_alone(videos: list[tuple[str, Path]], out: Path, recipe: Recipe, face_model: Path | None) -> int:
     silence_native_logs()
-    prepare_source(path, key, out, recipe, make_detector(face_model, landmarks=True))
+    detector = make_detector(face_model, landmarks=True)
+    for key, path in videos:
+        prepare_source(path, key, out, recipe, detector)
+    return len(videos)
 
 
 def prepare_source(path: Path, key: str, out: Path, recipe: Recipe, detector: FaceDetector) -> None:

@@ -109,6 +109,8 @@ class StageConfig:
     """Processes that read data; 0 reads in the training process."""
     shuffle: int = 64
     """Clips that are held to be drawn from, per place in the batch."""
+    resident: bool = False
+    """Hold a cached dataset in the device's memory and draw batches there: for GPUs and small models."""
     log_every: int = 25
     save_every: int = 500
     """Steps between checkpoints."""
@@ -164,6 +166,7 @@ class StageConfig:
 
 def _typed(name: str, value: Any, kind: Any) -> Any:
     if typing.get_origin(kind) is Literal:
+        value = "no" if value is False else value  # YAML reads a bare no so.
         accepted, kinds = value in typing.get_args(kind), " or ".join(map(repr, typing.get_args(kind)))
     elif isinstance(kind, types.GenericAlias):
         accepted, kinds, value = isinstance(value, (list, tuple)), "a list", tuple(value) if value else ()

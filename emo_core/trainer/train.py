@@ -23,6 +23,7 @@ from .lanes import Batches, load_batches
 from .meter import Meter
 from .objective import Frozen, Objective, inputs
 from .parts import freeze_all_but, trained
+from .resident import Drawing, Resident
 from .shards import Dataset
 from .signals import stop_signals
 from .stages import StageConfig, precision_of
@@ -67,6 +68,8 @@ class Trainee:
     run: Path
     teacher: EMO | None = None
     """Whose guided predictions are learnt (stage few)."""
+    resident: Resident | None = None
+    """The dataset in the device's memory, for stages with `resident`; None reads it there."""
 
 
 def train(
@@ -106,7 +109,7 @@ class _Run:
         optimiser = _optimiser(chosen, stage)
         self.model, self.optimiser = self.accelerator.prepare(objective, optimiser)
         self.parameters = [p for p in self.model.parameters() if p.requires_grad]
-        self.average = EMAModel(self.parameters, decay=stage.ema)
+        self.average = EMAModel(self.parameters, decay=stage.ema, foreach=True)
         self.accelerator.register_for_checkpointing(self.average)
         self.progress = state.Progress()
         if resume:
@@ -119,16 +122,7 @@ class _Run:
     def loop(self, journal: Journal, stopped: Callable[[], bool], validate: Validate | None) -> None:
         """Train until the limits are reached."""
         stage, accelerator = self.stage, self.accelerator
-        sampler = Sampler(self.trainee.emo.config, stage)
-        batches = Batches(
-            self.trainee.dataset,
-            sampler,
-            rank=accelerator.process_index,
-            processes=accelerator.num_processes,
-            consumed=self.progress.micro_steps,
-        )
-        meter = Meter()
-        batches = iter(load_batches(batches))
+        meter, batches = Meter(), self._batches()
         while self.limits.share(self.progress) < 1:
             start = time.monotonic()
             loss, norm = self._step(batches, meter)
@@ -144,6 +138,21 @@ class _Run:
                 raise Cancelled(f"stopped at step {step}; go on with --resume")
             if validate is not None and stage.validate_every and (step % stage.validate_every == 0 or done):
                 self._validate(validate, journal)
+
+    def _batches(self) -> Iterator[Batch]:
+        """Endless, from where the run is."""
+        accelerator, model, stage = self.accelerator, self.trainee.emo.config, self.stage
+        if stage.resident:
+            resident = self.trainee.resident or Resident.load(self.trainee.dataset, accelerator.device)
+            return Drawing(resident, model, stage, accelerator.process_index).batches(self.progress.micro_steps)
+        batches = Batches(
+            self.trainee.dataset,
+            Sampler(model, stage),
+            rank=accelerator.process_index,
+            processes=accelerator.num_processes,
+            consumed=self.progress.micro_steps,
+        )
+        return iter(load_batches(batches))
 
     def _step(self, batches: Iterator[Batch], meter: Meter) -> tuple[float, float]:
         """One step of the optimiser; gives the mean loss over all samples and the gradient's norm."""
@@ -184,7 +193,7 @@ class _Run:
         bad = bad or (self.stage.precision != "fp16" and not math.isfinite(float(norm)))
         if self._agreed(bad):
             raise TrainingError(
-                f"train: the loss is no number at step {self.progress.step + 1} (clips {', '.join(batch.keys)}); "
+                f"train: the loss is no number at step {self.progress.step + 1} (clips {', '.join(batch.keys) or 'drawn from memory'}); "
                 "the checkpoints before it are good. Lower learning_rate, use precision bf16, or prepare without these clips"
             )
 

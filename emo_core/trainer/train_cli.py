@@ -145,16 +145,15 @@ def _train_finder(dataset: Dataset, args: argparse.Namespace) -> None:
 
 
 def _train_autoencoder(dataset: Dataset, args: argparse.Namespace) -> None:
-    from .autoencoder import train_autoencoder
+    from .autoencoder import both_splits, train_autoencoder
 
     checkpoint = load_checkpoint(args.init)
     frozen = frozen_parts(checkpoint, args.audio_encoder)
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     vae, found = train_autoencoder(
         frozen.vae.to(device),
-        dataset,
-        minutes=args.max_minutes,
-        steps=args.max_steps,
+        *both_splits(dataset),
+        Limits(steps=args.max_steps, minutes=args.max_minutes),
         decoder_only=args.decoder_only,
         precision=args.precision,
         report=_say,

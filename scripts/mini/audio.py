@@ -12,25 +12,23 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from safetensors.torch import save_file
+from safetensors import safe_open
+from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 from torch.nn import functional
 from transformers import Wav2Vec2Config, Wav2Vec2Model
 
 from emo_core.audio.encoder import AudioEncoder
-from emo_core.audio.sound import speech_level
-from emo_core.weights.checkpoint import load_checkpoint
+from emo_core.audio.sound import BLOCK, GATE
 
 from .visemes import COUNT
 from .voices import KINDS
 
-BATCH, RATE, LIPS = 16, 1e-3, 3
+RATE, LIPS = 1e-3, 3
 SHARES = (0.3, 0.1, 0.1, 0.1, 0.2, 0.2)
 """How often each of KINDS is heard."""
 OTHERS = 0.35
 """Share of GRID pieces that are not of the person of most clips, so that a few voices count."""
-FROZEN = 3
-"""First convolutions: most of the time, for what any voice teaches alike."""
 CONFIG = {
     "hidden_size": 128,
     "num_hidden_layers": 4,
@@ -53,58 +51,81 @@ CONFIG = {
 
 
 class Pieces:
-    """The arrays of `voices`, drawn from at random."""
+    """The arrays of `voices` on a device, drawn from at random."""
 
-    def __init__(self, file: Path, rng: np.random.Generator) -> None:
+    def __init__(self, file: Path, device: torch.device) -> None:
         with np.load(file) as arrays:
-            self.sounds, self.lips, self.mel, self.visemes, self.kinds, self.held_out, trained = (
-                arrays[name] for name in ("sounds", "lips", "mel", "visemes", "kinds", "held_out", "trained")
-            )
+            given = {name: torch.from_numpy(arrays[name]).to(device) for name in arrays.files}
+        self.sounds, self.visemes, self.kinds = given["sounds"], given["visemes"], given["kinds"]
+        self.held_out, self.trained = given["held_out"], given["trained"]
         train = ~self.held_out
-        self.mel = self.mel.astype(np.float32)
-        self.lips = self.lips / self.lips[train].std((0, 1))
-        self.mel = (self.mel - self.mel[train].mean((0, 1))) / self.mel[train].std((0, 1))
-        self.groups = [
-            [np.nonzero(train & (self.kinds == kind) & (trained == own))[0] for own in (True, False)]
-            for kind in range(len(KINDS))
-        ]
-        self.trained, self.rng = trained, rng
+        lips, mel = given["lips"].float(), given["mel"].float()
+        self.lips = lips / lips[train].std((0, 1))
+        self.mel = (mel - mel[train].mean((0, 1))) / mel[train].std((0, 1))
+        self.chance = torch.Generator(device).manual_seed(0)
+        # Within a kind, the person of most clips and the others have a share each.
+        self._often = torch.zeros(len(self.kinds), device=device)
+        for kind, share in enumerate(SHARES):
+            own, others = (train & (self.kinds == kind) & (self.trained == is_own) for is_own in (True, False))
+            few = float(others.any()) * (OTHERS if own.any() else 1.0)
+            self._often += share * ((1 - few) * own / own.sum().clamp(min=1) + few * others / others.sum().clamp(min=1))
 
-    def heard(self, index: int) -> np.ndarray:
-        """(S,) a piece as it may be recorded: coloured, with noise, not quite at one level."""
-        rng, sound = self.rng, self.sounds[index].astype(np.float32) / 32768
-        if rng.random() < 0.3:
-            sound = np.convolve(
-                sound, rng.normal(0, 0.25, 24) * np.exp(-np.arange(24) / 4) + (np.arange(24) == 0), "same"
-            )
-        sound = sound / speech_level(sound)
-        if rng.random() < 0.5:
-            noise = rng.standard_normal(len(sound))
-            if rng.random() < 0.5:
-                noise = np.cumsum(noise) - np.convolve(np.cumsum(noise), np.ones(200) / 200, "same")
-            sound = sound + noise / noise.std() * 10 ** (-rng.uniform(3, 30) / 20)
-            sound = sound / speech_level(sound)
-        return (sound * 10 ** (rng.uniform(-3, 3) / 20)).astype(np.float32)
+    def uniform(self, *shape: int) -> Tensor:
+        """In [0, 1)."""
+        return torch.rand(shape, generator=self.chance, device=self.chance.device)
 
-    def batch(self) -> tuple[np.ndarray, Tensor]:
-        """Indices and sounds (B, S) for training."""
-        chosen = []
-        for kind in self.rng.choice(len(KINDS), BATCH, p=SHARES):
-            own, others = self.groups[kind]
-            few = len(others) and (not len(own) or self.rng.random() < OTHERS)
-            chosen.append(self.rng.choice(others if few else own))
-        return np.array(chosen), torch.from_numpy(np.stack([self.heard(index) for index in chosen]))
+    def normal(self, *shape: int) -> Tensor:
+        """Of variance 1."""
+        return torch.randn(shape, generator=self.chance, device=self.chance.device)
 
-    def loss(self, guess: Tensor, chosen: np.ndarray) -> Tensor:
+    def heard(self, chosen: Tensor) -> Tensor:
+        """(B, S) pieces as they may be recorded: coloured, with noise, not quite at one level."""
+        sounds, count = self.sounds[chosen].float() / 32768, len(chosen)
+        place = torch.arange(24, device=sounds.device)
+        colour = self.normal(count, 24) * 0.25 * torch.exp(-place / 4) * (self.uniform(count, 1) < 0.3)
+        colour = (colour + (place == 0)).flip(1)[:, None]
+        sounds = functional.conv1d(functional.pad(sounds, (23, 0))[None], colour, groups=count)[0]
+        sounds = sounds / levels(sounds)
+        hiss = self.normal(*sounds.shape)
+        rumble = hiss.cumsum(1)
+        rumble = rumble - functional.avg_pool1d(rumble[:, None], 201, 1, 100, count_include_pad=False)[:, 0]
+        noise = torch.where(self.uniform(count, 1) < 0.5, hiss, rumble)
+        loudness = 10 ** (-(3 + 27 * self.uniform(count, 1)) / 20) * (self.uniform(count, 1) < 0.5)
+        sounds = sounds + noise / noise.std(1, keepdim=True) * loudness
+        return sounds / levels(sounds) * 10 ** ((self.uniform(count, 1) - 0.5) * 6 / 20)
+
+    def batch(self, count: int) -> tuple[Tensor, Tensor]:
+        """Indices (B,) and sounds (B, S) for training."""
+        chosen = torch.multinomial(self._often, count, replacement=True, generator=self.chance)
+        return chosen, self.heard(chosen)
+
+    def loss(self, guess: Tensor, chosen: Tensor) -> Tensor:
         """Of (B, T, LIPS + COUNT + bands)."""
         lips, classes, tone = guess.split([LIPS, COUNT, guess.shape[-1] - LIPS - COUNT], dim=-1)
-        weight = torch.from_numpy(np.where(self.kinds[chosen] == len(KINDS) - 1, 0.3, 1.0)).float()[:, None, None]
-        told = torch.from_numpy(self.visemes[chosen]).long()
+        weight = torch.where(self.kinds[chosen] == len(KINDS) - 1, 0.3, 1.0)[:, None, None]
+        told = self.visemes[chosen].long()
         return (
-            ((lips - torch.from_numpy(self.lips[chosen]).float()).square() * weight).mean()
+            ((lips - self.lips[chosen]).square() * weight).mean()
             + 0.3 * functional.cross_entropy(classes.flatten(0, 1), told.flatten(), ignore_index=-1)
-            + 0.5 * functional.mse_loss(tone, torch.from_numpy(self.mel[chosen]).float())
+            + 0.5 * functional.mse_loss(tone, self.mel[chosen])
         )
+
+
+def levels(sounds: Tensor) -> Tensor:
+    """(B, S) to (B, 1): as `emo_core.audio.sound.speech_level`."""
+    blocks = sounds[:, : sounds.shape[1] // BLOCK * BLOCK].unflatten(1, (-1, BLOCK)).square().mean(2)
+    loud = blocks > blocks.mean(1, keepdim=True) * GATE**2
+    return ((blocks * loud).sum(1, keepdim=True) / loud.sum(1, keepdim=True)).sqrt()
+
+
+def encoder_of(file: Path | None) -> AudioEncoder:
+    """What this script wrote, or a random one."""
+    if file is None:
+        return AudioEncoder(Wav2Vec2Model(Wav2Vec2Config(**CONFIG)))
+    with safe_open(file, "pt") as stored:
+        encoder = AudioEncoder(Wav2Vec2Model(Wav2Vec2Config(**json.loads(stored.metadata()["config"]))))
+    encoder.load_state_dict(load_file(file))
+    return encoder
 
 
 @torch.no_grad()
@@ -114,17 +135,16 @@ def report(encoder: AudioEncoder, head: nn.Linear, pieces: Pieces) -> str:
     texts = []
     groups = [(kind, own) for kind in range(len(KINDS)) for own in (True, False)]
     for kind, own in groups:
-        chosen = np.nonzero(pieces.held_out & (pieces.kinds == kind) & (pieces.trained == own))[0][:32]
+        chosen = (pieces.held_out & (pieces.kinds == kind) & (pieces.trained == own)).nonzero()[:32, 0]
         if not len(chosen):
             continue
-        sounds = np.stack([pieces.sounds[i] / speech_level(pieces.sounds[i].astype(np.float32)) for i in chosen])
-        guess = head(encoder(torch.from_numpy(sounds.astype(np.float32)))[:, :, -1])
+        sounds = pieces.sounds[chosen].float()
+        guess = head(encoder(sounds / levels(sounds))[:, :, -1])
         told = pieces.visemes[chosen]
-        right = (guess[..., LIPS : LIPS + COUNT].argmax(-1).numpy() == told)[told >= 0].mean()
-        together = [
-            np.corrcoef(a, b)[0, 1] for a, b in zip(guess[..., 0].numpy(), pieces.lips[chosen, :, 0], strict=True)
-        ]
-        texts.append(f"{KINDS[kind]}{'' if own else ' (others)'} {np.median(together):.3f} {right:.2f}")
+        right = (guess[..., LIPS : LIPS + COUNT].argmax(-1) == told)[told >= 0].float().mean()
+        pairs = zip(guess[..., 0], pieces.lips[chosen, :, 0], strict=True)
+        together = torch.stack([torch.corrcoef(torch.stack(pair))[0, 1] for pair in pairs])
+        texts.append(f"{KINDS[kind]}{'' if own else ' (others)'} {together.median():.3f} {right:.2f}")
     _train_mode(encoder)
     return ", ".join(texts)
 
@@ -140,30 +160,26 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--speech", type=Path, required=True)
     parser.add_argument("--out", type=Path, required=True)
-    parser.add_argument(
-        "--earlier", type=Path, help="an emo-mini whose encoder it starts from; its first convolutions stay"
-    )
+    parser.add_argument("--earlier", type=Path, help="an encoder to go on from")
     parser.add_argument("--minutes", type=float, default=25)
-    parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--batch", type=int, default=16)
+    parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
     parser.add_argument("--precision", choices=("no", "bf16"), default="no", help="bf16 where the processor has it")
     args = parser.parse_args()
-    torch.set_num_threads(args.threads)
     torch.manual_seed(0)
-    pieces = Pieces(args.speech, np.random.default_rng(0))
-    encoder = AudioEncoder(Wav2Vec2Model(Wav2Vec2Config(**CONFIG)))
-    if args.earlier is not None:
-        encoder.load_state_dict(load_checkpoint(args.earlier).audio_encoder.state_dict())
-        encoder.net.feature_extractor.conv_layers[:FROZEN].requires_grad_(False)
-    head = nn.Linear(CONFIG["hidden_size"], LIPS + COUNT + pieces.mel.shape[-1])
-    parameters = [p for p in (*encoder.parameters(), *head.parameters()) if p.requires_grad]
+    device = torch.device(args.device)
+    pieces = Pieces(args.speech, device)
+    encoder = encoder_of(args.earlier).to(device)
+    head = nn.Linear(CONFIG["hidden_size"], LIPS + COUNT + pieces.mel.shape[-1]).to(device)
+    parameters = [*encoder.parameters(), *head.parameters()]
     optimiser = torch.optim.AdamW(parameters, RATE, betas=(0.9, 0.98), weight_decay=0.01)
     _train_mode(encoder)
     start, step, budget = time.monotonic(), 0, args.minutes * 60
     while (spent := time.monotonic() - start) < budget:
         falling = max(0.01, 0.5 * (1 + math.cos(math.pi * spent / budget)))
         optimiser.param_groups[0]["lr"] = RATE * min(1, step / 300) * falling
-        chosen, sounds = pieces.batch()
-        with torch.autocast("cpu", torch.bfloat16, enabled=args.precision == "bf16"):
+        chosen, sounds = pieces.batch(args.batch)
+        with torch.autocast(device.type, torch.bfloat16, enabled=args.precision == "bf16"):
             layers = encoder(sounds)
         loss = pieces.loss(head(layers[:, :, -1].float()), chosen)
         optimiser.zero_grad()
@@ -171,11 +187,13 @@ def main() -> None:
         nn.utils.clip_grad_norm_(parameters, 1.0)
         optimiser.step()
         step += 1
-        if step % 100 == 0:
+        if step % 200 == 0:
             print(f"{spent / 60:.1f} min step {step} loss {loss:.3f} | {report(encoder, head, pieces)}", flush=True)
     encoder.eval()
-    print(report(encoder, head, pieces))
-    save_file({k: v.contiguous() for k, v in encoder.state_dict().items()}, args.out, {"config": json.dumps(CONFIG)})
+    print(f"{step} steps", report(encoder, head, pieces))
+    save_file(
+        {k: v.cpu().contiguous() for k, v in encoder.state_dict().items()}, args.out, {"config": json.dumps(CONFIG)}
+    )
 
 
 if __name__ == "__main__":

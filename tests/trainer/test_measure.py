@@ -1,5 +1,7 @@
 """Numbers about videos, on videos whose numbers are known; and the parts of `overfit`."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -8,7 +10,7 @@ from emo_core.errors import InputError
 from emo_core.face.portrait import load_portrait
 from emo_core.models.vae import VAE
 from emo_core.sampling.denoiser import Denoiser
-from emo_core.trainer.autoencoder import crops, read_pictures, sharpness, train_autoencoder
+from emo_core.trainer.autoencoder import both_splits, crops, read_pictures, sharpness, train_autoencoder
 from emo_core.trainer.begin import frozen_parts
 from emo_core.trainer.journal import Journal, read_log
 from emo_core.trainer.measure import agreement, nearness, psnr, shuffle_sound
@@ -17,6 +19,7 @@ from emo_core.trainer.shards import HELD_OUT, TRAIN
 from emo_core.trainer.sheet import contact_sheet
 from emo_core.trainer.stages import STAGES
 from emo_core.trainer.sync import correlation
+from emo_core.trainer.train import Limits
 from emo_core.trainer.validate import Validation, fixed_clips
 from emo_core.weights.checkpoint import load_checkpoint
 from tests.conftest import CONFIG, ROOT
@@ -74,7 +77,7 @@ def test_the_autoencoder_learns(plain):
     vae = VAE(CONFIG.vae)
     pictures = read_pictures(plain, HELD_OUT)
     before = sharpness(vae, pictures).whole
-    trained, found = train_autoencoder(vae, plain, steps=120, batch=4)
+    trained, found = train_autoencoder(vae, *both_splits(plain), Limits(steps=120), batch=4)
     assert found.whole > before + 3
     assert not any(p.requires_grad for p in trained.parameters())
 
@@ -84,19 +87,21 @@ def test_the_decoder_alone_leaves_latents_as_they_are(plain):
     vae = VAE(CONFIG.vae)
     image = torch.rand(1, 3, 64, 64)
     before = vae.encode(image).detach()
-    trained, _ = train_autoencoder(vae, plain, steps=5, batch=2, decoder_only=True)
+    trained, _ = train_autoencoder(vae, *both_splits(plain), Limits(steps=5), batch=2, decoder_only=True)
     assert torch.equal(trained.encode(image), before)
 
 
 def test_crops_weigh_the_mouth(plain):
-    images, weight = crops(read_pictures(plain, TRAIN), 16, np.random.default_rng(0))
+    images, weight = crops(read_pictures(plain, TRAIN), 16, torch.Generator().manual_seed(0))
     assert images.shape == (16, 3, 64, 64) and weight.shape == (16, 1, 64, 64)
     assert images.abs().max() <= 1 and weight.max() > 1
 
 
-def test_the_autoencoder_needs_an_end_and_the_right_kind(plain):
-    with pytest.raises(InputError, match="give --max-steps or --max-minutes"):
-        train_autoencoder(VAE(CONFIG.vae), plain)
+def test_the_autoencoder_must_be_of_the_right_kind(plain):
+    with pytest.raises(InputError, match="needs no training"):
+        train_autoencoder(
+            VAE(replace(CONFIG.vae, kind="kl", widths=(32,), patch=1, fold=1)), *both_splits(plain), Limits(steps=1)
+        )
 
 
 def test_validation_says_loss_and_shows_a_video(dataset, checkpoint, tmp_path):
