@@ -116,7 +116,9 @@ def _begin_model(
     vae.config = replace(vae.config, scaling_factor=1.0)
     clip = next(read_clips(dataset, TRAIN))
     spread = float(encode_pictures(vae, clip.pictures(), torch.device("cpu")).std())
-    config = replace(config, name="overfit", vae=replace(config.vae, scaling_factor=1 / spread))
+    # An anchor would hold the head still, which this clip may not do.
+    temporal = replace(config.temporal, anchor=0.0)
+    config = replace(config, name="overfit", vae=replace(config.vae, scaling_factor=1 / spread), temporal=temporal)
     torch.manual_seed(plan.seed)
     parts = {"emo": EMO(config), "vae": vae, "audio_encoder": frozen.audio_encoder}
     save_checkpoint(plan.out / "first.safetensors", config, parts, dtype=torch.float32)

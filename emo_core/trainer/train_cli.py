@@ -131,10 +131,10 @@ def _check_folder(args: argparse.Namespace, stage: StageConfig) -> None:
             raise InputError(f"out: {args.out} holds a run; add --resume to go on with it, or give another folder")
         return
     begun = read_run(args.out)["stage"]
-    for name in ("stage", "trains", "batch", "accumulate", "workers", "seed", "shuffle"):
-        now = options_of(stage)[name]
-        if (list(now) if isinstance(now, tuple) else now) != begun[name]:
-            raise InputError(f"resume: {name} was {begun[name]} when {args.out} was begun, now it is {now}; keep it")
+    for name in ("stage", "trains", "batch", "accumulate", "workers", "seed", "shuffle", "resident"):
+        now, then = options_of(stage)[name], begun.get(name, False)  # Older runs were never resident.
+        if (list(now) if isinstance(now, tuple) else now) != then:
+            raise InputError(f"resume: {name} was {then} when {args.out} was begun, now it is {now}; keep it")
 
 
 def _train_finder(dataset: Dataset, args: argparse.Namespace) -> None:

@@ -8,9 +8,10 @@ import torch
 from emo_core.audio.encoder import AudioEncoder
 from emo_core.audio.features import AudioFeatures
 from emo_core.audio.sound import Sound
+from emo_core.models.emo import EMO
 from emo_core.sampling.clips import clip_generator, clip_noise, plan_clips
 from emo_core.sampling.denoiser import Denoiser
-from emo_core.sampling.generate import Settings, Subject, generate
+from emo_core.sampling.generate import Settings, Subject, clip_conditions, generate
 from emo_core.sampling.guidance import Guidance
 from tests.conftest import CONFIG, tone
 
@@ -100,3 +101,18 @@ def test_clip_seeds_are_pinned():
     """Saved workflows promise the same video for the same seed."""
     drawn = [torch.randint(0, 1000, (1,), generator=clip_generator(42, i)).item() for i in range(3)]
     assert drawn == [31, 515, 793]
+
+
+def test_an_anchor_pulls_motion_frames_to_the_portrait(emo):
+    who, clip = heard(0.3), plan_clips(8, F)[1]
+    motion = torch.randn(CONFIG.temporal.motion_frames, *who.reference.shape)
+
+    def motion_of(anchor: float, given: torch.Tensor | None) -> torch.Tensor:
+        held = EMO(replace(CONFIG, temporal=replace(CONFIG.temporal, anchor=anchor)))
+        return clip_conditions(Denoiser(held), who, clip, given).motion[0]
+
+    assert torch.equal(motion_of(0.0, motion), motion)
+    assert torch.allclose(motion_of(0.25, motion), 0.75 * motion + 0.25 * who.reference)
+    assert not motion_of(0.25, None).any()
+    with pytest.raises(ValueError, match="anchor=1"):
+        replace(CONFIG.temporal, anchor=1.0)

@@ -68,16 +68,18 @@ def test_it_learns(dataset, checkpoint, tmp_path):
     assert sum(losses[-20:]) < 0.8 * sum(losses[:20])
 
 
-def test_a_resumed_run_equals_an_unbroken_one(dataset, checkpoint, tmp_path):
-    run(dataset, checkpoint, tmp_path / "whole", 8)
+@pytest.mark.parametrize("resident", [False, True])
+def test_a_resumed_run_equals_an_unbroken_one(dataset, checkpoint, tmp_path, resident):
+    stage = STAGE.with_options({"resident": resident})
+    run(dataset, checkpoint, tmp_path / "whole", 8, stage)
     begin_and_stop = tmp_path / "broken"
-    run(dataset, checkpoint, begin_and_stop, 8)
+    run(dataset, checkpoint, begin_and_stop, 8, stage)
     # As after a crash at step 6: the last checkpoint is gone, the log ran on.
     for folder in state.checkpoints(begin_and_stop)[1:]:
         import shutil
 
         shutil.rmtree(folder)
-    run(dataset, checkpoint, begin_and_stop, 8, resume=True)
+    run(dataset, checkpoint, begin_and_stop, 8, stage, resume=True)
     assert equal(state.latest(tmp_path / "whole"), state.latest(begin_and_stop))
     assert [line["step"] for line in read_log(begin_and_stop)] == list(range(1, 9))
     logs = [[line["loss"] for line in read_log(tmp_path / name)] for name in ("whole", "broken")]
