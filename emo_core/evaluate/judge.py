@@ -74,12 +74,16 @@ def judge(
     summary = {f"Medians of {len(made)} videos": middle, "The set": of_set(list(rows.values()))}
     if true:
         truth = [alone(video, clip_frames=clip_frames) for video in true]
-        summary["The set"]["blendshape_frechet"] = frechet(
-            *(np.concatenate([v.blendshapes for v in s]) for s in (made, true))
-        )
+        summary["The set"]["blendshape_frechet"] = frechet(*(expressions(videos) for videos in (made, true)))
         summary["The true videos"] = medians(truth)
         summary["The true videos, as a set"] = of_set(truth)
     return Judged(made, true, rows, summary)
+
+
+def expressions(videos: Sequence[Observed]) -> np.ndarray:
+    """(F, 52) blendshapes of all frames with a face; (0, 0) where there are none. A video without any face has no columns."""
+    seen = [video.blendshapes for video in videos if video.blendshapes.shape[1]]
+    return np.concatenate(seen) if seen else np.zeros((0, 0))
 
 
 def medians(rows: Sequence[Numbers]) -> Numbers:

@@ -5,6 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from emo_core.evaluate.judge import expressions
 from emo_core.evaluate.measures import against, alone, best_lag, frechet, inside, of_set, smooth
 from emo_core.evaluate.observe import FACE, Observed
 
@@ -124,6 +125,13 @@ def test_frechet_distance_of_normals():
     assert frechet(a, a) == pytest.approx(0, abs=1e-6)
     assert frechet(a, b) == pytest.approx(9 + 3 * (1 + 4 - 4), rel=0.03)
     assert frechet(a[:4], b) is None
+
+
+def test_a_video_without_a_face_has_no_expressions():
+    nobody = video(blendshapes=np.zeros((100, 0)))
+    assert expressions([nobody, video(), nobody]).shape == (100, 52)
+    for pair in ([nobody], [video()]), ([video()], [nobody]):
+        assert frechet(*map(expressions, pair)) is None
 
 
 def test_speed_over_a_set_and_places_in_a_box():
