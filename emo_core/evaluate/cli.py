@@ -46,7 +46,7 @@ def add_parser(commands: argparse._SubParsersAction) -> None:
         help="face region to ask for, shares of the picture; 0,0,1,1 is anywhere",
     )
     add("--clip-frames", type=int, default=0, help="f of the model, for seams (with --checkpoint: known)")
-    add("--face-model", type=Path, help="a face_detector.task, for blendshapes")
+    add("--face-model", type=Path, help="a face_landmarker.task, for blendshapes")
     add("--inception", type=Path, help="weights for FID")
     add("--insightface", type=Path, help="folder with models/antelopev2 for F-SIM")
     add(

@@ -81,11 +81,7 @@ def scaled(vae: VAE, filmed: list[Filmed], chosen: list[Variant], args: argparse
     """With latents of unit variance."""
     few = chosen[:: max(1, len(chosen) // SPREAD)]
     spread = torch.cat([part.latents for part in encode(filmed, few, vae, half=args.precision == "bf16")]).float().std()
-    return _with_scale(vae, 1 / float(spread))
-
-
-def _with_scale(vae: VAE, scale: float) -> VAE:
-    other = VAE(replace(vae.config, scaling_factor=scale)).to(next(vae.parameters()).device)
+    other = VAE(replace(vae.config, scaling_factor=1 / float(spread))).to(args.device)
     other.load_state_dict(vae.state_dict())
     return other.eval().requires_grad_(False)
 
@@ -139,7 +135,7 @@ def main() -> None:
     parser.add_argument("--encoder", type=Path, help="what `scripts.mini.audio` wrote")
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--hours", type=float, default=1.0, help="times the minutes of every stage (default: 1)")
-    parser.add_argument("--only-vae", action="store_true")
+    parser.add_argument("--only-vae", action="store_true", help="stop there, to train the audio encoder beside it")
     parser.add_argument("--limit", type=int, help="clips at most, to try it out")
     parser.add_argument("--set", action="append", default=[], metavar="NAME=VALUE", help="of every stage")
     parser.add_argument("--device", type=torch.device, default="cuda" if torch.cuda.is_available() else "cpu")

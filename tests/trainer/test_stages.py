@@ -15,6 +15,7 @@ from emo_core.trainer.objective import Objective, inputs
 from emo_core.trainer.parts import freeze_all_but, part_of, trained
 from emo_core.trainer.shards import TRAIN, read_clips
 from emo_core.trainer.stages import PARTS, STAGES, read_options
+from emo_core.trainer.train_cli import stage_config
 from emo_core.weights.checkpoint import load_checkpoint
 from tests.conftest import CONFIG, ROOT, awake
 
@@ -133,3 +134,8 @@ def test_what_of_the_reference_net_nothing_reads_does_not_train(stage, dataset, 
     emo, reached = gradients(stage, dataset, checkpoint, config)
     assert reached == set(trained(emo, stage))
     assert not [key for key in reached if key.startswith("reference_net.up.1.")]
+
+
+def test_a_bare_no_is_a_precision():
+    """YAML reads it as false."""
+    assert stage_config("2", None, ["precision=no"]).precision == "no"
