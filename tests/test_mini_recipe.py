@@ -12,11 +12,11 @@ from safetensors.torch import save_file
 from emo_core.audio.encoder import AudioEncoder
 from emo_core.audio.sound import speech_level
 from emo_core.config import EMO_MINI, EMO_MINI_FEW, TINY
-from emo_core.trainer.shards import TRAIN, read_clips
+from emo_core.trainer.shards import TRAIN
 from emo_core.weights.checkpoint import load_checkpoint, read_metadata
 from scripts.mini import gather, make, train
 from scripts.mini.audio import levels
-from scripts.mini.people import Framing, Person, boxes_in, random_framing, random_person, seen, sources
+from scripts.mini.people import Framing, Person, among, boxes_in, random_framing, random_person, seen, sources
 from tests.conftest import CONFIG, tone
 from tests.trainer.synthetic import write_dataset
 
@@ -49,7 +49,8 @@ def test_the_one_who_was_filmed_stays():
     ("person", "framing", "expected"),
     [
         (Person(mirrored=True), Framing(), [0.5, 0.5, 0.75, 0.75]),
-        (Person(), Framing(zoom=2.0, x=-1.0, y=1.0), [0.5, 0.0, 1.0, 0.5]),
+        (Person(), Framing(zoom=2.0, x=0.5, y=-0.5), [0.5, 0.0, 1.0, 0.5]),
+        (Person(), Framing(zoom=0.5, x=-0.125), [0.25, 0.5, 0.375, 0.625]),
     ],
 )
 def test_boxes_go_where_the_picture_goes(person, framing, expected):
@@ -68,8 +69,46 @@ def test_boxes_follow_random_people():
 
 
 def test_what_is_out_of_sight_is_an_empty_box():
-    left, top, right, bottom = boxes_in(BOX, grid_of(framing=Framing(zoom=4.0, x=1.0, y=-1.0)))[0].tolist()
+    left, top, right, bottom = boxes_in(BOX, grid_of(framing=Framing(zoom=4.0, x=-1.5, y=1.5)))[0].tolist()
     assert left == right and top == bottom
+
+
+def test_another_framing_shows_nearly_all_of_the_face():
+    rng, face = np.random.default_rng(0), torch.tensor([[0.3, 0.3, 0.7, 0.84]])
+    places = []
+    for _ in range(100):
+        framing = random_framing(rng)
+        box = boxes_in(face, grid_of(framing=framing))[0]
+        assert torch.all(box[2:] - box[:2] > 0.9 * framing.zoom * (face[0, 2:] - face[0, :2]))
+        places.append((box[:2] + box[2:]) / 2)
+    across, down = torch.stack(places).T
+    assert across.min() < 0.3 and across.max() > 0.7
+    assert down.min() < 0.5 and down.max() > 0.7
+
+
+def test_a_face_among_others_things():
+    """The face moves as it did, in the host's light; what surrounds it is the host's, and stands still."""
+    face = torch.tensor([0.25, 0.25, 0.75, 0.75])
+    clip = torch.randint(60, 120, (2, SIDE, SIDE, 3), dtype=torch.uint8)
+    host = torch.randint(160, 220, (SIDE, SIDE, 3), dtype=torch.uint8)
+    made = among(clip, face, host, face).float()
+    assert torch.equal(made[0, :8], host[:8].float()) and torch.equal(made[1, :8], host[:8].float())
+    inside = made[:, 28:36, 28:36]
+    assert torch.corrcoef(torch.stack([inside[1].flatten(), clip[1, 28:36, 28:36].float().flatten()]))[0, 1] > 0.99
+    assert float(inside.mean()) == pytest.approx(190, abs=10)
+
+
+def test_a_host_is_scaled_to_the_face():
+    host = torch.zeros(SIDE, SIDE, 3, dtype=torch.uint8)
+    host[22:42, 22:42] = 255  # A face of a fifth of the side becomes half: 2.5 times as large.
+    made = among(
+        torch.zeros(1, SIDE, SIDE, 3, dtype=torch.uint8),
+        torch.tensor([0.25, 0.25, 0.75, 0.75]),
+        host,
+        torch.tensor([0.4, 0.4, 0.6, 0.6]),
+    )
+    bright = (made[0, 10, :, 0] > 127).nonzero()[:, 0]
+    assert [int(bright[0]), int(bright[-1])] == pytest.approx([32 - 25, 31 + 25], abs=1)
 
 
 def test_levels_are_speech_levels():
@@ -80,25 +119,42 @@ def test_levels_are_speech_levels():
 
 @pytest.fixture(scope="module")
 def data(tmp_path_factory):
-    """Four clips of one person, one of somebody else, as GRID's file names tell them apart."""
-    dataset = write_dataset(tmp_path_factory.mktemp("mini") / "data", clips=5)
-    clips = list(read_clips(dataset, TRAIN))
-    assert not any("_" in clip.about["file"] for clip in clips)
-    return dataset
+    """Three clips of one person, two of another and one of a third, as GRID's file names tell them apart."""
+    files = ("bbaf2n.mp4", "lgaz8p.mp4", "swab8p.mp4", "s26_bgbsza.mp4", "s26_lbbo3n.mp4", "grid_brbk7n.mp4")
+    return write_dataset(tmp_path_factory.mktemp("mini") / "data", clips=6, files=files)
 
 
 def test_everybody_has_a_share(data):
     filmed = gather.film(data, TRAIN, torch.device("cpu"))
-    other = gather.Filmed(filmed[4].clip, filmed[4].pictures, filmed[4].sounds, main=False)
-    chosen = gather.variants([*filmed[:4], other])
-    assert sum(v.share for v in chosen if v.source == 4) == pytest.approx(1 - gather.MAIN_SHARE - gather.FRAMED_SHARE)
-    assert sum(v.share for v in chosen if v.source < 4) == pytest.approx(gather.MAIN_SHARE + gather.FRAMED_SHARE)
+    assert [clip.main for clip in filmed] == [True] * 3 + [False] * 3
+    chosen = gather.variants(filmed)
+    share = [sum(v.share for v in chosen if v.source == number) for number in range(6)]
+    main, rest = gather.MAIN_SHARE + gather.MADE_SHARE, 1 - gather.MAIN_SHARE - gather.MADE_SHARE
+    assert share[:3] == pytest.approx([main / 3] * 3)
+    assert share[3:] == pytest.approx([rest * part / (1 + 2**0.5) for part in (0.5**0.5, 0.5**0.5, 1)])
     by_group = {}
     for variant in chosen:
         by_group.setdefault(variant.group, []).append(variant)
     for group in by_group.values():
-        assert len({v.source for v in group}) == 1 and all(v.person == group[0].person for v in group)
+        assert len({(v.source, v.host) for v in group}) == 1 and all(v.person == group[0].person for v in group)
         assert len({v.framing for v in group}) == len(group)
+
+
+def test_hosts_are_other_people(data):
+    filmed = gather.film(data, TRAIN, torch.device("cpu"))
+    hosted = [v for v in gather.variants(filmed) if v.host is not None]
+    assert {filmed[v.host].person for v in hosted} == {"s26", "grid_brbk7n.mp4"}
+    assert not any(filmed[v.host].person == filmed[v.source].person for v in hosted)
+    for variant in hosted[:4]:
+        pictures, faces, mouths = gather.shown(filmed, variant)
+        assert pictures.shape == filmed[variant.source].pictures.shape and len(faces) == len(mouths) == len(pictures)
+        alone = gather.shown(filmed, replace(variant, host=None))
+        assert not torch.equal(pictures, alone[0]) and torch.equal(mouths, alone[2])
+
+
+def test_a_limit_keeps_the_others(data):
+    filmed = gather.film(data, TRAIN, torch.device("cpu"), 1)
+    assert [clip.main for clip in filmed] == [True] + [False] * 3
 
 
 def test_every_stage_in_one_go(data, tmp_path, monkeypatch):
@@ -117,6 +173,18 @@ def test_every_stage_in_one_go(data, tmp_path, monkeypatch):
         assert model.vae is not None and model.audio_encoder is not None
         assert model.config.temporal.anchor == train.ANCHOR
 
+    # And on from there; at no rate nothing changes, for the student is base + (few - base).
+    arguments = ["train", "--data", str(data.folder), "--init", str(tmp_path), "--out", str(tmp_path / "further"), "--hours", "0.0005", "--limit", "2", "--people", "1",
+                 "--precision", "no", "--device", "cpu", "--set", "batch=2", "--set", "learning_rate=0.0"]  # fmt: skip
+    monkeypatch.setattr(sys, "argv", arguments)
+    train.main()
+    for name in ("emo-mini", "emo-mini-few"):
+        before, after = (load_checkpoint(folder / f"{name}.safetensors") for folder in (tmp_path, tmp_path / "further"))
+        assert after.config == before.config
+        for part in ("emo", "vae", "audio_encoder"):
+            new, old = getattr(after, part).state_dict(), getattr(before, part).state_dict()
+            assert all(torch.allclose(new[key], old[key], atol=2e-3) for key in old), part
+
 
 def test_the_recipe_names_every_command(tmp_path, monkeypatch, capsys):
     for folder in ("grid", "others"):
@@ -126,7 +194,7 @@ def test_the_recipe_names_every_command(tmp_path, monkeypatch, capsys):
                                       "--work", str(tmp_path / "w"), "--out", str(tmp_path), "--dry-run"])  # fmt: skip
     make.main()
     lines = capsys.readouterr().out.splitlines()
-    assert [line.split()[2] for line in lines] == ["emo_core.trainer", "scripts.mini.voices", "scripts.mini.audio", "scripts.mini.train"]  # fmt: skip
+    assert [line.split()[2] for line in lines] == ["emo_core.trainer", "scripts.mini.voices", "scripts.mini.audio", "scripts.mini.train", "scripts.mini.train"]  # fmt: skip
     assert "bbaf2n.mp4" in lines[0]
 
 

@@ -3,7 +3,6 @@
 SD 1.5's autoencoder needs no training; a small one knows only the faces that it has seen.
 """
 
-import copy
 import math
 import time
 from collections.abc import Callable
@@ -11,6 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
+from diffusers.training_utils import EMAModel
 from einops import rearrange
 from torch import Tensor
 from torch.nn import functional
@@ -87,7 +87,7 @@ def train_autoencoder(
     precision: str = "auto",
     report: Callable[[str], None] = lambda line: None,
 ) -> tuple[VAE, Sharpness]:
-    """Train on pictures; the moving average is returned, the given one is used up.
+    """Train on pictures; at the end the moving average is in place.
 
     Args:
         vae: of kind `tiny`.
@@ -107,7 +107,7 @@ def train_autoencoder(
     judged = held_out if len(held_out.frames) else pictures
     vae.train().requires_grad_(True)
     vae.net.encoder.requires_grad_(not decoder_only)
-    average = copy.deepcopy(vae)
+    average = EMAModel(vae.parameters(), decay=BEST_DECAY, foreach=True)
     chosen = [p for p in vae.parameters() if p.requires_grad]
     optimiser = torch.optim.AdamW(chosen, RATE, betas=(0.9, 0.99))
     device, start, step = chosen[0].device, time.monotonic(), 0
@@ -126,12 +126,16 @@ def train_autoencoder(
         torch.nn.utils.clip_grad_norm_(chosen, 1.0)
         optimiser.step()
         step += 1
-        _follow(average, vae, min(BEST_DECAY, step / (step + 10)))
+        average.step(vae.parameters())
         if step % 500 == 0:
-            found = sharpness(average, judged)
+            average.store(vae.parameters())
+            average.copy_to(vae.parameters())
+            found = sharpness(vae, judged)
+            average.restore(vae.parameters())
             report(f"vae step {step} loss {loss:.4f} psnr {found.whole:.2f} dB, mouth {found.mouth:.2f} dB")
-    average.eval().requires_grad_(False)
-    return average, sharpness(average, judged)
+    average.copy_to(vae.parameters())
+    vae.eval().requires_grad_(False)
+    return vae, sharpness(vae, judged)
 
 
 def crops(pictures: Pictures, count: int, generator: torch.Generator) -> tuple[Tensor, Tensor]:
@@ -190,9 +194,3 @@ def sharpness(vae: VAE, pictures: Pictures, count: int = 24) -> Sharpness:
         whole.append(error.mean())
         mouth.append(error[..., top : bottom + 1, left : right + 1].mean())
     return Sharpness(*(float(-10 * torch.stack(part).mean().log10()) for part in (whole, mouth)))
-
-
-@torch.no_grad()
-def _follow(average: VAE, now: VAE, decay: float) -> None:
-    for kept, new in zip(average.parameters(), now.parameters(), strict=True):
-        kept.lerp_(new, 1 - decay)

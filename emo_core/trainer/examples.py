@@ -58,6 +58,8 @@ class Batch:
     """(B, 1, 1, 1, 1) share of that noise."""
     motion_keep: Tensor | None
     """(B, M, 1, h, w) 0 where a cell is dropped."""
+    motion_anchor: Tensor
+    """(B, 1, 1, 1, 1) share of the reference in the motion frames."""
     keep_reference: Tensor
     """(B,)"""
     keep_audio: Tensor
@@ -132,6 +134,7 @@ class Sampler:
             motion_keep=self._motion_keep(len(motion), latent, rng),
             keep_reference=_keep(stage.drop_reference, rng),
             keep_audio=_keep(stage.drop_audio, rng),
+            motion_anchor=torch.full((1, 1, 1, 1, 1), rng.random() * stage.motion_anchor),
         )
 
     def _targets(self, total: int, rng: np.random.Generator) -> np.ndarray:

@@ -141,6 +141,7 @@ class Drawing:
             motion_keep=self._motion_keep((count, n, 1, *latent[1:]), chance) if n else None,
             keep_reference=(~chance.says(count, stage.drop_reference)).float(),
             keep_audio=(~chance.says(count, stage.drop_audio)).float(),
+            motion_anchor=(chance.uniform(count) * stage.motion_anchor)[:, None, None, None, None],
         )
 
     def _reference(self, clip: Tensor, targets: Tensor, chance: "_Chance") -> Tensor:

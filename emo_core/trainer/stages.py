@@ -94,6 +94,8 @@ class StageConfig:
     """Largest share of noise in the motion frames' latents, against drift over clips (as Hallo2)."""
     motion_patch_drop: float = 0.25
     """Largest share of latent cells that the motion frames lose (as Hallo2)."""
+    motion_anchor: float = 0.0
+    """Largest share of the reference that is mixed into the motion frames, for sampling with `TemporalConfig.anchor`."""
     voices: bool = True
     """Whether altered copies of the sound are drawn too, where the cache has some."""
     white_mask: float = 0.1
@@ -142,6 +144,7 @@ class StageConfig:
             "start",
             "white_mask",
             "motion_patch_drop",
+            "motion_anchor",
             "high_noise",
             "constant_speed",
         ):

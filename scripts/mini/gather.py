@@ -3,9 +3,11 @@
 Shape legend: F frames of a clip, S picture side, V versions of a sound, L D wav2vec layers and width.
 """
 
+from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from itertools import count
 
 import numpy as np
 import torch
@@ -23,12 +25,14 @@ from emo_core.trainer.cache import random_alteration
 from emo_core.trainer.resident import Resident, region_of
 from emo_core.trainer.shards import Clip, Dataset, read_clips
 
-from .people import Framing, Person, boxes_in, random_framing, random_person, seen, sources
+from .people import Framing, Person, among, boxes_in, random_framing, random_person, seen, sources
 
 PEOPLE = 20
 """Variants of each clip of a person of few clips, in two framings each."""
-MAIN_SHARE, FRAMED_SHARE = 0.5, 0.1
-"""How often the person of most clips is drawn, as filmed and as a variant; the others share the rest."""
+MAIN_SHARE, MADE_SHARE = 0.46, 0.26
+"""How often the person of most clips is drawn as themselves, and as somebody else; the others share the rest."""
+HOSTED = 0.6
+"""Share of the made-up people who have another's surroundings."""
 OWN = 3
 """Of four references, so many are framed as the target; the fourth may be framed in another way."""
 BATCH = 75
@@ -49,6 +53,12 @@ class Filmed:
     main: bool
     """Whether it shows the person of most clips."""
 
+    @property
+    def person(self) -> str:
+        """Who is seen; GRID's clips of other speakers are called `s26_bgbsza`, or tell no speaker."""
+        name = self.clip.about["file"]
+        return name.split("_")[0] if name.startswith("s") else name
+
 
 @dataclass(frozen=True, slots=True)
 class Variant:
@@ -61,6 +71,8 @@ class Variant:
     group: int
     """Variants that show one person, framed differently."""
     share: float
+    host: int | None = None
+    """Number of the clip that lends its surroundings."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,41 +88,58 @@ class Encoded:
 
 
 def film(dataset: Dataset, split: str, device: torch.device, limit: int | None = None) -> list[Filmed]:
-    """Decode a split, and alter its sounds."""
+    """Decode a split, and alter its sounds; with a limit, so many clips of the person of most, and all others."""
 
     def one(clip: Clip) -> Filmed:
         rng, sound = np.random.default_rng([*clip.key.encode()]), clip.sound()
         altered = [random_alteration(rng)(sound, seed=int(rng.integers(2**31))) for _ in range(VOICES)]
         heard = tuple(prepare_sound(version, clip.key).waveform for version in (sound, *altered))
-        # GRID's other speakers come with an underscore in their files' names.
-        return Filmed(clip, torch.from_numpy(clip.pictures()).to(device), heard, "_" not in clip.about["file"])
+        return Filmed(clip, torch.from_numpy(clip.pictures()).to(device), heard, not _is_other(clip))
 
-    clips = list(read_clips(dataset, split))[:limit]
+    clips = list(read_clips(dataset, split))
+    if limit is not None:
+        main = [clip for clip in clips if not _is_other(clip)]
+        clips = main[:: max(1, len(main) // limit)][:limit] + [clip for clip in clips if _is_other(clip)]
     with ThreadPoolExecutor() as pool:
         return list(tqdm(pool.map(one, clips), total=len(clips), desc=f"decode {split}", disable=None))
 
 
-def variants(filmed: list[Filmed]) -> list[Variant]:
-    """What is trained on."""
-    rng, found = np.random.default_rng(0), []
+def _is_other(clip: Clip) -> bool:
+    """GRID's other speakers come with an underscore in their files' names."""
+    return "_" in clip.about["file"]
+
+
+def variants(filmed: list[Filmed], people: int = PEOPLE) -> list[Variant]:
+    """What is trained on: everybody as filmed, in other framings, as somebody else; `people` of each clip of a person of few."""
+    rng, found, groups = np.random.default_rng(0), [], count()
     main = [number for number, clip in enumerate(filmed) if clip.main]
     others = [number for number, clip in enumerate(filmed) if not clip.main]
-    group = 0
+    # Of many clips of one person, each counts less.
+    often = Counter(filmed[number].person for number in others)
+    weight = {number: often[filmed[number].person] ** -0.5 for number in others}
+
+    def add(source: int, person: Person, framings: tuple[Framing, ...], share: float, host: int | None = None) -> None:
+        group = next(groups)
+        found.extend(Variant(source, person, framing, group, share / len(framings), host) for framing in framings)
+
+    def host(source: int) -> int | None:
+        able = [number for number in others if filmed[number].person != filmed[source].person]
+        if not able or rng.random() >= HOSTED:
+            return None
+        chances = np.array([weight[number] for number in able])
+        return int(rng.choice(able, p=chances / chances.sum()))
+
     for place, number in enumerate(main):
-        found.append(Variant(number, Person(), Framing(), group, MAIN_SHARE / len(main)))
-        if place % 4 == 0:
-            found.append(Variant(number, Person(), random_framing(rng), group, FRAMED_SHARE / len(main) * 2))
-        if place % 4 == 2:
-            group += 1
-            found.append(Variant(number, random_person(rng), Framing(), group, FRAMED_SHARE / len(main) * 2))
-        group += 1
-    each = (1 - MAIN_SHARE - FRAMED_SHARE) / max(1, len(others)) / PEOPLE / 2
+        elsewhere, share = place % 2 == 0, MAIN_SHARE / len(main)
+        add(number, Person(), (Framing(), random_framing(rng)) if elsewhere else (Framing(),), share)
+        framings = (Framing(),) if elsewhere else (Framing(), random_framing(rng))
+        add(number, random_person(rng), framings, MADE_SHARE / len(main), host(number))
+    rest = 1 - MAIN_SHARE - MADE_SHARE
     for number in others:
-        for index in range(PEOPLE):
+        share = rest * weight[number] / sum(weight.values()) / people
+        for index in range(people):
             person = random_person(rng) if index else Person()
-            framings = (Framing(), random_framing(rng))
-            found.extend(Variant(number, person, framing, group, each) for framing in framings)
-            group += 1
+            add(number, person, (Framing(), random_framing(rng)), share, host(number) if index else None)
     return found
 
 
@@ -119,6 +148,10 @@ def shown(filmed: list[Filmed], variant: Variant, frames: slice = slice(None)) -
     source = filmed[variant.source]
     pictures, labels = source.pictures[frames], source.clip.labels
     boxes = [torch.from_numpy(part[frames]).float().to(pictures.device) for part in (labels.boxes, labels.mouths)]
+    if variant.host is not None:
+        host = filmed[variant.host]
+        place = torch.from_numpy(host.clip.labels.boxes[0]).float().to(pictures.device)
+        pictures = among(pictures, region_of(labels.boxes).to(pictures.device), host.pictures[0], place)
     if variant.person == Person() and variant.framing == Framing():
         return pictures, *boxes
     grid = sources(variant.person, variant.framing, pictures.shape[1], pictures.device)

@@ -1,4 +1,4 @@
-"""People who were never there: clips mirrored, stretched, warped and recoloured, and framed in another way.
+"""People who were never there: clips warped and recoloured, put into others' surroundings, and framed in another way.
 
 A variant keeps one build, one light and one framing through its clip, so that it is a person of its own to the reference, whose
 mouth still goes with the sound. Two framings of one person teach that the face region, not the reference, says where the face is.
@@ -13,6 +13,10 @@ import torch
 from einops import rearrange
 from torch import Tensor
 from torch.nn import functional
+
+ZOOMS = (0.62, 1.28)
+BELOW = 0.15
+"""Share of the side that may lie below the filmed picture. Its edges are repeated there, as they are aside and above, where the wall is."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,11 +35,11 @@ class Person:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Framing:
-    """A square inside the picture; the default is all of it."""
+    """Where the picture is seen; the default is as filmed."""
 
     zoom: float = 1.0
     x: float = 0.0
-    """Of its middle, -1 .. 1, as far as the picture reaches."""
+    """Sides of the square that its middle moves to the right."""
     y: float = 0.0
 
 
@@ -58,16 +62,18 @@ def random_person(rng: np.random.Generator) -> Person:
 
 
 def random_framing(rng: np.random.Generator) -> Framing:
-    """Nearer by up to a quarter, anywhere where the chin is seen."""
-    return Framing(zoom=float(rng.uniform(1.05, 1.28)), x=float(rng.uniform(-1, 1)), y=float(rng.uniform(-0.4, 1)))
+    """Smaller or nearer, where nearly all of the face is seen, and little of what lies below the filmed picture."""
+    zoom = float(np.exp(rng.uniform(*np.log(ZOOMS))))
+    aside, down = 0.5 - 0.21 * zoom, 0.5 - 0.3 * zoom
+    up = max(-down, (1 - zoom) / 2 - BELOW)
+    return Framing(zoom=zoom, x=float(rng.uniform(-aside, aside)), y=float(rng.uniform(up, down)))
 
 
 def sources(person: Person, framing: Framing, size: int, device: torch.device) -> Tensor:
     """(S, S, 2) where each pixel comes from, x and y in -1 .. 1."""
     middle = (torch.arange(size, device=device) + 0.5) / size * 2 - 1
     v, u = torch.meshgrid(middle, middle, indexing="ij")
-    room = 1 - 1 / framing.zoom
-    u, v = u / framing.zoom + room * framing.x, v / framing.zoom + room * framing.y
+    u, v = (u - 2 * framing.x) / framing.zoom, (v - 2 * framing.y) / framing.zoom
     if person.mirrored:
         u = -u
     at_u, at_v = u / person.stretch[0] + person.slant * v, v / person.stretch[1]
@@ -79,11 +85,44 @@ def sources(person: Person, framing: Framing, size: int, device: torch.device) -
     return torch.stack([at_u, at_v], -1)
 
 
+def among(pictures: Tensor, face: Tensor, host: Tensor, place: Tensor) -> Tensor:
+    """Put a face into somebody else's surroundings, in their light.
+
+    Args:
+        pictures: (F, S, S, 3) uint8 of the face.
+        face: (4,) box that it never leaves, shares of the side.
+        host: (S, S, 3) uint8, who lends hair, clothes and background.
+        place: (4,) the host's face, which is scaled and moved to lie under the other.
+
+    Returns:
+        (F, S, S, 3) uint8.
+    """
+    size, device = len(host), host.device
+    middle, extent = (face[:2] + face[2:]) / 2, face[2:] - face[:2]
+    at = (torch.arange(size, device=device) + 0.5) / size
+    y, x = torch.meshgrid(at, at, indexing="ij")
+    scale = (place[2:] - place[:2]) / extent
+    grid = torch.stack(
+        [(axis - middle[i]) * scale[i] + (place[i] + place[i + 2]) / 2 for i, axis in enumerate((x, y))], -1
+    )
+    around = functional.grid_sample(
+        rearrange(host, "h w c -> 1 c h w").float(), grid[None] * 2 - 1, "bilinear", "border", align_corners=False
+    )
+    distance = (((x - middle[0]) / extent[0]) ** 2 + ((y - middle[1]) / extent[1]) ** 2).sqrt() * 2
+    share = ((1.12 - distance) / 0.22).clamp(0, 1)  # 1 in the ellipse of the face, soft at its edge.
+    images = rearrange(pictures, "f h w c -> f c h w").float()
+    inside = distance < 0.9
+    own, other = images[0][:, inside], around[0][:, inside]
+    gain = (other.std(1) / own.std(1).clamp(min=1)).clamp(0.6, 1.6)[:, None, None]
+    lit = (images - own.mean(1)[:, None, None]) * gain + other.mean(1)[:, None, None]
+    return rearrange(torch.lerp(around, lit, share).clamp(0, 255), "f c h w -> f h w c").round().to(torch.uint8)
+
+
 def seen(pictures: Tensor, grid: Tensor, person: Person) -> Tensor:
     """(F, S, S, 3) uint8 to the same of somebody else."""
     images = rearrange(pictures, "f h w c -> f c h w").float() / 255
     moved = functional.grid_sample(
-        images, grid.expand(len(images), -1, -1, -1), "bicubic", padding_mode="reflection", align_corners=False
+        images, grid.expand(len(images), -1, -1, -1), "bicubic", padding_mode="border", align_corners=False
     ).clamp(0, 1)
     gamma = torch.tensor(person.gamma, device=moved.device)[:, None, None]
     lit = torch.einsum("dc,fchw->fdhw", torch.tensor(person.mix, device=moved.device), moved**gamma)

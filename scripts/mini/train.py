@@ -1,52 +1,96 @@
 """Train emo-mini on one GPU: `python -m scripts.mini.train --data DATASET --encoder encoder.safetensors --out WORK`.
 
 Everything lies in the GPU's memory: the autoencoder learns first, then the stages one after the other, each from the averaged weights
-of the one before. Writes WORK/emo-mini.safetensors and the distilled WORK/emo-mini-few.safetensors.
+of the one before. Writes WORK/emo-mini.safetensors and the distilled WORK/emo-mini-few.safetensors. With `--init FOLDER` both go on from
+the files there, which two CPU cores can do.
 """
 
 import argparse
+import shutil
 import time
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
 from safetensors.torch import load_file, save_file
-from torch import nn
+from torch import Tensor, nn
 
 from emo_core.audio.encoder import with_encoder
 from emo_core.config import MINI, EMOConfig
 from emo_core.models.emo import EMO
 from emo_core.models.vae import VAE
 from emo_core.trainer.autoencoder import train_autoencoder
-from emo_core.trainer.begin import FEW, speed_buckets, with_dataset_framing
+from emo_core.trainer.begin import FEW, frozen_parts, speed_buckets, with_dataset_framing
 from emo_core.trainer.objective import Frozen
 from emo_core.trainer.resident import Resident
 from emo_core.trainer.shards import HELD_OUT, TRAIN, Dataset
 from emo_core.trainer.state import AVERAGE, latest
 from emo_core.trainer.train import Limits, Trainee, train
 from emo_core.trainer.train_cli import stage_config
-from emo_core.weights.checkpoint import save_checkpoint
+from emo_core.weights.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
 
 from .audio import encoder_of
-from .gather import Filmed, Variant, encode, features_of, film, pictures_of, resident_of, variants
+from .gather import PEOPLE, Filmed, Variant, encode, features_of, film, pictures_of, resident_of, variants
 from .people import Framing, Person
 
-MINUTES = {"vae": 2.5, "1": 1.15, "2": 3.9, "3": 0.7, "few": 1.27}
-"""On one H100."""
-BATCH = {"vae": 64, "1": 48, "2": 32, "3": 32, "few": 32}
 PICTURES = 4
 """Frames of each clip that the autoencoder learns from."""
 SPREAD = 40
 """Clips whose latents are measured."""
+FEW_NAME = "emo-mini-few"
 ANCHOR, SHARED_NOISE, AUDIO_SCALE = 0.85, 0.97, 1.7
-"""How the finished model samples; it trains with MINI's own."""
+"""How the finished model samples; from nothing it trains with MINI's own."""
 COMMON = ("resident=true", "workers=0", "validate_every=0", "save_every=1000000", "keep=1", "log_every=100")
-SETTINGS = {
-    "1": ("warm_up=100", "decay_from=0.7", "decay_to=0.3"),
-    "2": ("warm_up=100", "decay_from=0.5"),
-    "3": ("warm_up=50", "decay_from=0.3"),
-    "few": ("warm_up=50", "decay_from=0.3"),
+VAE_MINUTES, VAE_BATCH = 2.5, 64
+"""On one H100."""
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """How long and how a stage trains."""
+
+    minutes: float
+    batch: int
+    settings: tuple[str, ...]
+
+
+FIRST = {
+    "1": Part(1.15, 48, ("warm_up=100", "decay_from=0.7", "decay_to=0.3")),
+    "2": Part(3.9, 32, ("warm_up=100", "decay_from=0.5")),
+    "3": Part(0.7, 32, ("warm_up=50", "decay_from=0.3")),
+    "few": Part(1.27, 32, ("warm_up=50", "decay_from=0.3")),
 }
+"""From nothing, on one H100."""
+FURTHER = {
+    "2": Part(48, 4, ("trains=[reference_net, backbone, face_locator, audio, temporal, speed]", "speed=true", "drop_speed=0.5",
+                      "learning_rate=3.0e-4", "warm_up=100", "decay_from=0.4", "ema=0.995")),
+    "few": Part(22, 4, ("learning_rate=2.0e-4", "warm_up=50", "decay_from=0.3", "ema=0.99")),
+}  # fmt: skip
+"""From both finished files, on two CPU cores: all of the network at once, then the distillation again."""
+
+
+@dataclass(frozen=True, slots=True)
+class Begun:
+    """Finished files to go on from."""
+
+    base: Checkpoint
+    few: Checkpoint
+
+    @classmethod
+    def open(cls, folder: Path, device: torch.device) -> "Begun":
+        """Read both."""
+        return cls(*(load_checkpoint(folder / f"{name}.safetensors", device=device) for name in (MINI.name, FEW_NAME)))
+
+    @property
+    def config(self) -> EMOConfig:
+        """The base's; with the guidance that is distilled, and the noise that is sampled with."""
+        config = self.base.config
+        return replace(config, diffusion=replace(config.diffusion, audio_scale=MINI.diffusion.audio_scale))
+
+    def added_to(self, emo: EMO) -> dict[str, Tensor]:
+        """What the distillation changed, added to what has been learnt since (task arithmetic, arXiv 2212.04089)."""
+        base, few = self.base.emo.state_dict(), self.few.emo.state_dict()
+        return {name: value + few[name] - base[name] for name, value in emo.state_dict().items()}
 
 
 def say(line: str) -> None:
@@ -67,8 +111,8 @@ def autoencoder(args: argparse.Namespace, filmed: list[Filmed], chosen: list[Var
         vae.to(args.device, memory_format=torch.channels_last),
         pictures_of(filmed, chosen, PICTURES),
         pictures_of(held_out, own, 1),
-        Limits(minutes=MINUTES["vae"] * args.hours),
-        batch=BATCH["vae"],
+        Limits(minutes=VAE_MINUTES * args.hours),
+        batch=VAE_BATCH,
         precision=args.precision,
         report=say,
     )
@@ -86,31 +130,41 @@ def scaled(vae: VAE, filmed: list[Filmed], chosen: list[Variant], args: argparse
     return other.eval().requires_grad_(False)
 
 
-def run_stage(name: str, emo: EMO, trainee: Trainee, args: argparse.Namespace) -> EMO:
+def run_stage(name: str, part: Part, trainee: Trainee, args: argparse.Namespace) -> EMO:
     """Train a stage; gives the averaged network."""
-    settings = [f"batch={BATCH[name]}", f"precision={args.precision}", *COMMON, *SETTINGS[name], *args.set]
+    settings = [f"batch={part.batch}", f"precision={args.precision}", *COMMON, *part.settings, *args.set]
     stage = stage_config(name, Path("configs/mini.yaml"), settings)
     say(f"stage {name}")
-    done = train(trainee, stage, Limits(minutes=MINUTES[name] * args.hours))
+    shutil.rmtree(trainee.run, ignore_errors=True)  # An earlier run's checkpoint could have more steps, and win.
+    done = train(trainee, stage, Limits(minutes=part.minutes * args.hours))
     say(f"stage {name}: {done.step} steps of {stage.batch} in {done.seconds / 60:.2f} minutes")
-    averaged = EMO(emo.config)
+    averaged = EMO(trainee.emo.config)
     averaged.load_state_dict(load_file(latest(trainee.run) / AVERAGE))
     return averaged.to(args.device)
 
 
-def stages(config: EMOConfig, frozen: Frozen, resident: Resident, dataset: Dataset, args: argparse.Namespace) -> None:
-    """All of them; writes a checkpoint after stage 3 and after the distillation."""
-    parts = {"vae": frozen.vae, "audio_encoder": frozen.audio_encoder}
+def stages(
+    config: EMOConfig,
+    frozen: Frozen,
+    resident: Resident,
+    dataset: Dataset,
+    begun: Begun | None,
+    args: argparse.Namespace,
+) -> None:
+    """All of them, or those that go on from finished files; writes a checkpoint before the distillation and after it."""
+    plan, parts = FIRST if begun is None else FURTHER, {"vae": frozen.vae, "audio_encoder": frozen.audio_encoder}
     torch.manual_seed(0)
-    emo = EMO(config)
-    for name in ("1", "2", "3"):
-        emo = run_stage(name, emo, Trainee(emo, frozen, dataset, args.out / name, resident=resident), args)
+    emo = EMO(config).to(args.device)
+    if begun is not None:
+        emo.load_state_dict(begun.base.emo.state_dict())
+    for name in (name for name in plan if name != "few"):
+        emo = run_stage(name, plan[name], Trainee(emo, frozen, dataset, args.out / name, resident=resident), args)
     finish(args.out, sampling(config, AUDIO_SCALE), {"emo": emo, **parts})
-    quick = replace(config, name="emo-mini-few", diffusion=replace(config.diffusion, audio_scale=1.0, steps=FEW))
+    quick = replace(config, name=FEW_NAME, diffusion=replace(config.diffusion, audio_scale=1.0, steps=FEW))
     student = EMO(quick).to(args.device)
-    student.load_state_dict(emo.state_dict())
+    student.load_state_dict(emo.state_dict() if begun is None else begun.added_to(emo))
     trainee = Trainee(student, frozen, dataset, args.out / "few", teacher=emo, resident=resident)
-    student = run_stage("few", student, trainee, args)
+    student = run_stage("few", plan["few"], trainee, args)
     finish(args.out, sampling(quick, 1.0), {"emo": student, **parts})
 
 
@@ -135,30 +189,45 @@ def main() -> None:
     parser.add_argument("--encoder", type=Path, help="what `scripts.mini.audio` wrote")
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--hours", type=float, default=1.0, help="times the minutes of every stage (default: 1)")
+    parser.add_argument(
+        "--init", type=Path, help="folder of both finished files: train them further, as two CPU cores can"
+    )
+    parser.add_argument(
+        "--people", type=int, default=PEOPLE, help=f"made of each clip of other people (default: {PEOPLE})"
+    )
     parser.add_argument("--only-vae", action="store_true", help="stop there, to train the audio encoder beside it")
-    parser.add_argument("--limit", type=int, help="clips at most, to try it out")
+    parser.add_argument("--limit", type=int, help="clips of the person of most clips (default: all)")
     parser.add_argument("--set", action="append", default=[], metavar="NAME=VALUE", help="of every stage")
     parser.add_argument("--device", type=torch.device, default="cuda" if torch.cuda.is_available() else "cpu")
     parser.add_argument("--precision", choices=("no", "bf16"), default="bf16")
     args = parser.parse_args()
+    if args.init is not None and (args.only_vae or args.encoder or args.init.resolve() == args.out.resolve()):
+        parser.error("--init goes on from finished files, with the encoders in them, into another folder")
     args.out.mkdir(parents=True, exist_ok=True)
-    torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = True
+    torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = torch.backends.cudnn.benchmark = True
     dataset = Dataset.open(args.data)
     filmed = film(dataset, TRAIN, args.device, args.limit)
-    chosen = variants(filmed)
+    chosen = variants(filmed, args.people)
     say(f"{len(filmed)} clips, {len(chosen)} variants")
-    vae = autoencoder(args, filmed, chosen)
-    if args.only_vae:
-        return
-    vae = scaled(vae, filmed, chosen, args)
-    encoder = encoder_of(args.encoder).to(args.device).eval().requires_grad_(False)
-    config = with_dataset_framing(replace(MINI, vae=vae.config, audio=with_encoder(MINI.audio, encoder)), dataset)
-    config = replace(config, speed=speed_buckets(config.speed, dataset))
-    heard = list(features_of(filmed, encoder, config))
-    resident = resident_of(filmed, chosen, encode(filmed, chosen, vae, half=args.precision == "bf16"), heard)
-    del filmed
+    begun = None if args.init is None else Begun.open(args.init, args.device)
+    if begun is None:
+        vae = autoencoder(args, filmed, chosen)
+        if args.only_vae:
+            return
+        frozen = Frozen(
+            scaled(vae, filmed, chosen, args), encoder_of(args.encoder).to(args.device).eval().requires_grad_(False)
+        )
+        audio = with_encoder(MINI.audio, frozen.audio_encoder)
+        config = replace(MINI, vae=frozen.vae.config, audio=audio, speed=speed_buckets(MINI.speed, dataset))
+        config = with_dataset_framing(config, dataset)
+    else:
+        frozen, config = frozen_parts(begun.base, None), with_dataset_framing(begun.config, dataset)
+    heard = list(features_of(filmed, frozen.audio_encoder, config))
+    encoded = encode(filmed, chosen, frozen.vae, half=args.precision == "bf16")
+    resident = resident_of(filmed, chosen, encoded, heard)
+    del filmed, encoded
     say(f"latents of {len(resident.latents)} frames")
-    stages(config, Frozen(vae, encoder), resident, dataset, args)
+    stages(config, frozen, resident, dataset, begun, args)
 
 
 if __name__ == "__main__":

@@ -97,6 +97,25 @@ def test_motion_frames_lose_patches_and_gain_noise(dataset, checkpoint):
     assert min(levels) < 0.2 and max(levels) > 0.8
 
 
+def test_motion_frames_are_anchored(dataset, checkpoint):
+    """As sampling anchors them: towards the reference, by any share up to the stage's."""
+    frozen = frozen_parts(load_checkpoint(checkpoint), None)
+    clip = next(read_clips(dataset, TRAIN))
+    plain = STAGES["2"].with_options({"motion_noise": 0.0, "motion_patch_drop": 0.0, "start": 0.0})
+    shares = []
+    for seed in range(20):
+        free, tied = (
+            Sampler(CONFIG, plain.with_options({"motion_anchor": share})).draw(clip, np.random.default_rng(seed))
+            for share in (0.0, 1.0)
+        )
+        shares.append(float(tied.motion_anchor))
+        motion, conditions = inputs(free, CONFIG, frozen)[1].motion, inputs(tied, CONFIG, frozen)[1]
+        assert torch.allclose(
+            conditions.motion, torch.lerp(motion, conditions.reference[:, None], shares[-1]), atol=1e-5
+        )
+    assert min(shares) < 0.2 and max(shares) > 0.8
+
+
 def test_drops_come_as_often_as_they_should(dataset):
     stage = STAGES["3"].with_options({"drop_audio": 0.5, "drop_reference": 0.25, "start": 0.3, "white_mask": 0.4})
     clip, sampler = next(read_clips(dataset, TRAIN)), Sampler(CONFIG, stage)

@@ -36,7 +36,7 @@ def test_the_same_shapes_as_from_shards(dataset, resident, stage):
     one = collate([Sampler(CONFIG, config).draw(clip, np.random.default_rng(i)) for i in range(5)])
     other = draw(resident, stage, frames=config.frames, drop_speed=0.0)[0]
     for name in ("latents", "features", "mask", "speed", "weight", "noise", "timesteps", "motion_known", "motion_noise",
-                 "motion_level", "motion_keep", "keep_reference", "keep_audio"):  # fmt: skip
+                 "motion_level", "motion_keep", "motion_anchor", "keep_reference", "keep_audio"):  # fmt: skip
         a, b = getattr(one, name), getattr(other, name)
         assert (a is None) == (b is None), name
         if a is not None:
@@ -75,6 +75,11 @@ def test_equal_steps_are_equal_and_others_are_not(resident):
     assert not torch.equal(whole[0].noise, whole[1].noise)
     other = Drawing(resident, CONFIG, STAGES["3"].with_options(SETTINGS), rank=1)
     assert not torch.equal(next(other.batches(0)).noise, whole[0].noise)
+
+
+def test_motion_frames_are_anchored_one_by_one(resident):
+    anchors = draw(resident, "2", motion_anchor=0.5)[0].motion_anchor.flatten()
+    assert len(set(anchors.tolist())) == 5 and 0 <= anchors.min() and anchors.max() <= 0.5
 
 
 def test_masks_cover_the_faces(dataset, resident):
