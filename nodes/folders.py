@@ -8,7 +8,7 @@ from ..emo_core.config import EMO_MINI, EMO_MINI_FEW
 
 FOLDER = "emo"
 BUILT_IN = "emo-mini (built in)"
-FEW_STEP = "emo-mini-few, 4 steps (built in)"
+FEW_STEP = "emo-mini-few (built in)"
 PACKED = {BUILT_IN: EMO_MINI, FEW_STEP: EMO_MINI_FEW}
 """What comes with the pack."""
 

@@ -25,7 +25,7 @@ class EMOModelLoader(io.ComfyNode):
                     options=checkpoints(),
                     default=BUILT_IN,
                     tooltip=(
-                        "Built in: emo-mini (256 x 256, 25 fps), and emo-mini-few, which is distilled for 4 steps without "
+                        "Built in: emo-mini (256 x 256, 25 fps), and emo-mini-few, which is distilled for 2 steps without "
                         "guidance (leave steps and audio_scale at 0). Others: .safetensors files in models/emo."
                     ),
                 )

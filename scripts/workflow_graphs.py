@@ -39,7 +39,7 @@ def talk(canvas: Canvas) -> None:
     canvas.add("SaveVideo", 3, height=420, video=(chain, "video"), filename_prefix="video/talk")
     canvas.note(
         2,
-        "## Talk\n1. Load a portrait and a voice.\n2. Queue. emo-mini runs on any computer. For a draft, 10 `steps`; or choose emo-mini-few in EMO Model Loader and set `steps` to 0: its own four.\n"
+        "## Talk\n1. Load a portrait and a voice.\n2. Queue. emo-mini runs on any computer. For a draft, 10 `steps`; or choose emo-mini-few in EMO Model Loader and set `steps` to 0: its own two.\n"
         f"3. The video is as long as the sound.\n\nAnimate only people who agreed to it. {HELP}",
         230,
     )

@@ -20,7 +20,7 @@ from emo_core.config import MINI, EMOConfig
 from emo_core.models.emo import EMO
 from emo_core.models.vae import VAE
 from emo_core.trainer.autoencoder import train_autoencoder
-from emo_core.trainer.begin import FEW, frozen_parts, speed_buckets, with_dataset_framing
+from emo_core.trainer.begin import frozen_parts, speed_buckets, with_dataset_framing
 from emo_core.trainer.objective import Frozen
 from emo_core.trainer.resident import Resident
 from emo_core.trainer.shards import HELD_OUT, TRAIN, Dataset
@@ -37,7 +37,7 @@ PICTURES = 4
 """Frames of each clip that the autoencoder learns from."""
 SPREAD = 40
 """Clips whose latents are measured."""
-FEW_NAME = "emo-mini-few"
+FEW_NAME, FEW_STEPS = "emo-mini-few", 2
 ANCHOR, SHARED_NOISE, AUDIO_SCALE = 0.85, 0.97, 1.7
 """How the finished model samples; from nothing it trains with MINI's own."""
 COMMON = ("resident=true", "workers=0", "validate_every=0", "save_every=1000000", "keep=1", "log_every=100")
@@ -160,7 +160,7 @@ def stages(
     for name in (name for name in plan if name != "few"):
         emo = run_stage(name, plan[name], Trainee(emo, frozen, dataset, args.out / name, resident=resident), args)
     finish(args.out, sampling(config, AUDIO_SCALE), {"emo": emo, **parts})
-    quick = replace(config, name=FEW_NAME, diffusion=replace(config.diffusion, audio_scale=1.0, steps=FEW))
+    quick = replace(config, name=FEW_NAME, diffusion=replace(config.diffusion, audio_scale=1.0, steps=FEW_STEPS))
     student = EMO(quick).to(args.device)
     student.load_state_dict(emo.state_dict() if begun is None else begun.added_to(emo))
     trainee = Trainee(student, frozen, dataset, args.out / "few", teacher=emo, resident=resident)

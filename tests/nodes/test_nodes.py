@@ -12,7 +12,7 @@ from tests.conftest import CONFIG
 from tests.nodes.conftest import audio, module
 from tests.pack import node_classes
 
-CHECKPOINT_NAMES = ["emo-mini (built in)", "emo-mini-few, 4 steps (built in)"]
+CHECKPOINT_NAMES = ["emo-mini (built in)", "emo-mini-few (built in)"]
 
 
 def problem(call, match):
