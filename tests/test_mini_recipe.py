@@ -166,7 +166,10 @@ def test_every_stage_in_one_go(data, tmp_path, monkeypatch):
                  "--device", "cpu", "--set", "batch=2"]  # fmt: skip
     monkeypatch.setattr(sys, "argv", arguments)
     train.main()
-    for name, scale, steps in (("emo-mini", train.AUDIO_SCALE, TINY.diffusion.steps), ("emo-mini-few", 1.0, train.FEW_STEPS)):
+    for name, scale, steps in (
+        ("emo-mini", train.AUDIO_SCALE, TINY.diffusion.steps),
+        ("emo-mini-few", 1.0, train.FEW_STEPS),
+    ):
         model = load_checkpoint(tmp_path / f"{name}.safetensors")
         diffusion = model.config.diffusion
         assert (model.config.name, diffusion.audio_scale, diffusion.steps) == (name, scale, steps)
