@@ -101,7 +101,7 @@ def inputs(batch: Batch, model: EMOConfig, frozen: Frozen) -> tuple[Tensor, Cond
     if batch.motion_noise is not None:
         level = batch.motion_level
         motion = ((1 - level**2).sqrt() * motion + level * batch.motion_noise) * batch.motion_keep
-        motion = motion + batch.motion_anchor * (reference[:, None] - motion)
+        motion = torch.lerp(motion, reference[:, None], batch.motion_anchor)
     known = batch.motion_known
     if model.temporal.first_clip == "reference" and motion.shape[1]:
         motion = torch.where(known[:, None, None, None, None], motion, reference[:, None])

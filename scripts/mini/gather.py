@@ -50,8 +50,11 @@ class Filmed:
     """(F, S, S, 3) uint8 on the device"""
     sounds: tuple[np.ndarray, ...]
     """V versions at unit speech level."""
-    main: bool
-    """Whether it shows the person of most clips."""
+
+    @property
+    def main(self) -> bool:
+        """Whether it shows the person of most clips."""
+        return not _is_other(self.clip)
 
     @property
     def person(self) -> str:
@@ -94,7 +97,7 @@ def film(dataset: Dataset, split: str, device: torch.device, limit: int | None =
         rng, sound = np.random.default_rng([*clip.key.encode()]), clip.sound()
         altered = [random_alteration(rng)(sound, seed=int(rng.integers(2**31))) for _ in range(VOICES)]
         heard = tuple(prepare_sound(version, clip.key).waveform for version in (sound, *altered))
-        return Filmed(clip, torch.from_numpy(clip.pictures()).to(device), heard, not _is_other(clip))
+        return Filmed(clip, torch.from_numpy(clip.pictures()).to(device), heard)
 
     clips = list(read_clips(dataset, split))
     if limit is not None:
