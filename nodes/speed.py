@@ -29,8 +29,8 @@ class SpeedCondition(io.ComfyNode):
                     max=20.0,
                     step=0.01,
                     tooltip=(
-                        "Head rotation in the checkpoint's unit (emo-mini: degrees per frame, trained for 0 .. 0.41). 0 is a "
-                        "still head, 0.2 the middle of that range, 0.41 its fastest."
+                        "Head rotation in the checkpoint's unit (emo-mini: degrees per frame, trained for 0 .. 0.52). 0 is the "
+                        "stillest head, 0.26 the middle of that range, 0.52 its fastest."
                     ),
                 ),
                 io.String.Input(

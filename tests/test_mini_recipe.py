@@ -12,11 +12,15 @@ from safetensors.torch import save_file
 from emo_core.audio.encoder import AudioEncoder
 from emo_core.audio.sound import speech_level
 from emo_core.config import EMO_MINI, EMO_MINI_FEW, TINY
-from emo_core.trainer.shards import TRAIN
+from emo_core.face.pose import head_speed
+from emo_core.models.emo import EMO
+from emo_core.trainer.labels import Labels
+from emo_core.trainer.shards import TRAIN, read_clips
 from emo_core.weights.checkpoint import load_checkpoint, read_metadata
 from scripts.mini import gather, make, train
 from scripts.mini.audio import levels
 from scripts.mini.people import Framing, Person, among, boxes_in, random_framing, random_person, seen, sources
+from scripts.mini.sway import OPEN, lean, swayed, turned
 from tests.conftest import CONFIG, tone
 from tests.trainer.synthetic import write_dataset
 
@@ -111,6 +115,59 @@ def test_a_host_is_scaled_to_the_face():
     assert [int(bright[0]), int(bright[-1])] == pytest.approx([32 - 25, 31 + 25], abs=1)
 
 
+FACE = torch.tensor([0.35, 0.3, 0.65, 0.7])
+
+
+def test_a_head_leans_and_its_body_stays():
+    """Clockwise: what is above the chin goes to the right; shoulders and the far wall stay where they are."""
+    grid = grid_of()
+    moved = swayed(grid, torch.tensor([0.0, 0.1]), FACE)
+    assert torch.equal(moved[0], grid)
+    comes_from = (moved[1] - grid)[:, :, 0]
+    middle = SIDE // 2
+    assert comes_from[round(0.35 * SIDE), middle] < -0.05  # From the left.
+    assert not comes_from[round(0.95 * SIDE) :].any() and not comes_from[:, [0, -1]].any()
+
+
+def test_heads_lean_with_their_own_mouths():
+    assert not lean(np.zeros(50), 9.0).any()
+    opening = np.zeros(75)
+    opening[30:45] = OPEN
+    angles = np.degrees(lean(opening, 9.0))
+    assert 30 <= angles.argmax() < 45 and 7 < angles.max() <= 9 and angles[0] == pytest.approx(0, abs=1e-6)
+    assert np.allclose(lean(opening, -9.0), -lean(opening, 9.0))
+
+
+def test_a_leaning_head_is_as_fast_as_it_leans(data):
+    labels = next(read_clips(data, TRAIN)).labels
+    still = replace(labels, poses=np.tile(np.eye(4), (75, 1, 1)))
+    steady = np.radians(0.3 * np.arange(75))
+    assert head_speed(turned(still, steady)) == pytest.approx(np.full(75, 0.3), rel=1e-3)
+
+
+def test_swayed_variants_show_and_say_it(data):
+    filmed = gather.film(data, TRAIN, torch.device("cpu"))
+    chosen = gather.variants(filmed)
+    share = np.mean([variant.sway > 0 for variant in chosen])
+    assert share == pytest.approx(gather.SWAYED, abs=0.15) and max(v.sway for v in chosen) <= gather.FARTHEST
+    filmed = [replace(clip, clip=replace(clip.clip, labels=opened(clip.clip.labels))) for clip in filmed]
+    plain = gather.Variant(0, Person(), Framing(), 0, 1.0)
+    leaning = replace(plain, sway=9.0)
+    pictures, faces, _ = gather.shown(filmed, leaning)
+    still, boxes, _ = gather.shown(filmed, plain)
+    assert pictures.shape == still.shape and not torch.equal(pictures, still) and not torch.allclose(faces, boxes)
+    part = slice(3, 6)
+    assert torch.equal(gather.shown(filmed, leaning, part)[0], pictures[part])
+    assert gather.speed_of(filmed, leaning).mean() > 2 * gather.speed_of(filmed, plain).mean()
+
+
+def opened(labels: Labels) -> Labels:
+    """A still head whose mouth opens and closes."""
+    wave = OPEN * np.sin(np.linspace(0, 3 * np.pi, len(labels.opening))).clip(0)
+    poses = np.tile(np.eye(4), (len(wave), 1, 1))
+    return replace(labels, opening=wave, poses=poses, speed=np.full(len(wave), 0.01))
+
+
 def test_levels_are_speech_levels():
     quiet = np.concatenate([np.zeros(16000, np.float32), 0.1 * tone(2.0)]).astype(np.float32)
     found = levels(torch.from_numpy(np.stack([quiet, 3 * quiet])))[:, 0]
@@ -187,6 +244,15 @@ def test_every_stage_in_one_go(data, tmp_path, monkeypatch):
         for part in ("emo", "vae", "audio_encoder"):
             new, old = getattr(after, part).state_dict(), getattr(before, part).state_dict()
             assert all(torch.allclose(new[key], old[key], atol=2e-3) for key in old), part
+
+
+def test_what_was_learnt_further_is_averaged():
+    torch.manual_seed(0)
+    before, after = EMO(CONFIG), EMO(CONFIG)
+    found, old, new = train.between(before, after).state_dict(), before.state_dict(), after.state_dict()
+    plain, speed = "backbone.conv_in.weight", "speed_encoder.mlp.0.weight"
+    assert torch.allclose(found[plain], train.LEARNT * new[plain] + (1 - train.LEARNT) * old[plain], atol=1e-6)
+    assert torch.equal(found[speed], new[speed])
 
 
 def test_the_recipe_names_every_command(tmp_path, monkeypatch, capsys):

@@ -114,9 +114,8 @@ class BackboneSite(nn.Module):
             block = RegionBlock(shape.entry, unet.heads, token_width, ops=ops)
             self.regions = SpatialTransformer(width, unet.groups, block, inner=shape.entry, ops=ops)
         if config.temporal.everywhere or shape.attention:
-            speed = config.speed.width if config.speed.layers else 0
             self.temporal = TemporalModule(
-                width, unet.heads, unet.groups, config.temporal.max_positions, speed, ops=ops
+                width, unet.heads, unet.groups, config.temporal.max_positions, config.speed, ops=ops
             )
 
     def forward(self, x: Tensor, time: Tensor, context: SiteContext) -> tuple[Tensor, None]:

@@ -11,6 +11,7 @@ import torch
 from einops import rearrange
 from torch import Tensor, nn
 
+from ..config import SpeedConfig
 from .attention import Attention, FeedForward, KeyValue, Layers, zero_
 
 MAX_ROWS = 65_535
@@ -18,12 +19,13 @@ MAX_ROWS = 65_535
 
 
 class TemporalModule(nn.Module):
-    """Frame-axis transformer at one place of the Backbone; a speed width of 0 leaves the speed layer out."""
+    """Frame-axis transformer at one place of the Backbone."""
 
     def __init__(
-        self, width: int, heads: int, groups: int, positions: int, speed_width: int, *, ops: Layers = nn
+        self, width: int, heads: int, groups: int, positions: int, speed: SpeedConfig, *, ops: Layers = nn
     ) -> None:
         super().__init__()
+        speed_width, self.strength = speed.width if speed.layers else 0, speed.strength
         self.norm = ops.GroupNorm(groups, width, eps=1e-6)
         self.proj_in = ops.Linear(width, width)
         self.norms = nn.ModuleList([ops.LayerNorm(width) for _ in range(2)])
@@ -77,7 +79,7 @@ class TemporalModule(nn.Module):
         clips, frames = speed.k.shape[0], rows.shape[1]
         queries = self.norm_speed(rows) + self.positions[:frames].to(rows)
         out = self.attn_speed(rearrange(queries, "(b p) f c -> b (p f) c", b=clips), speed)
-        return rearrange(out, "b (p f) c -> (b p) f c", f=frames)
+        return self.strength * rearrange(out, "b (p f) c -> (b p) f c", f=frames)
 
 
 def in_chunks(attention: Attention, rows: Tensor) -> Tensor:

@@ -55,6 +55,13 @@ def make_scheduler(name: str, config: DiffusionConfig) -> Any:
     return getattr(diffusers, kind)(**_betas(config), **options, **spacing)
 
 
+def sampled_timesteps(config: DiffusionConfig) -> list[int]:
+    """Timesteps that a model samples with by default: DDIM's, noisiest first."""
+    scheduler = make_scheduler("ddim", config)
+    scheduler.set_timesteps(config.steps)
+    return scheduler.timesteps.tolist()
+
+
 def training_schedule(config: DiffusionConfig) -> DDPMScheduler:
     """The schedule as the trainer uses it: all T timesteps."""
     from diffusers import DDPMScheduler

@@ -12,11 +12,12 @@ import numpy as np
 import torch
 from diffusers.training_utils import EMAModel
 from einops import rearrange
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional
 
 from ..errors import InputError
 from ..models.vae import VAE
+from .critic import HEAD_START, Adversary
 from .shards import HELD_OUT, TRAIN, Dataset, read_clips
 from .stages import precision_of
 from .state import Progress
@@ -33,8 +34,8 @@ NOISE = 0.05
 """Standard deviation of the noise on latents: what the diffusion model leaves behind."""
 MOMENTS = 0.05
 """Weight of the pull towards unit variance."""
-RATE, WARM_UP, BEST_DECAY = 1e-3, 0.03, 0.999
-"""Largest learning rate, which follows half a cosine; share of the run until the full learning rate; slowest decay of the moving average."""
+WARM_UP, BEST_DECAY = 0.03, 0.999
+"""Share of the run until the full learning rate; slowest decay of the moving average."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +50,22 @@ class Pictures:
     def to(self, device: torch.device) -> "Pictures":
         """On another device."""
         return Pictures(self.frames.to(device), self.mouths.to(device))
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Learning:
+    """How the autoencoder learns."""
+
+    batch: int = 8
+    """Crops per step."""
+    decoder_only: bool = False
+    """Keep the latents as they are, for a network that was trained on them."""
+    precision: str = "auto"
+    """auto, no or bf16; see `StageConfig.precision`."""
+    rate: float = 1e-3
+    """Largest learning rate, which follows half a cosine."""
+    adversarial: float = 0.0
+    """Weight of a critic beside the other losses; 0 for none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,10 +98,7 @@ def train_autoencoder(
     pictures: Pictures,
     held_out: Pictures,
     limits: Limits,
-    *,
-    batch: int = 8,
-    decoder_only: bool = False,
-    precision: str = "auto",
+    how: Learning = Learning(),
     report: Callable[[str], None] = lambda line: None,
 ) -> tuple[VAE, Sharpness]:
     """Train on pictures; at the end the moving average is in place.
@@ -94,9 +108,7 @@ def train_autoencoder(
         pictures: of the model's size.
         held_out: others, to judge it by; may be none.
         limits: when to end.
-        batch: crops per step.
-        decoder_only: keep the latents as they are, for a network that was trained on them.
-        precision: auto, no or bf16; see `StageConfig.precision`.
+        how: batch, rate and the like.
         report: told of the progress.
 
     Raises:
@@ -106,21 +118,27 @@ def train_autoencoder(
         raise InputError("stage vae: this model has Stable Diffusion's autoencoder, which needs no training")
     judged = held_out if len(held_out.frames) else pictures
     vae.train().requires_grad_(True)
-    vae.net.encoder.requires_grad_(not decoder_only)
+    vae.net.encoder.requires_grad_(not how.decoder_only)
     average = EMAModel(vae.parameters(), decay=BEST_DECAY, foreach=True)
     chosen = [p for p in vae.parameters() if p.requires_grad]
-    optimiser = torch.optim.AdamW(chosen, RATE, betas=(0.9, 0.99))
+    optimiser = torch.optim.AdamW(chosen, how.rate, betas=(0.9, 0.99))
     device, start, step = chosen[0].device, time.monotonic(), 0
     pictures, judged, generator = pictures.to(device), judged.to(device), torch.Generator(device).manual_seed(0)
-    half = precision_of(precision) == "bf16"
+    half = precision_of(how.precision) == "bf16"
+    adversary = Adversary(how.adversarial, device) if how.adversarial else None
     while (share := limits.share(Progress(step, step, time.monotonic() - start))) < 1:
         for group in optimiser.param_groups:
-            group["lr"] = RATE * min(1.0, 0.01 + share / WARM_UP) * max(0.01, 0.5 * (1 + math.cos(math.pi * share)))
-        images, weight = crops(pictures, batch, generator)
+            group["lr"] = how.rate * min(1.0, 0.01 + share / WARM_UP) * max(0.01, 0.5 * (1 + math.cos(math.pi * share)))
+        images, weight = crops(pictures, how.batch, generator)
         with torch.autocast(device.type, torch.bfloat16, enabled=half):
             latents = vae.encode(images)
             output = vae.decode(latents + NOISE * torch.randn_like(latents))
-        loss = picture_loss(output.float(), images, weight) + MOMENTS * moments_loss(latents.float())
+        output = output.float()
+        loss = picture_loss(output, images, weight) + MOMENTS * moments_loss(latents.float())
+        if adversary is not None:
+            adversary.learn(images, output)
+            if share >= HEAD_START:
+                loss = loss + adversary.loss(output, loss, last_weight(vae))
         optimiser.zero_grad()
         loss.backward()
         torch.nn.utils.clip_grad_norm_(chosen, 1.0)
@@ -136,6 +154,12 @@ def train_autoencoder(
     average.copy_to(vae.parameters())
     vae.eval().requires_grad_(False)
     return vae, sharpness(vae, judged)
+
+
+def last_weight(vae: VAE) -> nn.Parameter:
+    """Of the last convolution of the decoder."""
+    *_, weight = (value for value in vae.net.decoder.parameters() if value.ndim == 4)
+    return weight
 
 
 def crops(pictures: Pictures, count: int, generator: torch.Generator) -> tuple[Tensor, Tensor]:

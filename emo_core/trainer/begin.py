@@ -52,7 +52,7 @@ def begin(
     check_cache(dataset, Encoders(config, frozen, torch.device("cpu")))
     untrained = fresh or not speed_is_trained(checkpoint.emo)
     if stage.speed and untrained and dataset.speed_quantiles:
-        config = replace(config, speed=speed_buckets(config.speed, dataset))
+        config = replace(config, speed=speed_buckets(config.speed, dataset.fastest))
     teacher = None
     if stage.guided:
         if config.diffusion.guidance == "joint" or config.diffusion.audio_scale == 1:
@@ -93,12 +93,12 @@ def speed_is_trained(emo: EMO) -> bool:
     return any(bool(value.any()) for name, value in emo.named_parameters() if ".attn_speed.to_out." in name)
 
 
-def speed_buckets(config: SpeedConfig, dataset: Dataset) -> SpeedConfig:
-    """Buckets over the head speeds of a dataset: evenly from rest to its 95 % quantile, radii as wide as the gaps.
+def speed_buckets(config: SpeedConfig, fastest: float) -> SpeedConfig:
+    """Buckets evenly from rest to `fastest`, which is the 95 % quantile of what is trained on; radii as wide as the gaps.
 
     The number of buckets stays, as it is a shape of the network.
     """
-    count, fastest = len(config.centres), max(dataset.speed_quantiles[-2], 1e-3)
+    count, fastest = len(config.centres), max(fastest, 1e-3)
     centres = np.linspace(0, fastest, count)
     gap = float(centres[1] - centres[0])
     return replace(config, centres=tuple(round(float(c), 4) for c in centres), radii=(round(gap, 4),) * count)

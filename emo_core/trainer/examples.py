@@ -18,6 +18,7 @@ from ..config import EMOConfig
 from ..errors import InputError
 from ..face.box import Box
 from ..face.region import region_mask
+from ..sampling.schedule import sampled_timesteps
 from .shards import Clip
 from .stages import StageConfig
 
@@ -207,6 +208,8 @@ class Sampler:
         return shared**0.5 * common + (1 - shared) ** 0.5 * own + offset
 
     def _timestep(self, rng: np.random.Generator) -> Tensor:
+        if self.stage.own_timesteps and rng.random() < self.stage.own_timesteps:
+            return torch.tensor([int(rng.choice(sampled_timesteps(self.model.diffusion)))])
         total = self.model.diffusion.train_timesteps
         low = round(0.4 * total) if rng.random() < self.stage.high_noise else 0
         return torch.tensor([int(rng.integers(low, total))])

@@ -20,7 +20,7 @@ from ..sampling.generate import Settings
 from ..sampling.guidance import Guidance
 from ..video import VideoWriter
 from ..weights.checkpoint import load_checkpoint, save_checkpoint
-from .autoencoder import both_splits, train_autoencoder
+from .autoencoder import Learning, both_splits, train_autoencoder
 from .begin import begin, frozen_parts, resized
 from .cache import Encoders, cache, encode_pictures
 from .export import export, write_run
@@ -157,7 +157,9 @@ def _polish(plan: Plan, dataset: Dataset, report: Callable[[str], None]) -> None
     model = load_checkpoint(plan.out / "stage-3" / "model.safetensors")
     frozen = frozen_parts(model, None)
     limits = Limits(minutes=plan.minutes * SHARES["decoder"])
-    vae, found = train_autoencoder(frozen.vae, *both_splits(dataset), limits, decoder_only=True, report=report)
+    vae, found = train_autoencoder(
+        frozen.vae, *both_splits(dataset), limits, Learning(decoder_only=True), report=report
+    )
     report(f"decoder: {found.whole:.1f} dB, mouth {found.mouth:.1f} dB")
     parts = {"emo": model.emo, "vae": vae, "audio_encoder": frozen.audio_encoder}
     save_checkpoint(out, model.config, parts)

@@ -17,6 +17,7 @@ from torch import Tensor
 
 from ..config import EMOConfig
 from ..errors import InputError
+from ..sampling.schedule import sampled_timesteps
 from .examples import MOUTH_MARGIN, Batch
 from .shards import TRAIN, Dataset, read_clips
 from .stages import StageConfig
@@ -202,7 +203,12 @@ class Drawing:
     def _timesteps(self, count: int, chance: "_Chance") -> Tensor:
         total = self.model.diffusion.train_timesteps
         low = chance.says(count, self.stage.high_noise) * round(0.4 * total)
-        return (low + chance.uniform(count) * (total - low)).long()
+        drawn = (low + chance.uniform(count) * (total - low)).long()
+        if not self.stage.own_timesteps:
+            return drawn
+        own = torch.tensor(sampled_timesteps(self.model.diffusion), device=drawn.device)
+        chosen = own[(chance.uniform(count) * len(own)).long()]
+        return torch.where(chance.says(count, self.stage.own_timesteps), chosen, drawn)
 
     def _motion_keep(self, shape: tuple[int, ...], chance: "_Chance") -> Tensor:
         lost = (chance.uniform(shape[0]) * self.stage.motion_patch_drop)[:, None, None, None, None]

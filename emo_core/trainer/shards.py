@@ -70,6 +70,11 @@ class Dataset:
     cache: str = ""
     """Which autoencoder and audio encoder made the cached latents and features; empty where there are none."""
 
+    @property
+    def fastest(self) -> float:
+        """Degrees per frame that 95 % of the frames do not exceed."""
+        return self.speed_quantiles[-2]
+
     def split(self, name: str) -> tuple[Shard, ...]:
         """The shards of `train` or `held-out`."""
         return tuple(shard for shard in self.shards if shard.split == name)

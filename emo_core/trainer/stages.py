@@ -78,6 +78,9 @@ class StageConfig:
     high_noise: float = 0.0
     """Share of the samples whose timestep is drawn from the noisier 60 %, where the sound decides what the mouth does."""
 
+    own_timesteps: float = 0.0
+    """Share of the samples whose timestep is one of those that the model samples with, which few steps can all be learnt."""
+
     guided: bool = False
     """Learn what the starting checkpoint predicts with its own audio guidance (arXiv 2210.03142, stage one), not the noise."""
 
@@ -146,6 +149,7 @@ class StageConfig:
             "motion_patch_drop",
             "motion_anchor",
             "high_noise",
+            "own_timesteps",
             "constant_speed",
         ):
             if not 0 <= getattr(self, name) <= 1:

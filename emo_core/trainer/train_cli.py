@@ -58,6 +58,13 @@ def _add_train(parser: argparse.ArgumentParser) -> None:
     add("--resume", action="store_true", help="go on from the run's newest checkpoint")
     add("--decoder-only", action="store_true", help="stage vae: keep the latents, for a network that knows them")
     add("--precision", choices=("auto", "no", "bf16"), default="auto", help="stage vae: as the other stages' field")
+    add(
+        "--adversarial",
+        type=float,
+        default=0.0,
+        metavar="WEIGHT",
+        help="stage vae: of a critic that wants detail, such as 0.3 (default: 0)",
+    )
     parser.set_defaults(run=_train)
 
 
@@ -145,7 +152,7 @@ def _train_finder(dataset: Dataset, args: argparse.Namespace) -> None:
 
 
 def _train_autoencoder(dataset: Dataset, args: argparse.Namespace) -> None:
-    from .autoencoder import both_splits, train_autoencoder
+    from .autoencoder import Learning, both_splits, train_autoencoder
 
     checkpoint = load_checkpoint(args.init)
     frozen = frozen_parts(checkpoint, args.audio_encoder)
@@ -154,8 +161,7 @@ def _train_autoencoder(dataset: Dataset, args: argparse.Namespace) -> None:
         frozen.vae.to(device),
         *both_splits(dataset),
         Limits(steps=args.max_steps, minutes=args.max_minutes),
-        decoder_only=args.decoder_only,
-        precision=args.precision,
+        Learning(decoder_only=args.decoder_only, precision=args.precision, adversarial=args.adversarial),
         report=_say,
     )
     file = args.out / "model.safetensors"

@@ -19,6 +19,7 @@ from emo_core.audio.encoder import AudioEncoder
 from emo_core.audio.features import at_frames
 from emo_core.audio.sound import prepare_sound
 from emo_core.config import EMOConfig
+from emo_core.face.pose import head_speed
 from emo_core.models.vae import VAE
 from emo_core.trainer.autoencoder import Pictures
 from emo_core.trainer.cache import random_alteration
@@ -26,15 +27,18 @@ from emo_core.trainer.resident import Resident, region_of
 from emo_core.trainer.shards import Clip, Dataset, read_clips
 
 from .people import Framing, Person, among, boxes_in, random_framing, random_person, seen, sources
+from .sway import lean, swayed, turned
 
 PEOPLE = 20
 """Variants of each clip of a person of few clips, in two framings each."""
-MAIN_SHARE, MADE_SHARE = 0.46, 0.26
+MAIN_SHARE, MADE_SHARE = 0.4, 0.36
 """How often the person of most clips is drawn as themselves, and as somebody else; the others share the rest."""
 HOSTED = 0.6
 """Share of the made-up people who have another's surroundings."""
-OWN = 3
-"""Of four references, so many are framed as the target; the fourth may be framed in another way."""
+SWAYED, FARTHEST = 0.4, 9.0
+"""Share of the people whose head leans as they speak, and degrees of the farthest."""
+OWN = 2
+"""Of three references, so many are framed as the target; the third may be framed in another way."""
 BATCH = 75
 """Pictures that are encoded together."""
 VOICES = 2
@@ -76,6 +80,8 @@ class Variant:
     share: float
     host: int | None = None
     """Number of the clip that lends its surroundings."""
+    sway: float = 0.0
+    """Degrees that the head leans as the mouth opens."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,8 +128,8 @@ def variants(filmed: list[Filmed], people: int = PEOPLE) -> list[Variant]:
     weight = {number: often[filmed[number].person] ** -0.5 for number in others}
 
     def add(source: int, person: Person, framings: tuple[Framing, ...], share: float, host: int | None = None) -> None:
-        group = next(groups)
-        found.extend(Variant(source, person, framing, group, share / len(framings), host) for framing in framings)
+        group, sway = next(groups), float(rng.uniform(0, FARTHEST)) if rng.random() < SWAYED else 0.0
+        found.extend(Variant(source, person, framing, group, share / len(framings), host, sway) for framing in framings)
 
     def host(source: int) -> int | None:
         able = [number for number in others if filmed[number].person != filmed[source].person]
@@ -151,14 +157,24 @@ def shown(filmed: list[Filmed], variant: Variant, frames: slice = slice(None)) -
     source = filmed[variant.source]
     pictures, labels = source.pictures[frames], source.clip.labels
     boxes = [torch.from_numpy(part[frames]).float().to(pictures.device) for part in (labels.boxes, labels.mouths)]
+    face = region_of(labels.boxes).to(pictures.device)
     if variant.host is not None:
         host = filmed[variant.host]
         place = torch.from_numpy(host.clip.labels.boxes[0]).float().to(pictures.device)
-        pictures = among(pictures, region_of(labels.boxes).to(pictures.device), host.pictures[0], place)
-    if variant.person == Person() and variant.framing == Framing():
+        pictures = among(pictures, face, host.pictures[0], place)
+    if variant.person == Person() and variant.framing == Framing() and not variant.sway:
         return pictures, *boxes
     grid = sources(variant.person, variant.framing, pictures.shape[1], pictures.device)
+    if variant.sway:
+        angles = lean(labels.opening, -variant.sway if variant.person.mirrored else variant.sway)[frames]
+        grid = swayed(grid, torch.from_numpy(angles).float().to(pictures.device), face)
     return seen(pictures, grid, variant.person), *(boxes_in(part, grid) for part in boxes)
+
+
+def speed_of(filmed: list[Filmed], variant: Variant) -> np.ndarray:
+    """(F,) degrees per frame."""
+    labels = filmed[variant.source].clip.labels
+    return head_speed(turned(labels, lean(labels.opening, variant.sway))) if variant.sway else labels.speed
 
 
 @torch.no_grad()
@@ -214,7 +230,7 @@ def resident_of(filmed: list[Filmed], chosen: list[Variant], encoded: list[Encod
         heard=begins[[variant.source for variant in chosen]],
         regions=torch.stack([part.region for part in encoded]),
         mouths=torch.cat([part.mouths for part in encoded]),
-        speed=torch.from_numpy(np.concatenate([filmed[v.source].clip.labels.speed for v in chosen])).float(),
+        speed=torch.from_numpy(np.concatenate([speed_of(filmed, variant) for variant in chosen])).float(),
     ).to(encoded[0].latents.device)
 
 

@@ -1,7 +1,7 @@
 """emo-mini from videos, in one command: `python -m scripts.mini.make --grid GRID_S1 --others TALK_GRID --work WORK --out models/`.
 
 Every step is a command of the trainer or of this folder, printed before it runs; what is finished is not done again, so a
-stopped run goes on. `--hours` scales all training times: one GPU's, and for the last step two CPU cores'. To try it on a CPU, give `--limit`.
+stopped run goes on. `--hours` scales all training times, which are one GPU's. To try it on a CPU, give `--limit`.
 """
 
 import argparse
@@ -18,8 +18,8 @@ EVERY = 20
 HELD_OUT = ("s30_*", "s31_*", "s34_*", "grid_pwij3p*", "grid_swiz3n*")
 """People who are never trained on."""
 AUDIO_MINUTES = 2.2
-FURTHER, FEWER = "further", ("--limit", "130", "--people", "3")
-"""Where the files end that go on from the first ones, and how much of the data two cores can encode in a few minutes."""
+FURTHER = "further"
+"""Where the files end that go on from the first ones."""
 FILES = ("emo-mini.safetensors", "emo-mini-few.safetensors")
 
 
@@ -46,7 +46,7 @@ def steps(args: argparse.Namespace) -> Iterator[Step]:
     yield Step(("-m", "scripts.mini.train", "--data", f"{data}", "--encoder", f"{encoder}", "--out", f"{work}", "--hours",
                 f"{args.hours:g}", *precision, *limit), work / FILES[-1])  # fmt: skip
     yield Step(("-m", "scripts.mini.train", "--data", f"{data}", "--init", f"{work}", "--out", f"{work / FURTHER}", "--hours",
-                f"{args.hours:g}", *precision, *(limit or FEWER)), work / FURTHER / FILES[-1])  # fmt: skip
+                f"{args.hours:g}", *precision, *limit), work / FURTHER / FILES[-1])  # fmt: skip
 
 
 def main() -> None:

@@ -119,7 +119,7 @@ def among(pictures: Tensor, face: Tensor, host: Tensor, place: Tensor) -> Tensor
 
 
 def seen(pictures: Tensor, grid: Tensor, person: Person) -> Tensor:
-    """(F, S, S, 3) uint8 to the same of somebody else."""
+    """(F, S, S, 3) uint8 to the same of somebody else; the grid is (S, S, 2), or one of every frame."""
     images = rearrange(pictures, "f h w c -> f c h w").float() / 255
     moved = functional.grid_sample(
         images, grid.expand(len(images), -1, -1, -1), "bicubic", padding_mode="border", align_corners=False
@@ -130,11 +130,11 @@ def seen(pictures: Tensor, grid: Tensor, person: Person) -> Tensor:
 
 
 def boxes_in(boxes: Tensor, grid: Tensor) -> Tensor:
-    """(F, 4) boxes, shares of the side, to where they are seen; what is not seen any more is an empty box in the middle."""
+    """(F, 4) boxes, shares of the side, to where a grid (S, S, 2) or (F, S, S, 2) shows them; what is not seen any more is an empty box in the middle."""
     place = (grid + 1) / 2
     inside = (place >= boxes[:, None, None, :2]) & (place <= boxes[:, None, None, 2:])
     inside = inside.all(-1)  # (F, S, S)
-    size = grid.shape[0]
+    size = grid.shape[-2]
     found = []
     for axis in (1, 2):  # Columns, then rows.
         line = inside.any(axis).float()

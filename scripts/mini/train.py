@@ -2,12 +2,13 @@
 
 Everything lies in the GPU's memory: the autoencoder learns first, then the stages one after the other, each from the averaged weights
 of the one before. Writes WORK/emo-mini.safetensors and the distilled WORK/emo-mini-few.safetensors. With `--init FOLDER` both go on from
-the files there, which two CPU cores can do.
+the files there.
 """
 
 import argparse
 import shutil
 import time
+from copy import deepcopy
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -19,7 +20,7 @@ from emo_core.audio.encoder import with_encoder
 from emo_core.config import MINI, EMOConfig
 from emo_core.models.emo import EMO
 from emo_core.models.vae import VAE
-from emo_core.trainer.autoencoder import train_autoencoder
+from emo_core.trainer.autoencoder import Learning, train_autoencoder
 from emo_core.trainer.begin import frozen_parts, speed_buckets, with_dataset_framing
 from emo_core.trainer.objective import Frozen
 from emo_core.trainer.resident import Resident
@@ -38,11 +39,15 @@ PICTURES = 4
 SPREAD = 40
 """Clips whose latents are measured."""
 FEW_NAME, FEW_STEPS = "emo-mini-few", 2
-ANCHOR, SHARED_NOISE, AUDIO_SCALE = 0.85, 0.97, 1.7
-"""How the finished model samples; from nothing it trains with MINI's own."""
+ANCHOR, SHARED_NOISE, AUDIO_SCALE, FEW_STRENGTH = 0.85, 0.97, 1.7, 2.0
+"""How the finished model samples, the last one the few-step file alone; from nothing it trains with MINI's own."""
+LEARNT = 0.6
+"""Share of what was learnt further in the finished files; the rest is what they began with, which holds strangers' faces better (weight
+averaging, arXiv 2109.01903). The speed layers are new altogether."""
 COMMON = ("resident=true", "workers=0", "validate_every=0", "save_every=1000000", "keep=1", "log_every=100")
-VAE_MINUTES, VAE_BATCH = 2.5, 64
-"""On one H100."""
+VAE_MINUTES, FROM_NOTHING = 2.5, Learning(batch=64)
+DECODER_MINUTES, DECODER = 8.4, Learning(batch=64, decoder_only=True, rate=3e-4, adversarial=0.5)
+"""On one H100: from nothing, and when going on, which keeps the latents."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,11 +67,11 @@ FIRST = {
 }
 """From nothing, on one H100."""
 FURTHER = {
-    "2": Part(48, 4, ("trains=[reference_net, backbone, face_locator, audio, temporal, speed]", "speed=true", "drop_speed=0.5",
-                      "learning_rate=3.0e-4", "warm_up=100", "decay_from=0.4", "ema=0.995")),
-    "few": Part(22, 4, ("learning_rate=2.0e-4", "warm_up=50", "decay_from=0.3", "ema=0.99")),
+    "2": Part(8.4, 48, ("trains=[reference_net, backbone, face_locator, audio, temporal, speed]", "speed=true", "drop_speed=0.5",
+                        "learning_rate=5.0e-4", "new_rate=4", "warm_up=100", "decay_from=0.4", "ema=0.995")),
+    "few": Part(1.5, 48, ("learning_rate=3.0e-4", "warm_up=50", "decay_from=0.3", "ema=0.99", "own_timesteps=0.7")),
 }  # fmt: skip
-"""From both finished files, on two CPU cores: all of the network at once, then the distillation again."""
+"""From both finished files, on one H100: all of the network at once, then the distillation again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,14 +98,27 @@ class Begun:
         return {name: value + few[name] - base[name] for name, value in emo.state_dict().items()}
 
 
+def between(before: EMO, after: EMO) -> EMO:
+    """Weights of two networks averaged."""
+    old, averaged = before.state_dict(), deepcopy(after)
+    averaged.load_state_dict(
+        {
+            name: value if "speed" in name else torch.lerp(old[name], value, LEARNT)
+            for name, value in after.state_dict().items()
+        }
+    )
+    return averaged
+
+
 def say(line: str) -> None:
     """With the time."""
     print(f"{time.strftime('%H:%M:%S')} {line}", flush=True)
 
 
-def autoencoder(args: argparse.Namespace, filmed: list[Filmed], chosen: list[Variant]) -> VAE:
-    """Train it, or take the one that is there."""
-    file, vae = args.out / "vae.safetensors", VAE(MINI.vae)
+def autoencoder(args: argparse.Namespace, filmed: list[Filmed], chosen: list[Variant], begun: Begun | None) -> VAE:
+    """Train it, or the decoder of the finished one further, or take what is there."""
+    file, vae = args.out / "vae.safetensors", VAE(MINI.vae) if begun is None else deepcopy(begun.base.vae)
+    minutes, how = (VAE_MINUTES, FROM_NOTHING) if begun is None else (DECODER_MINUTES, DECODER)
     if file.is_file():
         vae.load_state_dict(load_file(file))
         return vae.to(args.device).eval().requires_grad_(False)
@@ -111,9 +129,8 @@ def autoencoder(args: argparse.Namespace, filmed: list[Filmed], chosen: list[Var
         vae.to(args.device, memory_format=torch.channels_last),
         pictures_of(filmed, chosen, PICTURES),
         pictures_of(held_out, own, 1),
-        Limits(minutes=VAE_MINUTES * args.hours),
-        batch=VAE_BATCH,
-        precision=args.precision,
+        Limits(minutes=minutes * args.hours),
+        replace(how, precision=args.precision),
         report=say,
     )
     say(f"vae: {found.whole:.2f} dB, mouth {found.mouth:.2f} dB")
@@ -159,13 +176,16 @@ def stages(
         emo.load_state_dict(begun.base.emo.state_dict())
     for name in (name for name in plan if name != "few"):
         emo = run_stage(name, plan[name], Trainee(emo, frozen, dataset, args.out / name, resident=resident), args)
-    finish(args.out, sampling(config, AUDIO_SCALE), {"emo": emo, **parts})
+    finished = emo if begun is None else between(begun.base.emo, emo)
+    finish(args.out, sampling(config, AUDIO_SCALE), {"emo": finished, **parts})
     quick = replace(config, name=FEW_NAME, diffusion=replace(config.diffusion, audio_scale=1.0, steps=FEW_STEPS))
     student = EMO(quick).to(args.device)
     student.load_state_dict(emo.state_dict() if begun is None else begun.added_to(emo))
     trainee = Trainee(student, frozen, dataset, args.out / "few", teacher=emo, resident=resident)
     student = run_stage("few", plan["few"], trainee, args)
-    finish(args.out, sampling(quick, 1.0), {"emo": student, **parts})
+    quick = replace(quick, speed=replace(quick.speed, strength=FEW_STRENGTH))
+    finished = student if begun is None else between(begun.few.emo, student)
+    finish(args.out, sampling(quick, 1.0), {"emo": finished, **parts})
 
 
 def sampling(config: EMOConfig, audio_scale: float) -> EMOConfig:
@@ -195,13 +215,13 @@ def main() -> None:
     parser.add_argument(
         "--people", type=int, default=PEOPLE, help=f"made of each clip of other people (default: {PEOPLE})"
     )
-    parser.add_argument("--only-vae", action="store_true", help="stop there, to train the audio encoder beside it")
+    parser.add_argument("--only-vae", action="store_true", help="stop there, to train something else beside it")
     parser.add_argument("--limit", type=int, help="clips of the person of most clips (default: all)")
     parser.add_argument("--set", action="append", default=[], metavar="NAME=VALUE", help="of every stage")
     parser.add_argument("--device", type=torch.device, default="cuda" if torch.cuda.is_available() else "cpu")
     parser.add_argument("--precision", choices=("no", "bf16"), default="bf16")
     args = parser.parse_args()
-    if args.init is not None and (args.only_vae or args.encoder or args.init.resolve() == args.out.resolve()):
+    if args.init is not None and (args.encoder or args.init.resolve() == args.out.resolve()):
         parser.error("--init goes on from finished files, with the encoders in them, into another folder")
     args.out.mkdir(parents=True, exist_ok=True)
     torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = torch.backends.cudnn.benchmark = True
@@ -210,22 +230,23 @@ def main() -> None:
     chosen = variants(filmed, args.people)
     say(f"{len(filmed)} clips, {len(chosen)} variants")
     begun = None if args.init is None else Begun.open(args.init, args.device)
+    vae = autoencoder(args, filmed, chosen, begun)
+    if args.only_vae:
+        return
     if begun is None:
-        vae = autoencoder(args, filmed, chosen)
-        if args.only_vae:
-            return
         frozen = Frozen(
             scaled(vae, filmed, chosen, args), encoder_of(args.encoder).to(args.device).eval().requires_grad_(False)
         )
-        audio = with_encoder(MINI.audio, frozen.audio_encoder)
-        config = replace(MINI, vae=frozen.vae.config, audio=audio, speed=speed_buckets(MINI.speed, dataset))
-        config = with_dataset_framing(config, dataset)
+        config = replace(MINI, vae=frozen.vae.config, audio=with_encoder(MINI.audio, frozen.audio_encoder))
     else:
-        frozen, config = frozen_parts(begun.base, None), with_dataset_framing(begun.config, dataset)
+        frozen, config = replace(frozen_parts(begun.base, None), vae=vae), begun.config
     heard = list(features_of(filmed, frozen.audio_encoder, config))
     encoded = encode(filmed, chosen, frozen.vae, half=args.precision == "bf16")
     resident = resident_of(filmed, chosen, encoded, heard)
     del filmed, encoded
+    if begun is None:
+        config = replace(config, speed=speed_buckets(config.speed, float(resident.speed.quantile(0.95))))
+    config = with_dataset_framing(config, dataset)
     say(f"latents of {len(resident.latents)} frames")
     stages(config, frozen, resident, dataset, begun, args)
 

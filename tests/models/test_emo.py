@@ -160,6 +160,17 @@ def test_speed_buckets_follow_the_formula():
     assert torch.allclose(encoder.buckets(speed), expected)
 
 
+def test_strength_scales_what_the_speed_says(emo):
+    conditions = random_conditions(CONFIG)
+    without = run(emo, replace(conditions, speed=None))
+    told = {}
+    for strength in (0.0, 1.0, 2.0):
+        other = EMO(replace(CONFIG, speed=replace(CONFIG.speed, strength=strength)))
+        other.load_state_dict(emo.state_dict())
+        told[strength] = (run(other, conditions) - without).norm()
+    assert told[0.0] == 0 and 1.5 < told[2.0] / told[1.0] < 2.5
+
+
 @pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
 def test_half_precision_stays_close(emo, dtype):
     conditions = random_conditions(CONFIG)

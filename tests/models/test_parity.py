@@ -9,7 +9,7 @@ from einops import rearrange
 from torch import nn
 
 from emo_core.conditions import Conditions
-from emo_core.config import SD15, TINY, EMOConfig, UNetConfig, VAEConfig
+from emo_core.config import SD15, TINY, EMOConfig, SpeedConfig, UNetConfig, VAEConfig
 from emo_core.memory import peak_memory_mb
 from emo_core.models.backbone import SiteContext
 from emo_core.models.temporal import TemporalModule
@@ -100,7 +100,7 @@ def test_temporal_module_equals_animatediff():
     theirs = adapter.down_blocks[0].motion_modules[0].eval()
     for parameter in theirs.parameters():
         parameter.data.add_(0.02 * torch.randn_like(parameter))
-    ours = TemporalModule(width, 8, 32, 32, 16).eval()
+    ours = TemporalModule(width, 8, 32, 32, SpeedConfig(width=16)).eval()
     ours.load_state_dict({**ours.state_dict(), **_animatediff_names(theirs.state_dict())})
     # diffusers normalises all frames of a clip together, AnimateDiff's own code and EMO each frame by itself. Frames
     # that all have mean 0 and variance 1 in every group are the same to both.

@@ -76,7 +76,7 @@ def test_what_cannot_be_cached(plain, encoders, checkpoint, tmp_path, capsys):
 
 
 def test_speed_buckets_cover_the_data(plain):
-    config = speed_buckets(CONFIG.speed, plain)
+    config = speed_buckets(CONFIG.speed, plain.fastest)
     assert len(config.centres) == len(CONFIG.speed.centres)
     assert config.centres[0] == 0 and config.centres[-1] == pytest.approx(plain.speed_quantiles[-2])
     assert config.radii == pytest.approx([config.centres[1]] * len(config.centres))
@@ -85,5 +85,5 @@ def test_speed_buckets_cover_the_data(plain):
 def test_buckets_of_trained_speed_layers_stay(dataset, checkpoint, tmp_path):
     assert begin(dataset, checkpoint, tmp_path, STAGES["3"]).emo.config.speed == CONFIG.speed
     fresh = begin(dataset, checkpoint, tmp_path, STAGES["3"], fresh=True)
-    assert fresh.emo.config.speed == speed_buckets(CONFIG.speed, dataset)
+    assert fresh.emo.config.speed == speed_buckets(CONFIG.speed, dataset.fastest)
     assert not any(bool(v.any()) for k, v in fresh.emo.named_parameters() if ".attn_speed.to_out." in k)

@@ -10,7 +10,7 @@ from emo_core.errors import InputError
 from emo_core.face.portrait import load_portrait
 from emo_core.models.vae import VAE
 from emo_core.sampling.denoiser import Denoiser
-from emo_core.trainer.autoencoder import both_splits, crops, read_pictures, sharpness, train_autoencoder
+from emo_core.trainer.autoencoder import Learning, both_splits, crops, read_pictures, sharpness, train_autoencoder
 from emo_core.trainer.begin import frozen_parts
 from emo_core.trainer.journal import Journal, read_log
 from emo_core.trainer.measure import agreement, nearness, psnr, shuffle_sound
@@ -77,7 +77,7 @@ def test_the_autoencoder_learns(plain):
     vae = VAE(CONFIG.vae)
     pictures = read_pictures(plain, HELD_OUT)
     before = sharpness(vae, pictures).whole
-    trained, found = train_autoencoder(vae, *both_splits(plain), Limits(steps=120), batch=4)
+    trained, found = train_autoencoder(vae, *both_splits(plain), Limits(steps=120), Learning(batch=4))
     assert found.whole > before + 3
     assert not any(p.requires_grad for p in trained.parameters())
 
@@ -87,7 +87,9 @@ def test_the_decoder_alone_leaves_latents_as_they_are(plain):
     vae = VAE(CONFIG.vae)
     image = torch.rand(1, 3, 64, 64)
     before = vae.encode(image).detach()
-    trained, _ = train_autoencoder(vae, *both_splits(plain), Limits(steps=5), batch=2, decoder_only=True)
+    trained, _ = train_autoencoder(
+        vae, *both_splits(plain), Limits(steps=5), Learning(batch=2, decoder_only=True, adversarial=0.5)
+    )
     assert torch.equal(trained.encode(image), before)
 
 

@@ -8,6 +8,7 @@ import pytest
 import torch
 
 from emo_core.errors import InputError
+from emo_core.sampling.schedule import make_scheduler
 from emo_core.trainer.examples import Sampler, collate
 from emo_core.trainer.objective import inputs
 from emo_core.trainer.resident import Drawing, Resident
@@ -75,6 +76,23 @@ def test_equal_steps_are_equal_and_others_are_not(resident):
     assert not torch.equal(whole[0].noise, whole[1].noise)
     other = Drawing(resident, CONFIG, STAGES["3"].with_options(SETTINGS), rank=1)
     assert not torch.equal(next(other.batches(0)).noise, whole[0].noise)
+
+
+@pytest.mark.parametrize("steps", [2, 4])
+def test_the_models_own_timesteps(dataset, resident, steps):
+    """Those that its sampler visits, from shards and from memory alike."""
+    model = replace(CONFIG, diffusion=replace(CONFIG.diffusion, steps=steps))
+    scheduler = make_scheduler("ddim", model.diffusion)
+    scheduler.set_timesteps(steps)
+    stage = STAGES["few"].with_options(SETTINGS | {"own_timesteps": 1.0})
+    batches = islice(Drawing(resident, model, stage).batches(0), 8)
+    clip = next(read_clips(dataset, TRAIN))
+    drawn = {int(t) for batch in batches for t in batch.timesteps}
+    from_shards = {int(Sampler(model, stage).draw(clip, np.random.default_rng(i)).timesteps) for i in range(30)}
+    assert drawn == from_shards == set(scheduler.timesteps.tolist())
+    some = replace(stage, own_timesteps=0.5)
+    among = torch.cat([batch.timesteps for batch in islice(Drawing(resident, model, some).batches(0), 40)])
+    assert np.isin(among.numpy(), list(drawn)).mean() == pytest.approx(0.5, abs=0.12)
 
 
 def test_motion_frames_are_anchored_one_by_one(resident):

@@ -12,7 +12,7 @@ from accelerate import init_empty_weights
 from diffusers import AutoencoderKL
 from safetensors.torch import save_file
 
-from emo_core.config import SD15
+from emo_core.config import SD15, SpeedConfig
 from emo_core.errors import CheckpointError, InputError
 from emo_core.models.temporal import sinusoids
 from emo_core.models.vae import VAE
@@ -44,7 +44,7 @@ def animatediff_state(width_of: dict[str, int]) -> dict:
 
     state, generator = {}, torch.Generator().manual_seed(0)
     for place, width in width_of.items():
-        module = TemporalModule(width, 8, 8, 32, 16)
+        module = TemporalModule(width, 8, 8, 32, SpeedConfig(width=16))
         for key, value in module.state_dict().items():
             if "speed" in key:
                 continue
