@@ -160,7 +160,7 @@ class SpeedConfig:
     layers: bool = True
     """False: the model has no speed layers."""
     strength: float = 1.0
-    """How many times what the speed layers say is added when sampling. Two steps of a small model show less of it than forty."""
+    """How many times what the speed layers say is added. Two steps of a small model show less of it than forty."""
 
     def __post_init__(self) -> None:
         if len(self.centres) != len(self.radii) or any(radius <= 0 for radius in self.radii):

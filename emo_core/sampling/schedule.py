@@ -1,5 +1,6 @@
 """diffusers' schedulers, by name, on a model's own noise schedule."""
 
+import functools
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
@@ -55,11 +56,12 @@ def make_scheduler(name: str, config: DiffusionConfig) -> Any:
     return getattr(diffusers, kind)(**_betas(config), **options, **spacing)
 
 
-def sampled_timesteps(config: DiffusionConfig) -> list[int]:
+@functools.cache  # A trainer asks for every sample.
+def sampled_timesteps(config: DiffusionConfig) -> tuple[int, ...]:
     """Timesteps that a model samples with by default: DDIM's, noisiest first."""
     scheduler = make_scheduler("ddim", config)
     scheduler.set_timesteps(config.steps)
-    return scheduler.timesteps.tolist()
+    return tuple(scheduler.timesteps.tolist())
 
 
 def training_schedule(config: DiffusionConfig) -> DDPMScheduler:

@@ -209,9 +209,7 @@ def main() -> None:
     parser.add_argument("--encoder", type=Path, help="what `scripts.mini.audio` wrote")
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--hours", type=float, default=1.0, help="times the minutes of every stage (default: 1)")
-    parser.add_argument(
-        "--init", type=Path, help="folder of both finished files: train them further, as two CPU cores can"
-    )
+    parser.add_argument("--init", type=Path, help="folder of both finished files: train them further")
     parser.add_argument(
         "--people", type=int, default=PEOPLE, help=f"made of each clip of other people (default: {PEOPLE})"
     )
