@@ -1,8 +1,8 @@
 """diffusers' schedulers, by name, on a model's own noise schedule."""
 
-import functools
 from __future__ import annotations
 
+import functools
 from typing import TYPE_CHECKING, Any
 
 from ..config import DiffusionConfig
