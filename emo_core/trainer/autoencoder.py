@@ -46,10 +46,13 @@ class Pictures:
     """(N, S, S, 3) uint8"""
     mouths: Tensor
     """(N, 4) pixels: left, top, right, bottom."""
+    latents: Tensor | None = None
+    """(N, C, h, w) what a network makes of them; None: what the autoencoder itself does."""
 
     def to(self, device: torch.device) -> "Pictures":
         """On another device."""
-        return Pictures(self.frames.to(device), self.mouths.to(device))
+        latents = None if self.latents is None else self.latents.to(device)
+        return Pictures(self.frames.to(device), self.mouths.to(device), latents)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -100,6 +103,8 @@ def train_autoencoder(
     limits: Limits,
     how: Learning = Learning(),
     report: Callable[[str], None] = lambda line: None,
+    *,
+    made: Pictures | None = None,
 ) -> tuple[VAE, Sharpness]:
     """Train on pictures; at the end the moving average is in place.
 
@@ -110,6 +115,7 @@ def train_autoencoder(
         limits: when to end.
         how: batch, rate and the like.
         report: told of the progress.
+        made: pictures with latents, of which each step decodes as many again; so the decoder learns what a network leaves blurred.
 
     Raises:
         InputError: for another kind.
@@ -124,15 +130,17 @@ def train_autoencoder(
     optimiser = torch.optim.AdamW(chosen, how.rate, betas=(0.9, 0.99))
     device, start, step = chosen[0].device, time.monotonic(), 0
     pictures, judged, generator = pictures.to(device), judged.to(device), torch.Generator(device).manual_seed(0)
+    made = None if made is None else made.to(device)
     half = precision_of(how.precision) == "bf16"
     adversary = Adversary(how.adversarial, device) if how.adversarial else None
     while (share := limits.share(Progress(step, step, time.monotonic() - start))) < 1:
         for group in optimiser.param_groups:
             group["lr"] = how.rate * min(1.0, 0.01 + share / WARM_UP) * max(0.01, 0.5 * (1 + math.cos(math.pi * share)))
-        images, weight = crops(pictures, how.batch, generator)
+        images, weight, known = _drawn(pictures, made, how.batch, generator)
         with torch.autocast(device.type, torch.bfloat16, enabled=half):
-            latents = vae.encode(images)
-            output = vae.decode(latents + NOISE * torch.randn_like(latents))
+            latents = vae.encode(images[: how.batch])
+            seen = latents + NOISE * torch.randn_like(latents)
+            output = vae.decode(seen if known is None else torch.cat([seen, known]))
         output = output.float()
         loss = picture_loss(output, images, weight) + MOMENTS * moments_loss(latents.float())
         if adversary is not None:
@@ -146,14 +154,31 @@ def train_autoencoder(
         step += 1
         average.step(vae.parameters())
         if step % 500 == 0:
-            average.store(vae.parameters())
-            average.copy_to(vae.parameters())
-            found = sharpness(vae, judged)
-            average.restore(vae.parameters())
+            found = _averaged(vae, average, judged)
             report(f"vae step {step} loss {loss:.4f} psnr {found.whole:.2f} dB, mouth {found.mouth:.2f} dB")
     average.copy_to(vae.parameters())
     vae.eval().requires_grad_(False)
     return vae, sharpness(vae, judged)
+
+
+def _averaged(vae: VAE, average: EMAModel, judged: Pictures) -> Sharpness:
+    """Of the moving average, which does not stay in place."""
+    average.store(vae.parameters())
+    average.copy_to(vae.parameters())
+    found = sharpness(vae, judged)
+    average.restore(vae.parameters())
+    return found
+
+
+def _drawn(
+    pictures: Pictures, made: Pictures | None, count: int, generator: torch.Generator
+) -> tuple[Tensor, Tensor, Tensor | None]:
+    """Crops and their weights, `count` to encode; then as many more whose latents (B, C, h, w) are known, or none."""
+    images, weight = crops(pictures, count, generator)
+    if made is None:
+        return images, weight, None
+    more, more_weight, latents = made_crops(made, count, generator)
+    return torch.cat([images, more]), torch.cat([weight, more_weight]), latents
 
 
 def last_weight(vae: VAE) -> nn.Parameter:
@@ -168,6 +193,32 @@ def crops(pictures: Pictures, count: int, generator: torch.Generator) -> tuple[T
     Returns:
         (B, 3, s, s) in [-1, 1] and the weight of each pixel (B, 1, s, s).
     """
+
+    def uniform(*shape: int) -> Tensor:
+        return torch.rand(shape, generator=generator, device=pictures.frames.device)
+
+    index, across, down = _places(pictures, count, generator)
+    across = torch.where(uniform(count, 1) < 0.5, across.flip(1), across)
+    pixels, weights = _cut(pictures, index, across, down)
+    gain, tint = 0.85 + 0.3 * uniform(count, 1, 1, 1), 0.16 * (uniform(count, 3, 1, 1) - 0.5)
+    return (pixels * gain + tint).clamp(-1, 1), weights
+
+
+def made_crops(made: Pictures, count: int, generator: torch.Generator) -> tuple[Tensor, Tensor, Tensor]:
+    """Random crops of pictures with latents, half of them around the mouth, neither mirrored nor tinted, as latents cannot be.
+
+    Returns:
+        (B, 3, s, s) in [-1, 1], the weight of each pixel (B, 1, s, s), and the latents (B, C, s / cell, s / cell).
+    """
+    cell = made.frames.shape[1] // made.latents.shape[-1]
+    index, across, down = _places(made, count, generator, cell)
+    columns, rows = (at[:, ::cell] // cell for at in (across, down))
+    latents = made.latents[index[:, None, None], :, rows[:, :, None], columns[:, None, :]]
+    return *_cut(made, index, across, down), rearrange(latents, "b h w c -> b c h w").float()
+
+
+def _places(pictures: Pictures, count: int, generator: torch.Generator, cell: int = 1) -> tuple[Tensor, Tensor, Tensor]:
+    """Which pictures (B,), and which of their columns and rows (B, s), from a multiple of `cell` on."""
     size, device = pictures.frames.shape[1], pictures.frames.device
     side = min(CROP, size)
 
@@ -177,16 +228,19 @@ def crops(pictures: Pictures, count: int, generator: torch.Generator) -> tuple[T
     index = torch.randint(len(pictures.frames), (count,), generator=generator, device=device)
     mouth = pictures.mouths[index].float()
     near = (mouth[:, :2] + mouth[:, 2:] - side) / 2 + (uniform(count, 2) - 0.5) * 0.6 * side
-    corner = torch.where(uniform(count, 1) < 0.5, near, uniform(count, 2) * (size - side + 1))
-    corner = corner.clamp(0, size - side).long()
+    corner = torch.where(uniform(count, 1) < 0.5, near, uniform(count, 2) * (size - side + cell))
+    corner = corner.clamp(0, size - side).long() // cell * cell
     across, down = (corner[:, axis, None] + torch.arange(side, device=device) for axis in (0, 1))
-    across = torch.where(uniform(count, 1) < 0.5, across.flip(1), across)
+    return index, across, down
+
+
+def _cut(pictures: Pictures, index: Tensor, across: Tensor, down: Tensor) -> tuple[Tensor, Tensor]:
+    """Pixels (B, 3, s, s) in [-1, 1], and their weights (B, 1, s, s)."""
     images = pictures.frames[index[:, None, None], down[:, :, None], across[:, None, :]]
+    mouth = pictures.mouths[index].float()
     x, y = ((at >= mouth[:, axis, None]) & (at < mouth[:, axis + 2, None]) for axis, at in ((0, across), (1, down)))
     weights = 1 + (MOUTH_WEIGHT - 1) * (y[:, :, None] & x[:, None, :]).float()
-    pixels = rearrange(images, "b h w c -> b c h w").float() / 127.5 - 1
-    gain, tint = 0.85 + 0.3 * uniform(count, 1, 1, 1), 0.16 * (uniform(count, 3, 1, 1) - 0.5)
-    return (pixels * gain + tint).clamp(-1, 1), weights[:, None]
+    return rearrange(images, "b h w c -> b c h w").float() / 127.5 - 1, weights[:, None]
 
 
 def picture_loss(output: Tensor, target: Tensor, weight: Tensor) -> Tensor:

@@ -5,6 +5,7 @@ stopped run goes on. `--hours` scales all training times, which are one GPU's. T
 """
 
 import argparse
+import math
 import shlex
 import shutil
 import subprocess
@@ -17,9 +18,9 @@ EVERY = 20
 """Every 20th clip of the person of most clips is held out."""
 HELD_OUT = ("s30_*", "s31_*", "s34_*", "grid_pwij3p*", "grid_swiz3n*")
 """People who are never trained on."""
-AUDIO_MINUTES = 2.2
-FURTHER = "further"
-"""Where the files end that go on from the first ones."""
+AUDIO_MINUTES, POLISHING_STEPS = 2.2, 1500
+FURTHER, POLISHED = "further", "polished"
+"""Where the files end that go on from the first ones, and those with the decoder that has seen what they make."""
 FILES = ("emo-mini.safetensors", "emo-mini-few.safetensors")
 
 
@@ -47,6 +48,8 @@ def steps(args: argparse.Namespace) -> Iterator[Step]:
                 f"{args.hours:g}", *precision, *limit), work / FILES[-1])  # fmt: skip
     yield Step(("-m", "scripts.mini.train", "--data", f"{data}", "--init", f"{work}", "--out", f"{work / FURTHER}", "--hours",
                 f"{args.hours:g}", *precision, *limit), work / FURTHER / FILES[-1])  # fmt: skip
+    yield Step(("-m", "scripts.mini.polish", "--data", f"{data}", "--init", f"{work / FURTHER}", "--out", f"{work / POLISHED}", "--steps",
+                f"{math.ceil(POLISHING_STEPS * args.hours)}", *precision, *limit), work / POLISHED / FILES[-1])  # fmt: skip
 
 
 def main() -> None:
@@ -73,7 +76,7 @@ def main() -> None:
     if not args.dry_run:
         args.out.mkdir(parents=True, exist_ok=True)
         for name in FILES:
-            shutil.copy(args.work / FURTHER / name, args.out / name)
+            shutil.copy(args.work / POLISHED / name, args.out / name)
 
 
 if __name__ == "__main__":

@@ -10,7 +10,16 @@ from emo_core.errors import InputError
 from emo_core.face.portrait import load_portrait
 from emo_core.models.vae import VAE
 from emo_core.sampling.denoiser import Denoiser
-from emo_core.trainer.autoencoder import Learning, both_splits, crops, read_pictures, sharpness, train_autoencoder
+from emo_core.trainer.autoencoder import (
+    Learning,
+    Pictures,
+    both_splits,
+    crops,
+    made_crops,
+    read_pictures,
+    sharpness,
+    train_autoencoder,
+)
 from emo_core.trainer.begin import frozen_parts
 from emo_core.trainer.journal import Journal, read_log
 from emo_core.trainer.measure import agreement, nearness, psnr, shuffle_sound
@@ -97,6 +106,38 @@ def test_crops_weigh_the_mouth(plain):
     images, weight = crops(read_pictures(plain, TRAIN), 16, torch.Generator().manual_seed(0))
     assert images.shape == (16, 3, 64, 64) and weight.shape == (16, 1, 64, 64)
     assert images.abs().max() <= 1 and weight.max() > 1
+
+
+def numbered(count: int, size: int, cell: int) -> Pictures:
+    """Pictures whose cells, and their latents, have each its own number."""
+    side = size // cell
+    numbers = torch.arange(count * side * side).reshape(count, side, side) % 251
+    frames = numbers.repeat_interleave(cell, 1).repeat_interleave(cell, 2)[..., None].expand(-1, -1, -1, 3)
+    return Pictures(frames.to(torch.uint8), torch.tensor([[0, 0, size, size // 2]] * count), numbers[:, None].half())
+
+
+def test_crops_of_made_pictures_and_their_latents_show_the_same():
+    made = numbered(5, 256, 16)
+    images, weight, latents = made_crops(made, 32, torch.Generator().manual_seed(0))
+    assert images.shape == (32, 3, 128, 128) and latents.shape == (32, 1, 8, 8)
+    assert torch.equal(((images[:, :1, ::16, ::16] + 1) * 127.5).round(), latents)
+    assert 0 < (weight > 1).float().mean() < 1
+    assert len({float(corner) for corner in latents[:, 0, 0, 0]}) > 16
+
+
+def test_the_decoder_learns_from_what_a_network_makes(plain):
+    """Which its own latents would not teach: all that is made is one grey more."""
+    torch.manual_seed(0)
+    vae = VAE(CONFIG.vae)
+    pictures = read_pictures(plain, TRAIN)
+    size, factor = pictures.frames.shape[1], pictures.frames.shape[1] // vae.encode(torch.zeros(1, 3, 64, 64)).shape[-1]
+    latents = torch.full((4, vae.encode(torch.zeros(1, 3, 64, 64)).shape[1], size // factor, size // factor), 3.0)
+    made = Pictures(torch.full((4, size, size, 3), 255, dtype=torch.uint8), pictures.mouths[:4], latents)
+    how = Learning(batch=2, decoder_only=True)
+    with torch.no_grad():
+        before = vae.decode(latents).mean()
+    trained, _ = train_autoencoder(vae, pictures, pictures, Limits(steps=60), how, made=made)
+    assert trained.decode(latents).mean() > before + 0.3
 
 
 def test_the_autoencoder_must_be_of_the_right_kind(plain):

@@ -1,0 +1,137 @@
+"""Teach the decoder what the network makes: `python -m scripts.mini.polish --data DATASET --init FOLDER --out FOLDER`.
+
+The few-step network denoises filmed clips from its own last timestep on. What comes out lies pixel for pixel where the film does,
+and is as soft as what the network draws by itself; from it, beside its own latents, the decoder learns to draw the film. Writes both
+finished files anew; nothing but their decoder changes.
+
+Shape legend: F frames of a clip, M motion frames, S picture side, C h w latent.
+"""
+
+import argparse
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import torch
+from einops import rearrange
+from torch import Tensor
+from tqdm import tqdm
+
+from emo_core.audio.features import window_indices
+from emo_core.conditions import Conditions
+from emo_core.face.box import Box
+from emo_core.face.region import region_mask
+from emo_core.sampling.clips import clip_noise
+from emo_core.sampling.denoiser import Denoiser
+from emo_core.sampling.schedule import sampled_timesteps
+from emo_core.trainer.autoencoder import Learning, Pictures, train_autoencoder
+from emo_core.trainer.resident import region_of
+from emo_core.trainer.shards import HELD_OUT, TRAIN, Dataset
+from emo_core.trainer.train import Limits
+from emo_core.weights.checkpoint import Checkpoint
+
+from .gather import PEOPLE, Filmed, Variant, features_of, film, pictures_of, shown, variants
+from .people import Framing, Person
+from .train import PICTURES, Begun, finish, say
+
+CLIPS, EVERY = 250, 2
+"""Clips that are denoised, and every which of their frames is learnt from."""
+POLISHING = Learning(batch=8, decoder_only=True, rate=2e-4, adversarial=1.0)
+
+
+@dataclass(frozen=True, slots=True)
+class Denoised:
+    """Part of a clip."""
+
+    pictures: Tensor
+    """(F, S, S, 3) uint8"""
+    mouths: Tensor
+    """(F, 4) shares of the side."""
+    latents: Tensor
+    """(F, C, h, w) float16, as the network has them."""
+
+
+@torch.no_grad()
+def denoised(
+    few: Checkpoint, filmed: list[Filmed], chosen: list[Variant], heard: list[Tensor], count: int
+) -> Iterator[Denoised]:
+    """Parts of `count` clips, drawn by their shares; `heard` belongs to `filmed`."""
+    rng, shares = np.random.default_rng(0), np.array([variant.share for variant in chosen])
+    denoiser, config = Denoiser(few.emo.eval()), few.config
+    frames, before = config.temporal.frames, config.temporal.motion_frames
+    timestep = torch.tensor([sampled_timesteps(config.diffusion)[-1]])
+    for number in rng.choice(len(chosen), count, p=shares / shares.sum()).tolist():
+        variant = chosen[number]
+        features = heard[variant.source]
+        first = int(rng.integers(before, len(features[0]) - frames + 1))
+        pictures, faces, mouths = shown(filmed, variant, slice(first - before, first + frames))
+        portrait, _, _ = shown(filmed, variant, slice(0, 1))
+        images = rearrange(torch.cat([portrait, pictures]), "f h w c -> f c h w").float() / 127.5 - 1
+        reference, motion, clean = few.vae.encode(images).split([1, before, frames])
+        windows = window_indices(first, first + frames, config.audio.window, features.shape[1])
+        region = Box(*(region_of(faces.cpu().numpy()) * config.image_size).tolist())
+        conditions = Conditions(
+            reference=reference,
+            motion=torch.lerp(motion, reference, config.temporal.anchor)[None],
+            audio=features[0][windows][None].float(),
+            mask=region_mask(region, config.image_size, config.mask_size)[None, None].to(images),
+        )
+        seed = int(rng.integers(2**31))
+        noise = clip_noise(
+            torch.Generator().manual_seed(seed), clean.shape, seed=seed, shared=config.diffusion.shared_noise
+        )
+        noisy = denoiser.schedule.add_noise(clean[None], noise.to(images), timestep.to(images.device))
+        found = denoiser.clean(noisy, denoiser(noisy, timestep, few.emo.context(conditions)), timestep)
+        yield Denoised(pictures[before:], mouths[before:], found[0].half())
+
+
+def made_pictures(parts: Iterator[Denoised], count: int) -> Pictures:
+    """Frames with what the network makes of them."""
+    kept = [
+        (part.pictures[::EVERY], part.mouths[::EVERY] * part.pictures.shape[1], part.latents[::EVERY])
+        for part in tqdm(parts, total=count, desc="denoise", disable=None)
+    ]
+    return Pictures(*(torch.cat(part) for part in zip(*kept, strict=True)))
+
+
+def main() -> None:
+    """Train the decoder further, and write both files."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--data", type=Path, required=True, help="what `prepare` wrote")
+    parser.add_argument("--init", type=Path, required=True, help="folder of both finished files")
+    parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--steps", type=int, required=True)
+    parser.add_argument("--clips", type=int, default=CLIPS, help=f"clips that are denoised (default: {CLIPS})")
+    parser.add_argument("--people", type=int, default=PEOPLE)
+    parser.add_argument("--limit", type=int, help="clips of the person of most clips (default: all)")
+    parser.add_argument("--device", type=torch.device, default="cuda" if torch.cuda.is_available() else "cpu")
+    parser.add_argument("--precision", choices=("no", "bf16"), default="bf16", help="of the autoencoder")
+    args = parser.parse_args()
+    args.out.mkdir(parents=True, exist_ok=True)
+    dataset = Dataset.open(args.data)
+    filmed = film(dataset, TRAIN, args.device, args.limit)
+    chosen, begun = variants(filmed, args.people), Begun.open(args.init, args.device)
+    heard = list(features_of(filmed, begun.few.audio_encoder, begun.few.config))
+    made = made_pictures(denoised(begun.few, filmed, chosen, heard, args.clips), args.clips)
+    say(f"{len(made.frames)} frames denoised")
+    held_out = film(dataset, HELD_OUT, args.device, args.limit)
+    own = [Variant(number, Person(), Framing(), number, 1.0) for number in range(len(held_out))]
+    torch.manual_seed(0)
+    vae, found = train_autoencoder(
+        begun.few.vae.to(memory_format=torch.channels_last),
+        pictures_of(filmed, chosen, PICTURES),
+        pictures_of(held_out, own, 1),
+        Limits(steps=args.steps),
+        replace(POLISHING, precision=args.precision),
+        report=say,
+        made=made,
+    )
+    say(f"vae: {found.whole:.2f} dB, mouth {found.mouth:.2f} dB")
+    for checkpoint in (begun.base, begun.few):
+        parts = {"emo": checkpoint.emo, "vae": vae, "audio_encoder": checkpoint.audio_encoder}
+        finish(args.out, checkpoint.config, parts)
+
+
+if __name__ == "__main__":
+    main()
