@@ -5,7 +5,7 @@ import math
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from .convert import is_socket, specs
+from .convert import ANYTHING, is_socket, specs
 
 BROWSER_ONLY = frozenset({"audioUI", "upload", "control_after_generate", "preview"})
 """Widgets of the browser's own, which it exports though most nodes do not take them."""
@@ -28,11 +28,12 @@ def problems(
         uploaded: files that were sent after `object_info` was read.
         allow_unknown: let inputs pass that no schema names (packs with inputs that come and go).
     """
-    found = []
+    found, running = [], _running(prompt, object_info)
     for key, node in prompt.items():
         where, kind = f"node {key} ({title(node)})", node["class_type"]
         if kind not in object_info:
             found.append(f"{where}: the server has no node {kind!r}{near(kind, object_info)}")
+        if kind not in object_info or key not in running:
             continue
         known = dict(specs(object_info[kind]))
         if not allow_unknown:
@@ -46,6 +47,18 @@ def problems(
                     value, known[name], object_info, uploaded
                 )  # fmt: skip
                 found += [f"{where}: {name}: {text}" for text in texts]
+    return found
+
+
+def _running(prompt: Mapping[str, Any], object_info: Mapping[str, Any]) -> set[str]:
+    """The nodes that lead to an output: the server neither runs nor checks the others."""
+    waiting = [key for key, node in prompt.items() if object_info.get(node["class_type"], {}).get("output_node")]
+    found = set(waiting)
+    while waiting:
+        values = prompt[waiting.pop()]["inputs"].values()
+        before = {value[0] for value in values if is_link(value) and value[0] in prompt} - found
+        found |= before
+        waiting += before
     return found
 
 
@@ -109,7 +122,7 @@ def _value(value: Any, spec: list, object_info: Mapping[str, Any], uploaded: fro
             yield f"got {value!r}; expected text"
     elif (
         kind != "COMBO"
-        and kind != "*"
+        and kind not in ANYTHING
         and is_socket(kind, object_info)
         and not set(kind.split(",")) & {"INT", "FLOAT", "STRING"}
     ):
@@ -128,7 +141,7 @@ def _link(link: list, kind: Any, prompt: Mapping[str, Any], object_info: Mapping
         yield f"it is linked to output {link[1]} of node {link[0]} ({title(source)}), which has {len(outputs)}"
         return
     given, wanted = outputs[int(link[1])], kind
-    if isinstance(given, str) and isinstance(wanted, str) and "*" not in (given, wanted):
+    if isinstance(given, str) and isinstance(wanted, str) and not {given, wanted} & set(ANYTHING):
         if not set(given.split(",")) & set(wanted.split(",")):
             yield f"it takes {wanted}, and is linked to {given} of node {link[0]} ({title(source)})"
 

@@ -11,6 +11,8 @@ from ..errors import InputError
 
 WIDGETS = ("INT", "FLOAT", "STRING", "BOOLEAN", "COMBO")
 """Input types that are widgets in the browser; a list instead of a name is an older menu."""
+ANYTHING = ("*", "COMFY_MATCHTYPE_V3")
+"""Types of sockets that take what they are given; the second one wants the same at some others, which the server checks."""
 NOTES = ("Note", "MarkdownNote")
 REROUTE, PRIMITIVE = "Reroute", "PrimitiveNode"
 """Nodes that only the browser knows: one passes a link on, one holds a value."""
@@ -122,7 +124,7 @@ class _Graph:
 def is_socket(kind: str, object_info: Mapping[str, Any]) -> bool:
     """Whether values of a type travel over links: some node gives it out."""
     given = {name for info in object_info.values() for name in info["output"] if isinstance(name, str)}
-    return kind == "*" or bool(given & set(kind.split(",")))
+    return kind in ANYTHING or bool(given & set(kind.split(",")))
 
 
 def specs(info: Mapping[str, Any]) -> Iterator[tuple[str, list]]:

@@ -117,6 +117,9 @@ async def _run(server: Server, job: Job, work: Work) -> None:
                 await server.download(file, work.folder, name)
                 for file, name in zip(event["outputs"], names, strict=True)
             ]
+            if event["blocked"]:
+                kept = f"; what else it made is in {work.folder}" if files else ""
+                raise ExecutionError(f"{event['blocked']}{kept}")
             work.report({"event": "done", **about, "prompt_id": prompt_id, "files": [str(file) for file in files]})
     except ServerError:
         with contextlib.suppress(ServerError):  # If it lives after all, it need not go on.

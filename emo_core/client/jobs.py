@@ -33,21 +33,21 @@ class Job:
     """Let inputs pass that the server's schemas do not name."""
 
     async def prompt(self, server: Server, object_info: Mapping[str, Any]) -> Prompt:
-        """Upload the files, make all changes, and check the result.
+        """Make all changes, check the result, and upload the files.
 
         Raises:
             InputError: with everything that is wrong.
         """
         prompt = self.template.prompt(object_info)
         for upload in self.uploads:  # Before anything travels: is there a place for each?
-            place(prompt, upload, "")
+            place(prompt, upload, upload.path.name)
         for change in self.changes:
             apply(prompt, change, object_info)
-        names = [await server.upload(upload.path) for upload in self.uploads]
-        for upload, name in zip(self.uploads, names, strict=True):
-            place(prompt, upload, name)
-        if wrong := problems(prompt, object_info, uploaded=frozenset(names), allow_unknown=self.allow_unknown):
+        names = frozenset(upload.path.name for upload in self.uploads)
+        if wrong := problems(prompt, object_info, uploaded=names, allow_unknown=self.allow_unknown):
             raise InputError(f"workflow {self.template.path.name}: {'; '.join(wrong)}")
+        for upload in self.uploads:
+            place(prompt, upload, await server.upload(upload.path))
         return without_browser_only(prompt, object_info)
 
 

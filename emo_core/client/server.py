@@ -4,19 +4,18 @@ import asyncio
 import contextlib
 import hashlib
 import json
-import os
 import re
 import uuid
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import aiohttp
 
-from ..errors import ExecutionError, ForgottenError, InputError, ServerError
+from ..errors import ForgottenError, InputError, ServerError
 from .prompt import Prompt
+from .results import File, failure, keep, outputs_of
 
 QUICK = aiohttp.ClientTimeout(total=60, connect=10)
 LARGE = aiohttp.ClientTimeout(total=None, connect=10, sock_read=120)
@@ -30,17 +29,6 @@ LOST_POLLS = 5
 """A prompt that is neither queued nor in the history so many times in a row is forgotten."""
 GATEWAY = (502, 503, 504)
 """Said by what stands before a server that is down."""
-ENDED = {"event": "ended"}
-"""Between listener and poller: look now."""
-
-
-@dataclass(frozen=True, slots=True)
-class File:
-    """A file that a prompt made."""
-
-    filename: str
-    subfolder: str
-    type: str
 
 
 class Server:
@@ -51,6 +39,7 @@ class Server:
         self._session = session
         self._outage = outage
         self._client_id = uuid.uuid4().hex
+        self._answered = False
 
     @classmethod
     @asynccontextmanager
@@ -61,7 +50,7 @@ class Server:
 
     async def object_info(self) -> dict[str, Any]:
         """All nodes that the server knows."""
-        return await self._json("GET", "/object_info")
+        return await self._patiently(lambda: self._json("GET", "/object_info"))
 
     async def upload(self, path: Path) -> str:
         """Send a file into the server's input folder, under a name that no other content has.
@@ -78,10 +67,14 @@ class Server:
             raise InputError(f"upload: {path} cannot be read ({error})") from error
         stem = re.sub(r"[^\w.-]+", "_", path.stem)[:40]
         name = f"{stem}-{hashlib.sha256(content).hexdigest()[:8]}{path.suffix.lower()}"
-        form = aiohttp.FormData(quote_fields=False)
-        form.add_field("image", content, filename=name)
-        form.add_field("type", "input")
-        answer = await self._json("POST", "/upload/image", data=form, timeout=LARGE)
+
+        async def send() -> dict[str, Any]:
+            form = aiohttp.FormData(quote_fields=False)  # It can be sent once only.
+            form.add_field("image", content, filename=name)
+            form.add_field("type", "input")
+            return await self._json("POST", "/upload/image", data=form, timeout=LARGE)
+
+        answer = await self._patiently(send)
         return "/".join(part for part in (answer.get("subfolder"), answer["name"]) if part)
 
     async def queue(self, prompt: Prompt, prompt_id: str) -> None:
@@ -106,7 +99,9 @@ class Server:
         raise InputError(f"{self.url} refuses the workflow: {'; '.join(errors) or text}")
 
     async def events(self, prompt_id: str) -> AsyncIterator[dict[str, Any]]:
-        """Progress of a prompt until it ends; the last event is `{"event": "finished", "outputs": [...]}`.
+        """Progress of a prompt until it ends; the last event is `{"event": "finished", "outputs": [...], ...}`.
+
+        In it, `blocked` says why nodes were left out (ComfyUI's ExecutionBlocker), or is None.
 
         Raises:
             ExecutionError: where a node failed, or somebody interrupted it.
@@ -116,14 +111,15 @@ class Server:
         news: asyncio.Queue[dict[str, Any]] = asyncio.Queue()
         listener = asyncio.create_task(self._listen(prompt_id, news))
         clock, lost = asyncio.get_running_loop().time, 0
-        heard = clock()
+        heard, blocked = clock(), None
         try:
             while True:
                 with contextlib.suppress(asyncio.TimeoutError):
                     event = await asyncio.wait_for(news.get(), POLL_SECONDS)
-                    if event != ENDED:
+                    if event["event"] != "ended":
                         yield event
                         continue
+                    blocked = event["error"] or blocked
                 try:
                     entry = await self._finished(prompt_id)
                     lost, heard = 0, clock()
@@ -137,7 +133,13 @@ class Server:
                         raise
                     continue
                 if entry is not None:
-                    yield {"event": "finished", "outputs": _outputs(entry)}
+                    while not news.empty():  # What was told before the end, and not read yet.
+                        blocked = news.get_nowait().get("error") or blocked
+                    yield {
+                        "event": "finished",
+                        "outputs": outputs_of(entry),
+                        "blocked": blocked,
+                    }
                     return
         finally:
             listener.cancel()
@@ -156,7 +158,7 @@ class Server:
         return heard == 2
 
     async def download(self, file: File, folder: Path, name: str | None = None) -> Path:
-        """Fetch a file, whole or not at all; a file that is there already is never replaced.
+        """Fetch a file, whole or not at all, again where the line breaks; a file that is there already is never replaced.
 
         Raises:
             InputError: where it cannot be written, or is not there any more.
@@ -164,13 +166,17 @@ class Server:
         wanted = folder / (f"{name}{Path(file.filename).suffix}" if name else Path(file.filename).name)
         temporary = wanted.with_name(f".{wanted.name}.{uuid.uuid4().hex}.part")
         query = {"filename": file.filename, "subfolder": file.subfolder, "type": file.type}
-        try:
-            folder.mkdir(parents=True, exist_ok=True)
+
+        async def fetch() -> None:
             async with self._open("GET", "/view", params=query, timeout=LARGE) as answer:
                 with temporary.open("wb") as stream:
                     async for block in answer.content.iter_chunked(2**20):
                         stream.write(block)
-            return _keep(temporary, wanted)
+
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            await self._patiently(fetch)
+            return keep(temporary, wanted)
         except OSError as error:
             raise InputError(f"out: cannot write {wanted} ({error})") from error
         finally:
@@ -190,7 +196,10 @@ class Server:
                     if event["type"] == "progress":
                         news.put_nowait({"event": "progress", **{key: values[key] for key in ("node", "value", "max")}})
                     elif event["type"] in ("execution_success", "execution_error", "execution_interrupted"):
-                        news.put_nowait(ENDED)
+                        # Only here does the server say which nodes it left out: its history calls that a success.
+                        news.put_nowait(
+                            {"event": "ended", "error": failure(values) if "exception_message" in values else None}
+                        )
         except (aiohttp.ClientError, OSError, asyncio.TimeoutError):
             return
 
@@ -206,6 +215,18 @@ class Server:
         raise ForgottenError(
             f"{self.url} knows nothing of prompt {prompt_id}; was it started anew, or its queue cleared?"
         )
+
+    async def _patiently(self, ask: Callable[[], Awaitable[Any]]) -> Any:
+        """Ask again, where asking twice does no harm, until a server that has answered before is silent for too long."""
+        clock = asyncio.get_running_loop().time
+        start = clock()
+        while True:
+            try:
+                return await ask()
+            except ServerError:
+                if not self._answered or clock() - start > self._outage:
+                    raise
+            await asyncio.sleep(POLL_SECONDS)
 
     async def _json(self, method: str, path: str, **options: Any) -> Any:
         async with self._open(method, path, **options) as answer:
@@ -228,6 +249,7 @@ class Server:
                     raise ServerError(f"{self.url}{path} answered {answer.status}; is ComfyUI running there?")
                 if answer.status not in accept:
                     raise InputError(f"{self.url}{path} answered {answer.status}: {(await answer.text())[:200]}")
+                self._answered = True
                 yield answer
         except (aiohttp.ClientError, asyncio.TimeoutError) as error:
             raise ServerError(
@@ -235,41 +257,3 @@ class Server:
             ) from error
         except json.JSONDecodeError as error:
             raise InputError(f"{self.url}{path} gave no JSON; is that a ComfyUI server?") from error
-
-
-def _outputs(entry: dict[str, Any]) -> list[File]:
-    """The files of a finished prompt.
-
-    Raises:
-        ExecutionError: where it did not finish.
-    """
-    status = entry.get("status") or {}
-    for kind, values in status.get("messages", []):
-        if kind == "execution_error":
-            raise ExecutionError(
-                f"node {values['node_id']} ({values['node_type']}) failed: {values['exception_message'].strip()}"
-            )
-        if kind == "execution_interrupted":
-            raise ExecutionError("the prompt was interrupted on the server")
-    files = [
-        item
-        for node in entry["outputs"].values()
-        for items in node.values()
-        for item in items
-        if isinstance(item, dict)
-    ]
-    found = [File(i["filename"], i.get("subfolder", ""), i.get("type", "output")) for i in files if "filename" in i]
-    return [file for file in found if file.type == "output"]
-
-
-def _keep(temporary: Path, wanted: Path) -> Path:
-    """Give a whole file its name, or the next free one; taking a name is one step, so two downloads never share it."""
-    number, target = 2, wanted
-    while True:
-        try:
-            target.open("xb").close()
-        except FileExistsError:
-            target, number = wanted.with_name(f"{wanted.stem}-{number}{wanted.suffix}"), number + 1
-            continue
-        os.replace(temporary, target)
-        return target

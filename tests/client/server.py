@@ -33,6 +33,7 @@ INFO = {
     "SaveImage": {
         "input": {"required": {"images": ["IMAGE", {}], "filename_prefix": ["STRING", {"default": "x"}]}},
         "output": [],
+        "output_node": True,
         "display_name": "Save Image",
     },
 }
@@ -59,6 +60,12 @@ class FakeServer:
     """Sent with a 200."""
     fails: bool = False
     """Prompts end in an error."""
+    blocks: bool = False
+    """Its output is left out, which the websocket tells and the history does not (ComfyUI's ExecutionBlocker)."""
+    cut_downloads: int = 0
+    """The first downloads, which break off."""
+    overloaded: int = 0
+    """Requests of the nodes' schemas, after the first, that are answered with 503."""
     refused_upload: bytes | None = None
     """Content that is answered with 413."""
     missing_result: int | None = None
@@ -93,7 +100,7 @@ class FakeServer:
         asyncio.set_event_loop(self._loop)
         app = web.Application(middlewares=[self._alive])
         for method, path, answer in (
-            ("GET", "/object_info", lambda request: web.json_response(INFO)),
+            ("GET", "/object_info", self._object_info),
             ("GET", "/queue", self._queue),
             ("POST", "/queue", self._delete),
             ("POST", "/interrupt", self._interrupt),
@@ -119,6 +126,12 @@ class FakeServer:
         if self.dead:
             request.transport.close()
         return await handler(request)
+
+    def _object_info(self, request):
+        if self.prompts and self.overloaded:
+            self.overloaded -= 1
+            return web.Response(status=503)
+        return web.json_response(INFO)
 
     def _queue(self, request):
         return web.json_response({"queue_running": [[0, key] for key in self.running], "queue_pending": []})
@@ -163,7 +176,17 @@ class FakeServer:
         self.running.discard(key)
         error = {"node_id": "2", "node_type": "Blur", "exception_message": "out of paint\n"}
         images = [{"filename": f"x_{number:05}_.png", "subfolder": "", "type": kind} for kind in ("output", "temp")]
-        self.history[key] = _entry([["execution_error", error]] if self.fails else [], {"3": {"images": images}})
+        made = {} if self.blocks else {"3": {"images": images}}
+        self.history[key] = _entry([["execution_error", error]] if self.fails else [], made)
+        if self.blocks:
+            error = {
+                "prompt_id": key,
+                "node_id": "3",
+                "node_type": "SaveImage",
+                "exception_message": "Execution Blocked: no",
+            }
+            for socket in self._sockets:
+                await socket.send_json({"type": "execution_error", "data": error})
         for socket in self._sockets:
             await socket.send_json({"type": "execution_success", "data": {"prompt_id": key}})
 
@@ -184,6 +207,13 @@ class FakeServer:
         if self.missing_result is not None and name == f"x_{self.missing_result:05}_.png":
             return web.Response(status=404)
         await asyncio.sleep(0.1)
+        if self.cut_downloads:
+            self.cut_downloads -= 1
+            answer = web.StreamResponse(headers={"Content-Length": "1000"})
+            await answer.prepare(request)
+            await answer.write(b"begun")
+            request.transport.close()
+            return answer
         return web.Response(body=f"{self.url} {name}".encode() * 100)
 
     def _history(self, request):

@@ -54,6 +54,16 @@ def test_a_short_silence_is_waited_out(queue, results):
     assert other.prompts == {}
 
 
+@pytest.mark.parametrize("trouble", [{"cut_downloads": 2}, {"overloaded": 2}], ids=["download", "schemas"])
+def test_one_breath_of_trouble_is_waited_out(queue, results, table, trouble):
+    """Every job is made once, and nothing of a broken download is left."""
+    with FakeServer(**trouble) as server:
+        code, events, _ = queue("--server", server.url, *table(SIX))
+    assert (code, kinds(events).count("done")) == (0, 6)
+    assert len(server.prompts) == len(results()) == 6
+    assert not [name for name in results() if name.endswith(".part")]
+
+
 def test_a_forgotten_prompt_is_queued_again(queue, results):
     """Started anew, or its queue cleared: the server is there."""
     with FakeServer(forgets=1) as server:

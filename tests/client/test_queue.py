@@ -9,7 +9,7 @@ import time
 
 import pytest
 
-from tests.client.server import PROMPT, FakeServer
+from tests.client.server import INFO, PROMPT, FakeServer
 from tests.conftest import ROOT
 
 
@@ -144,6 +144,50 @@ def test_a_node_that_fails(queue, tmp_path):
     assert code == 4
     assert "node 2 (Blur) failed: out of paint" in text
     assert not (tmp_path / "out").exists()
+
+
+def test_a_node_that_is_left_out(queue):
+    """The server calls such a prompt a success."""
+    with FakeServer(blocks=True) as server:
+        code, events, text = queue("--server", server.url)
+    assert code == 4
+    assert [event["event"] for event in events if event["event"] != "progress"] == ["queued", "failed"]
+    assert "node 3 (SaveImage) failed: Execution Blocked: no" in text
+
+
+def test_what_leads_nowhere_is_not_checked(queue, tmp_path):
+    """The server neither runs nor checks it; a node that it does not know, it refuses anyway."""
+    prompt = json.loads(json.dumps(PROMPT)) | {"4": {"class_type": "Blur", "inputs": {"radius": 99}}}
+    (tmp_path / "x.json").write_text(json.dumps(prompt))
+    with FakeServer() as server:
+        assert queue("--server", server.url, template=tmp_path / "x.json")[0] == 0
+    prompt["4"]["class_type"] = "Blurr"
+    (tmp_path / "x.json").write_text(json.dumps(prompt))
+    with FakeServer() as server:
+        assert queue("--server", server.url, template=tmp_path / "x.json")[0] == 2
+
+
+def test_nothing_travels_before_all_is_checked(queue, tmp_path):
+    (tmp_path / "me.png").write_bytes(b"me")
+    with FakeServer() as server:
+        code, _, _ = queue("--server", server.url, "--image", str(tmp_path / "me.png"), "--set", "My blur.radius=99")
+    assert code == 2
+    assert not server.uploads and not server.prompts
+
+
+def test_sockets_of_any_type(queue, tmp_path, monkeypatch):
+    """Core nodes such as Switch give and take what they are given."""
+    any_type, info = "COMFY_MATCHTYPE_V3", dict(INFO)
+    info["Switch"] = {
+        "input": {"required": {"on": [any_type, {}], "switch": ["BOOLEAN", {}]}}, "output": [any_type], "display_name": "Switch"
+    }  # fmt: skip
+    monkeypatch.setattr("tests.client.server.INFO", info)
+    prompt = json.loads(json.dumps(PROMPT))
+    prompt["4"] = {"class_type": "Switch", "inputs": {"on": ["2", 0], "switch": True}}
+    prompt["3"]["inputs"]["images"] = ["4", 0]
+    (tmp_path / "x.json").write_text(json.dumps(prompt))
+    with FakeServer() as server:
+        assert queue("--server", server.url, template=tmp_path / "x.json")[0] == 0
 
 
 def test_a_prompt_that_somebody_interrupts(queue):
