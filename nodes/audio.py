@@ -44,14 +44,14 @@ class LoadAudioWav2Vec(io.ComfyNode):
                     tooltip="Video frames per second. 0 is the rate that the model was trained at (emo-mini: 25): best.",
                 ),
                 io.Float.Input(
-                    "start", default=0.0, min=0.0, max=86400.0, step=0.1, tooltip="Begin at this second of the sound."
+                    "start", default=0.0, min=0.0, max=86400.0, step=0.01, tooltip="Begin at this second of the sound."
                 ),
                 io.Float.Input(
                     "duration",
                     default=0.0,
                     min=0.0,
                     max=86400.0,
-                    step=0.1,
+                    step=0.01,
                     tooltip="Use so many seconds of the sound. 0 is all of it.",
                 ),
                 io.Float.Input(

@@ -31,7 +31,7 @@ class MotionFrameChainer(io.ComfyNode):
                     default=0.0,
                     min=0.0,
                     max=86400.0,
-                    step=0.1,
+                    step=0.01,
                     tooltip=(
                         "Stop after so many seconds; 0 is the whole sound. Raising it later reuses the clips that are done "
                         "(mode expanded)."
@@ -62,7 +62,7 @@ class MotionFrameChainer(io.ComfyNode):
         )
 
     @classmethod
-    def validate_inputs(cls, scheduler: str | None, mode: str | None) -> bool | str:
+    def validate_inputs(cls, scheduler: str | None = None, mode: str | None = None) -> bool | str:
         """The host does not check menus of such nodes."""
         found = one_of("mode", mode, MODES)
         return known_scheduler(scheduler) if found is True else found

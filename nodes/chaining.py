@@ -44,6 +44,19 @@ class Chain:
     seconds: float
     """0: as long as the sound."""
 
+    def __post_init__(self) -> None:
+        """Find a VAE that cannot decode the clips before they are made.
+
+        Raises:
+            InputError: for such a one.
+        """
+        model, given = self.scene.model, getattr(self.vae, "latent_channels", None)
+        if given not in (None, model.config.vae.channels):
+            raise InputError(
+                f"vae: it decodes latents of {given} channels; {model.name}'s have {model.config.vae.channels}; wire the VAE that "
+                "comes with the checkpoint"
+            )
+
     @property
     def frames(self) -> int:
         """Length of the video."""

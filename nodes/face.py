@@ -105,7 +105,7 @@ class FaceLocatorMask(io.ComfyNode):
 
     @classmethod
     def validate_inputs(
-        cls, detector: str | None, region: str | None, face_embedding: str | None = COMPUTED
+        cls, detector: str | None = None, region: str | None = None, face_embedding: str | None = COMPUTED
     ) -> bool | str:
         """The host does not check menus of such nodes."""
         found = one_of("detector", detector, DETECTORS)

@@ -58,14 +58,17 @@ def sampling_inputs() -> list[io.Input]:
             min=0,
             max=MAX_SEED,
             control_after_generate=True,
-            tooltip="Same seed, same video. Every clip draws its own noise from it.",
+            tooltip=(
+                "Same seed, same video. Every clip draws its own noise from it. Set what happens after a run to fixed, so that "
+                "clips that are done are not made again."
+            ),
         ),
         io.Int.Input(
             "steps",
             default=40,
             min=0,
             max=MANY,
-            tooltip="Denoising steps per clip. The paper uses 40; 20 is a good draft; 0 is the checkpoint's own number.",
+            tooltip="Denoising steps per clip. The paper uses 40; 20 is a good draft; 0 is the checkpoint's own number (emo-mini-few: 2).",
         ),
         io.Combo.Input(
             "scheduler",

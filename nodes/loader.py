@@ -26,7 +26,7 @@ class EMOModelLoader(io.ComfyNode):
                     default=BUILT_IN,
                     tooltip=(
                         "Built in: emo-mini (256 x 256, 25 fps), and emo-mini-few, which is distilled for 2 steps without "
-                        "guidance (leave steps and audio_scale at 0). Others: .safetensors files in models/emo."
+                        "guidance: set steps to 0 for it, which is the checkpoint's own number. Others: .safetensors files in models/emo."
                     ),
                 )
             ],
@@ -41,7 +41,7 @@ class EMOModelLoader(io.ComfyNode):
         )
 
     @classmethod
-    def validate_inputs(cls, checkpoint: str | None) -> bool | str:
+    def validate_inputs(cls, checkpoint: str | None = None) -> bool | str:
         """A name that is gone must be said before anything runs; None is one that another node will give."""
         if checkpoint is None or checkpoint in checkpoints():
             return True

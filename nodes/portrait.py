@@ -21,10 +21,12 @@ from ..emo_core.face.crop import FEATHER, Crop, PasteBack
 from ..emo_core.face.detect import FaceDetector, make_detector
 from ..emo_core.face.finder import FinderDetector
 from ..emo_core.face.identity import find_identity, load_identity
-from ..emo_core.face.region import RegionRequest, find_face, united
+from ..emo_core.face.region import Face, RegionRequest, find_face, united
 from ..emo_core.face.regions import face_regions
 from .folders import insightface_folders
 
+BLACK = 0.05
+"""A mask that is nowhere lighter was not painted."""
 OUTLINE = (64, 200, 120)
 """Colour of the region in the preview."""
 
@@ -84,7 +86,7 @@ def locate(config: EMOConfig, image: Tensor, mask: Tensor | None, request: FaceR
         face_index=request.face_index,
     )
     detector = _detector(request.detector) if region.kind == "auto" else None
-    found = united([find_face(interruptible(picture), region, detector) for picture in pictures])
+    found = united(_faces(pictures, region, detector))
     face = None if found is None else found.box
     crop = frame_portrait(pictures[0], face, config)
     square = (
@@ -129,9 +131,9 @@ def paste_back(
 def usable_mask(mask: Tensor | None, size: tuple[int, int]) -> np.ndarray | None:
     """The union of a mask (B, H, W), at the picture's size, its whitest part white; None for none and for a black one.
 
-    Load Image gives 64 x 64 zeros where a picture has no alpha channel.
+    Load Image gives 64 x 64 zeros where a picture has no alpha channel, and nearly zeros where that is nearly opaque.
     """
-    if mask is None or not mask.any():
+    if mask is None or not (mask > BLACK).any():
         return None
     union = rearrange(mask.float().cpu().reshape(-1, *mask.shape[-2:]).amax(0), "h w -> 1 1 h w")
     if union.shape[-2:] != size:
@@ -153,6 +155,19 @@ def interruptible(picture: np.ndarray) -> np.ndarray:
     """The picture, unless the user has pressed Cancel."""
     mm.throw_exception_if_processing_interrupted()
     return picture
+
+
+def _faces(pictures: np.ndarray, region: RegionRequest, detector: FaceDetector | None) -> list[Face | None]:
+    """One of each picture (B, H, W, 3); an error says of which of several."""
+    faces = []
+    for number, picture in enumerate(pictures, 1):
+        try:
+            faces.append(find_face(interruptible(picture), region, detector))
+        except InputError as error:
+            if len(pictures) == 1:
+                raise
+            raise InputError(f"picture {number} of {len(pictures)}: {error}") from error
+    return faces
 
 
 def _identity(wanted: Path | str | None, picture: np.ndarray, face: Box | None, config: EMOConfig) -> Tensor | None:

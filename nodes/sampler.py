@@ -50,7 +50,7 @@ class EMOSampler(io.ComfyNode):
         )
 
     @classmethod
-    def validate_inputs(cls, scheduler: str | None) -> bool | str:
+    def validate_inputs(cls, scheduler: str | None = None) -> bool | str:
         """See `known_scheduler`."""
         return known_scheduler(scheduler)
 

@@ -3,7 +3,6 @@
 import json
 import sys
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -15,11 +14,10 @@ from emo_core.audio.sound import speech_level
 from emo_core.config import EMO_MINI, EMO_MINI_FEW, TINY
 from emo_core.face.pose import head_speed
 from emo_core.models.emo import EMO
-from emo_core.models.vae import VAE
 from emo_core.trainer.labels import Labels
 from emo_core.trainer.shards import TRAIN, read_clips
-from emo_core.weights.checkpoint import Checkpoint, load_checkpoint, read_metadata
-from scripts.mini import gather, make, polish, train
+from emo_core.weights.checkpoint import load_checkpoint, read_metadata
+from scripts.mini import gather, make, train
 from scripts.mini.audio import levels
 from scripts.mini.people import Framing, Person, among, boxes_in, random_framing, random_person, seen, sources
 from scripts.mini.sway import OPEN, lean, swayed, turned
@@ -246,43 +244,6 @@ def test_every_stage_in_one_go(data, tmp_path, monkeypatch):
         for part in ("emo", "vae", "audio_encoder"):
             new, old = getattr(after, part).state_dict(), getattr(before, part).state_dict()
             assert all(torch.allclose(new[key], old[key], atol=2e-3) for key in old), part
-
-
-def test_the_decoder_is_polished_and_nothing_else(data, tmp_path, monkeypatch):
-    """On finished files of the tests' size."""
-    torch.manual_seed(0)
-    encoder, vae = AudioEncoder.from_config(CONFIG.audio), VAE(CONFIG.vae)
-    for name in ("emo-mini", "emo-mini-few"):
-        train.finish(tmp_path, replace(CONFIG, name=name), {"emo": EMO(CONFIG), "vae": vae, "audio_encoder": encoder})
-    monkeypatch.setattr(sys, "argv", ["polish", "--data", str(data.folder), "--init", str(tmp_path), "--out", str(tmp_path / "out"), "--steps", "3",
-                                      "--clips", "4", "--people", "1", "--precision", "no", "--device", "cpu"])  # fmt: skip
-    polish.main()
-    for name in ("emo-mini", "emo-mini-few"):
-        before, after = (load_checkpoint(folder / f"{name}.safetensors") for folder in (tmp_path, tmp_path / "out"))
-        assert after.config == before.config
-        for part in ("emo", "vae", "audio_encoder"):
-            new, old = getattr(after, part).state_dict(), getattr(before, part).state_dict()
-            changed = {key.split(".")[1] for key in old if not torch.equal(new[key], old[key])}
-            assert changed == ({"decoder"} if part == "vae" else set()), part
-
-
-def test_what_the_network_makes_lies_where_the_film_does(data):
-    """A network that predicts nothing gives the film back, with the little noise of the last of many steps."""
-    torch.manual_seed(0)
-    filmed = gather.film(data, TRAIN, torch.device("cpu"))
-    chosen = gather.variants(filmed, 1)
-    config = replace(CONFIG, vae=replace(CONFIG.vae, scaling_factor=30.0))  # Untrained, it makes small latents.
-    emo, vae, encoder = EMO(config), VAE(config.vae).eval(), AudioEncoder.from_config(config.audio).eval()
-    torch.nn.init.zeros_(emo.backbone.conv_out.weight)
-    torch.nn.init.zeros_(emo.backbone.conv_out.bias)
-    heard = list(gather.features_of(filmed, encoder, CONFIG))
-    found = list(polish.denoised(Checkpoint(Path("few"), config, emo, vae, encoder), filmed, chosen, heard, 3))
-    assert len(found) == 3
-    for part in found:
-        with torch.no_grad():
-            film = vae.encode(part.pictures.permute(0, 3, 1, 2).float() / 127.5 - 1)
-        assert len(film) == len(part.mouths) == CONFIG.temporal.frames
-        assert (part.latents - film).square().mean() < 0.05 * film.var()
 
 
 def test_what_was_learnt_further_is_averaged():

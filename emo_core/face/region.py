@@ -88,7 +88,8 @@ def united(faces: list[Face | None]) -> Face | None:
 def _chosen(faces: list[Face], index: int | None, size: str) -> Face:
     if not faces:
         raise InputError(
-            f"portrait: no face found in the {size} picture; give a clear frontal face, or its place as x,y,w,h"
+            f"portrait: no face found in the {size} picture; give a clear frontal face, or say where it is "
+            "(a mask, or x,y,w,h)"
         )
     if index is None:
         if len(faces) > 1:

@@ -183,6 +183,12 @@ def test_bad_input_is_named(nodes, scene):
     problem(lambda: chain(nodes, scene, motion_frames=brief), "made for another sound")
 
 
+@pytest.mark.parametrize("mode", ["loop", "auto"])
+def test_another_models_vae_is_found_before_anything_is_made(nodes, scene, mode):
+    other = SimpleNamespace(latent_channels=CONFIG.vae.channels + 1)
+    problem(lambda: chain(nodes, scene, vae=other, mode=mode), "vae: it decodes latents of")
+
+
 def test_a_seed_from_another_node_may_be_negative(nodes, scene):
     wrapped = sample(nodes, scene, clip_index=0, seed=2**64 - 1)[0]["samples"]
     assert torch.equal(sample(nodes, scene, clip_index=0, seed=-1)[0]["samples"], wrapped)

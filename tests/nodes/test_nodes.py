@@ -167,6 +167,7 @@ def test_face_region_and_crop(nodes, model):
     assert "region: unknown name 'left'" in nodes.FaceLocatorMask.validate_inputs("auto", "left")
     assert nodes.FaceLocatorMask.validate_inputs("auto", "whole picture") is True
     assert nodes.FaceLocatorMask.validate_inputs(None, None) is True  # Values that other nodes will give.
+    assert nodes.FaceLocatorMask.validate_inputs() is True  # The host says itself what is missing.
 
 
 def test_any_mask_will_do(nodes, model):
@@ -177,6 +178,17 @@ def test_any_mask_will_do(nodes, model):
     mask[1, 25:40, 40:55] = 0.3
     where = nodes.FaceLocatorMask.execute(model, picture, 1.1, 0, "auto", "face", 1.0, 1.0, 1.0, mask=mask)[2]
     assert where.side == pytest.approx(40 / CONFIG.face_share, abs=4)
+    nearly_opaque = torch.full((1, 120, 200), 1 / 255)
+    whole = nodes.FaceLocatorMask.execute(model, picture, 1.1, 0, "none", "face", 1.0, 1.0, 1.0, mask=nearly_opaque)[2]
+    assert (whole.left, whole.side) == (40, 120)
+
+
+def test_of_several_pictures_the_one_without_a_face_is_named(nodes, model):
+    pictures = torch.zeros(2, 120, 200, 3)
+    problem(
+        lambda: nodes.FaceLocatorMask.execute(model, pictures, 1.1, 0, "built-in", "face", 1.0, 1.0, 1.0),
+        "picture 1 of 2: portrait: no face found",
+    )
 
 
 def test_a_broken_mediapipe_is_passed_over(monkeypatch):
