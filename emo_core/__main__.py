@@ -45,7 +45,7 @@ def run_command(parser: Callable[[], argparse.ArgumentParser], arguments: list[s
         sys.stderr.write(f"error: {' '.join(str(error).split())}\n")
         return error.exit_code
     except KeyboardInterrupt:
-        sys.stderr.write("cancelled; nothing was written\n")
+        sys.stderr.write("cancelled\n")
         return CANCELLED
     return DONE
 

@@ -10,6 +10,7 @@ from tqdm import tqdm
 
 from .animate import Request, Result, animate
 from .config import EMO_MINI
+from .errors import Cancelled
 from .face.region import RegionRequest
 from .sampling.clips import Clip
 from .sampling.sampler import Step
@@ -104,7 +105,10 @@ def run(args: argparse.Namespace) -> None:
             bar.set_postfix_str(f"clip {clip.index + 1}/{clips}", refresh=False)
             bar.update(clip.index * step.steps + step.step - bar.n)
 
-        result = animate(request, progress=progress)
+        try:
+            result = animate(request, progress=progress)
+        except KeyboardInterrupt:
+            raise Cancelled("nothing was written") from None
     sys.stdout.write((json.dumps(asdict(result)) if args.json else _sentence(result)) + "\n")
 
 

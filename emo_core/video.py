@@ -96,7 +96,7 @@ class VideoWriter:
                 f"out: {self._size[0]} x {self._size[1]} pixels; H.264 takes {MAX_SIDE} at most; use a smaller portrait"
             )
         options = {"movflags": "use_metadata_tags+faststart"}
-        self._container = av.open(str(self._temporary), "w", format="mp4", options=options)
+        self._container = av.open(str(self._temporary.absolute()), "w", format="mp4", options=options)
         self._container.metadata.update(title="AI-generated video", comment=self._mark)
         self._video = self._container.add_stream("libx264", rate=self._fps, options=QUALITY)
         self._video.width, self._video.height = (side + side % 2 for side in self._size)

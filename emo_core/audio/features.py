@@ -133,8 +133,9 @@ def at_frames(features: Tensor, first: int, last: int, fps: float, offset: int =
     """
     middle = (torch.arange(first, last, dtype=torch.float64) + 0.5) / fps
     place = (middle * SAMPLE_RATE - FIELD / 2) / HOP - offset
-    place = place.clamp(0, len(features) - 1).to(features.device)
+    place = place.clamp(0, len(features) - 1)
     low = place.floor().long()
     high = (low + 1).clamp(max=len(features) - 1)
     share = (place - low).to(features.dtype)[:, None, None]
+    low, high, share = (part.to(features.device) for part in (low, high, share))  # Apple's GPUs have no float64.
     return features[low] * (1 - share) + features[high] * share

@@ -105,7 +105,7 @@ def decode_sound(path: Path, max_seconds: float | None = None) -> np.ndarray:
     limit = None if max_seconds is None else round(max_seconds * SAMPLE_RATE)
     resampler = _mono()
     parts, count = [], 0
-    with av.open(str(path)) as container:
+    with av.open(str(Path(path).absolute())) as container:  # A colon in a relative name would be a protocol.
         if not container.streams.audio:
             raise ValueError("it has no sound track")
         for frame in container.decode(audio=0):

@@ -30,7 +30,7 @@ class FileTrack:
     """The first sound track of a file."""
 
     def __init__(self, path: Path) -> None:
-        self._path = str(path)
+        self._path = str(path.absolute())  # See `decode_sound`.
         with av.open(self._path) as source:
             track = source.streams.audio[0]
             self.rate, self.channels = track.rate, track.channels

@@ -7,12 +7,14 @@ What is there already is kept, so a stopped run goes on.
 """
 
 import json
+import sys
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict, dataclass, field, fields, replace
 from hashlib import sha256
 from multiprocessing import get_context
 from pathlib import Path
 
+import av
 import numpy as np
 import torch
 from tqdm import tqdm
@@ -126,7 +128,7 @@ class _Maker:
     def make(self, video: Path, other: Path) -> bool:
         """Write what is missing; False where the video has no usable clip."""
         key, plan = source_key(video), self.plan
-        wanted = ["true", "generated", *(["other"] if plan.others and other != video else [])]
+        wanted = ["generated", "true", *(["other"] if plan.others and other != video else [])]
         missing = [name for name in wanted if not _file(plan, name, key).is_file()]
         if not missing:
             return True
@@ -134,12 +136,16 @@ class _Maker:
         if clip is None:
             return False
         own = clip.sound()
-        sounds = {"true": own, "generated": own, "other": self._sound(other, len(own)) if "other" in missing else None}
         for name in missing:
-            sound = sounds[name]
-            if sound is not None:
+            try:
+                sound = self._sound(other, len(own)) if name == "other" else own
                 frames = clip.pictures() if name == "true" else self._speak(clip, sound)
-                _write(_file(plan, name, key), frames, sound, self.config.fps)
+            except (InputError, av.FFmpegError, ValueError, IndexError) as error:  # Silence, above all.
+                tqdm.write(f"{video.name}: not {name} ({error})", file=sys.stderr)
+                if name == "generated":
+                    return False
+                continue
+            _write(_file(plan, name, key), frames, sound, self.config.fps)
         return True
 
     def _clip(self, video: Path) -> Clip | None:
@@ -150,10 +156,12 @@ class _Maker:
         return clip if clip is None or seconds is None else _shortened(clip, seconds, self.config.fps)
 
     @staticmethod
-    def _sound(video: Path, samples: int) -> np.ndarray | None:
-        """As much of another video's sound, repeated where it is too short; None where it has none."""
+    def _sound(video: Path, samples: int) -> np.ndarray:
+        """As much of another video's sound, repeated where it is too short."""
         source = open_source(video)
-        return None if source.sound_start is None else np.resize(sound_of(source), samples)
+        if source.sound_start is None:
+            raise InputError(f"{video.name} has no sound")
+        return np.resize(sound_of(source), samples)
 
     def _speak(self, clip: Clip, sound: np.ndarray) -> np.ndarray:
         plan, config = self.plan, self.config

@@ -109,8 +109,8 @@ def observe(path: Path, detector: FaceDetector, fps: float | None = None) -> Obs
     """
     source = open_source(path)
     fps = fps or source.fps
-    sound = None if source.sound_start is None else sound_of(source)
     try:
+        sound = np.zeros(0, np.float32) if source.sound_start is None else sound_of(source)
         rows, before = [], None
         for _, picture in frames_at(source, fps):
             rows.append(_frame(picture, before, detector))
@@ -118,7 +118,8 @@ def observe(path: Path, detector: FaceDetector, fps: float | None = None) -> Obs
         if before is None:
             raise ValueError("it has no frames")
         sheet = _sheet(source, fps, len(rows))
-    except (av.FFmpegError, ValueError) as error:
+        loud = loudness(sound, len(rows), fps) if len(sound) else np.zeros(0)
+    except (av.FFmpegError, ValueError, IndexError) as error:
         raise InputError(f"video: {path} cannot be read to its end ({error}); make it again") from error
     landmarks, blendshapes, *columns = zip(*rows, strict=True)
     colour, fine, change, flicker, faces = map(np.stack, columns)
@@ -128,7 +129,7 @@ def observe(path: Path, detector: FaceDetector, fps: float | None = None) -> Obs
         size=before.shape[1::-1],
         landmarks=np.stack(landmarks),
         blendshapes=_blendshapes(blendshapes),
-        loud=np.zeros(0) if sound is None else loudness(sound, len(rows), fps),
+        loud=loud,
         colour=colour,
         fine=fine,
         change=change,

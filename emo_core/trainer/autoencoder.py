@@ -105,6 +105,7 @@ def train_autoencoder(
     report: Callable[[str], None] = lambda line: None,
     *,
     made: Pictures | None = None,
+    stopped: Callable[[], bool] = lambda: False,
 ) -> tuple[VAE, Sharpness]:
     """Train on pictures; at the end the moving average is in place.
 
@@ -116,6 +117,7 @@ def train_autoencoder(
         how: batch, rate and the like.
         report: told of the progress.
         made: pictures with latents, of which each step decodes as many again; so the decoder learns what a network leaves blurred.
+        stopped: asked between steps; ends the training as the limits do.
 
     Raises:
         InputError: for another kind.
@@ -133,7 +135,7 @@ def train_autoencoder(
     made = None if made is None else made.to(device)
     half = precision_of(how.precision) == "bf16"
     adversary = Adversary(how.adversarial, device) if how.adversarial else None
-    while (share := limits.share(Progress(step, step, time.monotonic() - start))) < 1:
+    while (share := limits.share(Progress(step, step, time.monotonic() - start))) < 1 and not stopped():
         for group in optimiser.param_groups:
             group["lr"] = how.rate * min(1.0, 0.01 + share / WARM_UP) * max(0.01, 0.5 * (1 + math.cos(math.pi * share)))
         images, weight, known = _drawn(pictures, made, how.batch, generator)

@@ -30,6 +30,7 @@ def begin(
     *,
     audio_encoder: Path | None = None,
     fresh: bool = False,
+    resumed: EMOConfig | None = None,
 ) -> Trainee:
     """Load a checkpoint and match it with a dataset.
 
@@ -40,6 +41,7 @@ def begin(
         stage: what is going to be trained.
         audio_encoder: a local wav2vec2, where the checkpoint brings none.
         fresh: start the network from random weights; autoencoder and audio encoder are kept.
+        resumed: the config that a run to be resumed was begun with: framing and speeds of what it has learnt from stay.
 
     Raises:
         InputError: for a dataset that does not fit, or a checkpoint without guidance to distil.
@@ -61,6 +63,7 @@ def begin(
             )
         teacher = checkpoint.emo
         config = replace(config, diffusion=replace(config.diffusion, audio_scale=1.0, steps=FEW))
+    config = resumed or config
     torch.manual_seed(stage.seed)
     emo = EMO(config)
     if not fresh:
@@ -105,8 +108,15 @@ def speed_buckets(config: SpeedConfig, fastest: float) -> SpeedConfig:
 
 
 def resized(config: EMOConfig, size: int) -> EMOConfig:
-    """The same network for pictures of another size; its layers take any."""
-    return replace(config, image_size=size)
+    """The same network for pictures of another size; its layers take any.
+
+    Raises:
+        InputError: for a size that is not whole in latents.
+    """
+    try:
+        return replace(config, image_size=size)
+    except ValueError as error:
+        raise InputError(f"size: {error}") from error
 
 
 def with_dataset_framing(config: EMOConfig, dataset: Dataset) -> EMOConfig:

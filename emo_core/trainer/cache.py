@@ -23,6 +23,8 @@ from ..models.vae import VAE
 from .objective import Frozen
 from .shards import INDEX, Clip, Dataset, Shard, read_members, write_clips
 
+SOURCE = ".source"
+"""Ends the name of the file that says which clips, before they were encoded, a shard holds."""
 BATCH = 16
 """Pictures that are encoded together."""
 
@@ -40,7 +42,8 @@ class Encoders:
     @property
     def fingerprint(self) -> str:
         """Tells one pair of encoders from another: a hash of their weights and of what scales latents."""
-        digest = hashlib.sha256(f"{self.config.vae} {self.config.audio} {self.config.fps}".encode())
+        audio = replace(self.config.audio, encoder="")  # Its weights count, not where its shape is written down.
+        digest = hashlib.sha256(f"{self.config.vae} {audio} {self.config.fps}".encode())
         for module in (self.frozen.vae, self.frozen.audio_encoder):
             _digest(module, digest)
         return digest.hexdigest()[:16]
@@ -55,7 +58,7 @@ def _digest(module: nn.Module, digest: "hashlib._Hash") -> None:
 
 
 def cache(dataset: Dataset, encoders: Encoders, out: Path, *, voices: int = 0) -> Dataset:
-    """Write a dataset whose clips carry latents and features; shards that are already there are kept.
+    """Write a dataset whose clips carry latents and features; shards that are already there are kept, if they are of the same clips.
 
     Args:
         dataset: what `prepare` made.
@@ -64,7 +67,7 @@ def cache(dataset: Dataset, encoders: Encoders, out: Path, *, voices: int = 0) -
         voices: altered copies of each sound (voice, noise) whose features are kept too; training draws one of all.
 
     Raises:
-        InputError: where the dataset does not fit the model, or `out` holds another one.
+        InputError: where the dataset does not fit the model, or `out` was begun with other encoders.
     """
     config = encoders.config
     if (dataset.size, dataset.fps) != (config.image_size, config.fps):
@@ -78,13 +81,25 @@ def cache(dataset: Dataset, encoders: Encoders, out: Path, *, voices: int = 0) -
     _begin(out, f"{fingerprint} voices={voices} bf16={encoders.half}")
     with tqdm(total=sum(shard.clips for shard in dataset.shards), desc="cache", unit="clip", disable=None) as bar:
         for shard in dataset.shards:
-            if (out / shard.name).is_file():
+            mark, source = out / f"{shard.name}{SOURCE}", _digest_of(dataset.folder / shard.name)
+            if (out / shard.name).is_file() and mark.is_file() and mark.read_text() == source:
                 bar.update(shard.clips)
                 continue
+            (out / INDEX).unlink(missing_ok=True)  # It would speak of clips that are being replaced.
+            mark.unlink(missing_ok=True)
             _write(out / shard.name, _encoded(dataset, shard, encoders, voices, bar))
+            mark.write_text(source)
     cached = replace(dataset, folder=out, cache=fingerprint)
     cached.save()
     return cached
+
+
+def _digest_of(path: Path) -> str:
+    digest = hashlib.sha256()
+    with path.open("rb") as stream:
+        while block := stream.read(2**20):
+            digest.update(block)
+    return digest.hexdigest()
 
 
 def _write(path: Path, clips: Iterator[Clip]) -> None:

@@ -44,6 +44,25 @@ def read_run(run: Path) -> dict:
         ) from error
 
 
+def run_config(checkpoint: Path) -> EMOConfig:
+    """The network's config in a checkpoint of a run.
+
+    Raises:
+        CheckpointError: where it cannot be read.
+    """
+    try:
+        with safe_open(checkpoint / AVERAGE, "pt") as file:
+            return EMOConfig.from_json(file.metadata()["config"])
+    except (SafetensorError, OSError, KeyError, TypeError) as error:
+        raise _damaged(checkpoint, error) from error
+
+
+def _damaged(checkpoint: Path, error: Exception) -> CheckpointError:
+    return CheckpointError(
+        f"run: {checkpoint / AVERAGE} is damaged ({error}); remove {checkpoint} to use an earlier one"
+    )
+
+
 def export(run: Path, out: Path, *, dtype: torch.dtype = torch.float16, init: Path | None = None) -> int:
     """Write the newest checkpoint of a run for inference.
 
@@ -64,22 +83,19 @@ def export(run: Path, out: Path, *, dtype: torch.dtype = torch.float16, init: Pa
         raise InputError(f"out: got {out}; expected a name ending in .safetensors")
     begun, found = read_run(run), latest(run)
     source = load_checkpoint(init or Path(begun["init"]))
+    config = run_config(found)
     try:
-        with safe_open(found / AVERAGE, "pt") as file:
-            config = EMOConfig.from_json(file.metadata()["config"])
         weights = load_file(found / AVERAGE)
-    except (SafetensorError, OSError, KeyError, TypeError) as error:
-        raise CheckpointError(
-            f"run: {found / AVERAGE} is damaged ({error}); remove {found} to use an earlier one"
-        ) from error
+    except (SafetensorError, OSError) as error:
+        raise _damaged(found, error) from error
     parts = {"emo": weights}
     if source.vae is not None:
         parts["vae"] = source.vae
-    if source.audio_encoder is not None:
-        parts["audio_encoder"] = source.audio_encoder
-    elif begun["audio_encoder"]:
+    if begun["audio_encoder"]:  # Given with `train`, it was heard with, whatever the first checkpoint brings.
         parts["audio_encoder"] = load_encoder(Path(begun["audio_encoder"]), config.audio)
         config = replace(config, audio=with_encoder(config.audio, parts["audio_encoder"]))
+    elif source.audio_encoder is not None:
+        parts["audio_encoder"] = source.audio_encoder
     step = read_progress(found).step
     notes = {"trained": json.dumps({"stage": begun["stage"]["stage"], "steps": step})}
     save_checkpoint(out, config, parts, dtype=dtype, notes=notes)

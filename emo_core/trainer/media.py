@@ -17,6 +17,8 @@ from ..errors import InputError, existing_file
 
 CUT = 3.0
 """PySceneDetect's adaptive threshold: how far a change stands out from the changes around it (its default)."""
+COVER = 0x400
+"""FFmpeg's mark of a stream that is a song's cover picture."""
 MIN_SCENE = 0.5
 """Seconds: shorter scenes are not told apart."""
 
@@ -42,8 +44,10 @@ def open_source(path: Path) -> Source:
     """
     path = existing_file(path, "video", "a video file with sound")
     try:
-        with av.open(str(path)) as container:
+        with av.open(str(path.absolute())) as container:
             video = container.streams.video[0]
+            if int(getattr(video, "disposition", 0)) & COVER:
+                raise ValueError("it has no video, only a cover picture")
             rate = float(video.average_rate or video.guessed_rate or 25)
             sound = container.streams.audio[0] if container.streams.audio else None
             return Source(path, rate, _start(video), None if sound is None else _start(sound))
@@ -64,7 +68,7 @@ def scenes(source: Source) -> list[tuple[float, float]]:
     manager.add_detector(AdaptiveDetector(adaptive_threshold=CUT, min_scene_len=shortest))
     manager.detect_scenes(open_video(str(source.path), backend="pyav"))
     found = manager.get_scene_list()
-    cuts = [start.get_seconds() for start, _ in found[1:]]
+    cuts = [start.get_seconds() - source.start for start, _ in found[1:]]  # It counts from the timestamps' zero.
     return list(zip([0.0, *cuts], [*cuts, float("inf")], strict=True))
 
 
@@ -85,7 +89,7 @@ def frames_at(source: Source, fps: float, first: int = 0, last: int | None = Non
     """
     number, shown, turned, end = first, None, None, 0.0
     colours = VideoReformatter()  # One for all frames: each would start threads of its own.
-    with av.open(str(source.path)) as container:
+    with av.open(str(source.path.absolute())) as container:
         container.streams.video[0].thread_type = "AUTO"
         for index, frame in enumerate(container.decode(video=0)):
             time = index / source.fps if frame.time is None else frame.time - source.start

@@ -77,6 +77,8 @@ class Plan:
     steps: int = 40
     """Denoising steps of the final video."""
     seed: int = 0
+    face_model: Path | None = None
+    """A face_landmarker.task, where MediaPipe brings none."""
 
 
 def overfit(plan: Plan, detector: FaceDetector, report: Callable[[str], None]) -> Nearness:
@@ -93,7 +95,13 @@ def overfit(plan: Plan, detector: FaceDetector, report: Callable[[str], None]) -
     checkpoint = load_checkpoint(plan.init)
     config = resized(checkpoint.config, plan.size)
     frozen = frozen_parts(checkpoint, None)
-    prepare([plan.video.resolve()], plan.out / "data", Recipe(fps=config.fps, size=plan.size), held_out=0)
+    prepare(
+        [plan.video.resolve()],
+        plan.out / "data",
+        Recipe(fps=config.fps, size=plan.size),
+        held_out=0,
+        face_model=plan.face_model,
+    )
     dataset = Dataset.open(plan.out / "data")
     report(f"prepared {dataset.clips(TRAIN)} clip of {dataset.shortest} frames")
     first = plan.out / "first.safetensors"

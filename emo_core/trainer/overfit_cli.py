@@ -9,9 +9,8 @@ from pathlib import Path
 import torch
 
 from ..config import EMO_MINI
-from ..errors import InputError
+from ..face.detect import make_detector
 from .overfit import Plan, overfit
-from .validate import landmarks_detector
 
 
 def add_parser(commands: argparse._SubParsersAction) -> None:
@@ -33,9 +32,7 @@ def add_parser(commands: argparse._SubParsersAction) -> None:
 def _run(args: argparse.Namespace) -> None:
     if args.threads > 0:
         torch.set_num_threads(args.threads)
-    detector = landmarks_detector(args.face_model)
-    if detector is None:
-        raise InputError("overfit: it judges mouth and head by landmarks; install mediapipe (requirements-face.txt)")
+    detector = make_detector(args.face_model, landmarks=True)  # It judges mouth and head by them.
     plan = Plan(
         video=args.video,
         out=args.out,
@@ -44,6 +41,7 @@ def _run(args: argparse.Namespace) -> None:
         minutes=args.minutes,
         steps=args.steps,
         seed=args.seed,
+        face_model=args.face_model,
     )
     found = overfit(plan, detector, lambda line: sys.stderr.write(line + "\n"))
     sys.stdout.write(json.dumps(asdict(found)) + "\n")

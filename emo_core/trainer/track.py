@@ -84,9 +84,12 @@ def runs(seen: list[Seen], first: int, rules: Rules) -> list[Run]:
 
 
 def pieces(run: Run, fps: float, rules: Rules) -> list[Run]:
-    """Cut a run into equal parts that are not too long."""
-    frames = len(run.landmarks)
-    count = int(np.ceil(frames / (rules.max_seconds * fps)))
+    """Cut a run into equal parts that are not too long; where they would be too short, into the longest, and leave the rest."""
+    frames, longest = len(run.landmarks), rules.max_seconds * fps
+    count = int(np.ceil(frames / longest))
+    if frames / count < rules.min_seconds * fps:
+        count = int(frames // longest)
+        frames = round(count * longest)
     edges = np.linspace(0, frames, count + 1).round().astype(int)
     return [run.part(start, stop) for start, stop in itertools.pairwise(edges)]
 

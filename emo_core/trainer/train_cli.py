@@ -3,18 +3,21 @@
 import argparse
 import os
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import torch
 
+from ..audio.encoder import with_encoder
 from ..errors import InputError
 from ..weights.checkpoint import DTYPES, load_checkpoint, save_checkpoint
 from .begin import begin, frozen_parts
 from .cache import Encoders, cache
-from .export import export, read_run, write_run
+from .export import export, read_run, run_config, write_run
 from .shards import Dataset
+from .signals import stop_signals
 from .stages import STAGES, StageConfig, options_of, precision_of, read_options
-from .state import checkpoints
+from .state import checkpoints, latest
 from .train import Limits, train
 from .validate import Validation, fixed_clips, landmarks_detector
 
@@ -87,6 +90,8 @@ def _cache(args: argparse.Namespace) -> None:
 
 def _train(args: argparse.Namespace) -> None:
     dataset = Dataset.open(args.data)
+    if args.stage in OTHER_STAGES:
+        _check_options(args)
     if args.stage == "0":
         _train_finder(dataset, args)
         return
@@ -100,7 +105,10 @@ def _train(args: argparse.Namespace) -> None:
     stage = stage_config(args.stage, args.config, args.set)
     limits = Limits(steps=args.max_steps, minutes=args.max_minutes)
     _check_folder(args, stage)
-    trainee = begin(dataset, args.init, args.out, stage, audio_encoder=args.audio_encoder, fresh=args.fresh)
+    resumed = run_config(latest(args.out)) if args.resume else None
+    trainee = begin(
+        dataset, args.init, args.out, stage, audio_encoder=args.audio_encoder, fresh=args.fresh, resumed=resumed
+    )
     first = os.environ.get("RANK", "0") == "0"  # Of the processes that accelerate or torchrun started.
     if first and not args.resume:
         write_run(args.out, args.init, args.audio_encoder, options_of(stage), args.data)
@@ -142,6 +150,23 @@ def _check_folder(args: argparse.Namespace, stage: StageConfig) -> None:
         now, then = options_of(stage)[name], begun.get(name, False)  # Older runs were never resident.
         if (list(now) if isinstance(now, tuple) else now) != then:
             raise InputError(f"resume: {name} was {then} when {args.out} was begun, now it is {now}; keep it")
+    encoder = None if args.audio_encoder is None else str(args.audio_encoder.resolve())
+    if encoder != read_run(args.out)["audio_encoder"]:
+        raise InputError(
+            f"resume: --audio-encoder was {read_run(args.out)['audio_encoder']} when {args.out} was begun, now it is {encoder}; "
+            "keep it"
+        )
+
+
+def _check_options(args: argparse.Namespace) -> None:
+    """Of stages that are no stages of the network.
+
+    Raises:
+        InputError: for an option that they would not read.
+    """
+    given = [name for name in ("resume", "fresh", "config", "set") if getattr(args, name)]
+    if given:
+        raise InputError(f"train: stage {args.stage} takes no --{given[0]}; it trains in one go, with its own settings")
 
 
 def _train_finder(dataset: Dataset, args: argparse.Namespace) -> None:
@@ -157,16 +182,19 @@ def _train_autoencoder(dataset: Dataset, args: argparse.Namespace) -> None:
     checkpoint = load_checkpoint(args.init)
     frozen = frozen_parts(checkpoint, args.audio_encoder)
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    vae, found = train_autoencoder(
-        frozen.vae.to(device),
-        *both_splits(dataset),
-        Limits(steps=args.max_steps, minutes=args.max_minutes),
-        Learning(decoder_only=args.decoder_only, precision=args.precision, adversarial=args.adversarial),
-        report=_say,
-    )
+    with stop_signals() as stopped:
+        vae, found = train_autoencoder(
+            frozen.vae.to(device),
+            *both_splits(dataset),
+            Limits(steps=args.max_steps, minutes=args.max_minutes),
+            Learning(decoder_only=args.decoder_only, precision=args.precision, adversarial=args.adversarial),
+            report=_say,
+            stopped=stopped,
+        )
     file = args.out / "model.safetensors"
     parts = {"emo": checkpoint.emo, "vae": vae.cpu(), "audio_encoder": frozen.audio_encoder}
-    save_checkpoint(file, checkpoint.config, parts)
+    config = replace(checkpoint.config, audio=with_encoder(checkpoint.config.audio, frozen.audio_encoder))
+    save_checkpoint(file, config, parts)
     sys.stdout.write(f"{file}: {found.whole:.1f} dB, mouth {found.mouth:.1f} dB\n")
 
 

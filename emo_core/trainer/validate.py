@@ -3,6 +3,7 @@
 Shape legend: F frames, S picture side.
 """
 
+import sys
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
@@ -10,6 +11,7 @@ import numpy as np
 import torch
 from einops import rearrange
 from torch import Tensor
+from tqdm import tqdm
 
 from ..audio.features import AudioFeatures
 from ..audio.sound import prepare_sound
@@ -77,7 +79,11 @@ class Validation:
         settings = validation_settings(denoiser, self.stage.validation_steps)
         sound = cut_sound(clip, denoiser, frames)
         wrong = shuffle_sound(sound) if self.other is clip else cut_sound(self.other, denoiser, frames)
-        made, shuffled = (speak(denoiser, self.frozen, clip, heard, settings) for heard in (sound, wrong))
+        try:
+            made, shuffled = (speak(denoiser, self.frozen, clip, heard, settings) for heard in (sound, wrong))
+        except InputError as error:  # A silent clip is no reason to end a run.
+            tqdm.write(f"no validation video: {error}", file=sys.stderr)
+            return
         sheet = contact_sheet(true, made)
         self.folder.mkdir(parents=True, exist_ok=True)
         sheet.save(self.folder / f"step-{step:08d}.jpg", quality=90)

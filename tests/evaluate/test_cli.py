@@ -5,6 +5,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+import soundfile
 
 from emo_core.__main__ import main
 from emo_core.errors import InputError
@@ -57,6 +58,28 @@ def test_true_clips_against_themselves(tmp_path, capsys):
     page = (tmp_path / "out" / "report.html").read_text()
     assert all(f"pictures/{clip.stem}.png" in page for clip in CLIPS)
     assert "opening_correlation: 1" in capsys.readouterr().out
+
+
+@pytest.mark.skipif(not CLIPS, reason="needs the GRID clips (EMO_DATA)")
+def test_a_silent_video_does_not_end_the_others(checkpoint, tmp_path, capsys):
+    pytest.importorskip("mediapipe")
+    from emo_core.evaluate.make import Plan, make
+    from emo_core.evaluate.observe import frames_at, open_source
+    from emo_core.sampling.generate import Settings
+    from emo_core.video import VideoWriter
+
+    silence = tmp_path / "silent.flac"
+    soundfile.write(silence, np.zeros(48000), 16000)
+    pictures = [picture for _, picture in frames_at(open_source(CLIPS[0]), 25)]
+    with VideoWriter(tmp_path / "silent.mp4", fps=25, size=pictures[0].shape[1::-1], sound=silence) as writer:
+        for picture in pictures:
+            writer.write(picture)
+    videos = (tmp_path / "silent.mp4", *CLIPS)
+    plan = Plan(checkpoint=checkpoint, videos=videos, out=tmp_path / "made", settings=Settings(steps=1), seconds=1.0)
+    assert make(plan) == len(CLIPS)
+    assert "silent.mp4: not generated" in capsys.readouterr().err
+    names = {path.stem for path in (tmp_path / "made").glob("*/*.mp4")}
+    assert len(names) == len(CLIPS)
 
 
 @pytest.mark.skipif(not CLIPS, reason="needs the GRID clips (EMO_DATA)")

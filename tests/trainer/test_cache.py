@@ -50,6 +50,27 @@ def test_a_finished_cache_is_not_made_again(plain, encoders, tmp_path):
     assert stamps == [path.stat().st_mtime_ns for path in sorted(tmp_path.glob("*.tar"))]
 
 
+def test_clips_of_another_dataset_are_encoded_anew(plain, encoders, tmp_path):
+    """Prepared again under the same names, they would be trained on as they were."""
+    cache(plain, encoders, tmp_path)
+    shard = next(shard for shard in plain.shards if shard.name.startswith(TRAIN))
+    others = [draw_clip(f"other{number}-000", seed=9) for number in range(shard.clips)]
+    (tmp_path / "source").mkdir()
+    for path in plain.folder.glob("*.tar"):
+        (tmp_path / "source" / path.name).write_bytes(path.read_bytes())
+    write_clips(tmp_path / "source" / shard.name, others)
+    found = cache(replace(plain, folder=tmp_path / "source"), encoders, tmp_path)
+    keys = {clip.key for clip in read_clips(found, TRAIN)}
+    assert {clip.key for clip in others} <= keys
+    assert keys == {clip.key for clip in read_clips(replace(plain, folder=tmp_path / "source"), TRAIN)}
+
+
+def test_an_encoder_from_a_folder_and_from_a_checkpoint_are_the_same(encoders):
+    """`export` puts it into the checkpoint; what was cached before stays good."""
+    apart = replace(encoders.config, audio=replace(encoders.config.audio, encoder=""))
+    assert replace(encoders, config=apart).fingerprint == encoders.fingerprint
+
+
 def test_latents_of_another_autoencoder_are_refused(dataset, encoders, checkpoint, tmp_path):
     check_cache(dataset, encoders)
     model = load_checkpoint(checkpoint)

@@ -1,0 +1,39 @@
+"""What a run was begun with stays with it: when it is resumed, and when it is exported."""
+
+import shutil
+from dataclasses import replace
+
+import torch
+
+from emo_core.trainer import state
+from emo_core.trainer.__main__ import main
+from emo_core.trainer.export import export, run_config, write_run
+from emo_core.trainer.stages import options_of
+from emo_core.weights.checkpoint import load_checkpoint
+from tests.trainer.test_train import STAGE, run
+
+
+def test_a_resumed_run_keeps_the_config_it_was_begun_with(dataset, checkpoint, tmp_path):
+    """Though the dataset has grown since, or --fresh is not said again."""
+    base = ["train", "--stage", "3", "--init", str(checkpoint), "--out", str(tmp_path / "run"), "--set", "batch=2", "--set", "workers=0", "--set", "validate_every=0"]  # fmt: skip
+    assert main([*base, "--data", str(dataset.folder), "--max-steps", "1", "--fresh"]) == 0
+    begun = run_config(state.latest(tmp_path / "run"))
+    folder = tmp_path / "grown"
+    shutil.copytree(dataset.folder, folder)
+    replace(dataset, folder=folder, face_share=0.77, speed_quantiles=tuple(9 * q for q in dataset.speed_quantiles)).save()  # fmt: skip
+    assert main([*base, "--data", str(folder), "--max-steps", "2", "--resume"]) == 0
+    assert run_config(state.latest(tmp_path / "run")) == begun
+    assert state.read_progress(state.latest(tmp_path / "run")).step == 2
+
+
+def test_export_brings_the_encoder_that_was_heard(dataset, checkpoint, tmp_path):
+    model = load_checkpoint(checkpoint)
+    other = tmp_path / "wav2vec2"
+    torch.manual_seed(5)
+    heard = type(model.audio_encoder).from_config(model.config.audio)
+    heard.net.save_pretrained(other)
+    run(dataset, checkpoint, tmp_path / "run", 1)
+    write_run(tmp_path / "run", checkpoint, other, options_of(STAGE), dataset.folder)
+    export(tmp_path / "run", tmp_path / "out.safetensors", dtype=torch.float32)
+    found = load_checkpoint(tmp_path / "out.safetensors").audio_encoder.state_dict()
+    assert all(torch.allclose(found[name], value) for name, value in heard.state_dict().items())
