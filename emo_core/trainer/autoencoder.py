@@ -30,6 +30,8 @@ CROP = 128
 MOUTH_WEIGHT = 10.0
 SQUARES = 5.0
 """Weight of squared errors beside absolute ones."""
+DETAIL, PATCH = 10.0, 16
+"""Weight of detail, where a network's latents are learnt from; side in pixels of the patches whose frequencies are compared."""
 NOISE = 0.05
 """Standard deviation of the noise on latents: what the diffusion model leaves behind."""
 MOMENTS = 0.05
@@ -116,7 +118,7 @@ def train_autoencoder(
         limits: when to end.
         how: batch, rate and the like.
         report: told of the progress.
-        made: pictures with latents, of which each step decodes as many again; so the decoder learns what a network leaves blurred.
+        made: pictures with latents, of which each step decodes as many again; of these it learns what is coarse, and how much detail there should be.
         stopped: asked between steps; ends the training as the limits do.
 
     Raises:
@@ -144,7 +146,9 @@ def train_autoencoder(
             seen = latents + NOISE * torch.randn_like(latents)
             output = vae.decode(seen if known is None else torch.cat([seen, known]))
         output = output.float()
-        loss = picture_loss(output, images, weight) + MOMENTS * moments_loss(latents.float())
+        loss = picture_loss(output[: how.batch], images[: how.batch], weight) + MOMENTS * moments_loss(latents.float())
+        if known is not None:
+            loss = loss + coarse_loss((output - images)[how.batch :]) + DETAIL * detail_loss(output, images)
         if adversary is not None:
             adversary.learn(images, output)
             if share >= HEAD_START:
@@ -175,12 +179,12 @@ def _averaged(vae: VAE, average: EMAModel, judged: Pictures) -> Sharpness:
 def _drawn(
     pictures: Pictures, made: Pictures | None, count: int, generator: torch.Generator
 ) -> tuple[Tensor, Tensor, Tensor | None]:
-    """Crops and their weights, `count` to encode; then as many more whose latents (B, C, h, w) are known, or none."""
+    """`count` crops to encode with their weights; behind them as many more whose latents (B, C, h, w) are known, or none."""
     images, weight = crops(pictures, count, generator)
     if made is None:
         return images, weight, None
-    more, more_weight, latents = made_crops(made, count, generator)
-    return torch.cat([images, more]), torch.cat([weight, more_weight]), latents
+    more, latents = made_crops(made, count, generator)
+    return torch.cat([images, more]), weight, latents
 
 
 def last_weight(vae: VAE) -> nn.Parameter:
@@ -206,17 +210,17 @@ def crops(pictures: Pictures, count: int, generator: torch.Generator) -> tuple[T
     return (pixels * gain + tint).clamp(-1, 1), weights
 
 
-def made_crops(made: Pictures, count: int, generator: torch.Generator) -> tuple[Tensor, Tensor, Tensor]:
+def made_crops(made: Pictures, count: int, generator: torch.Generator) -> tuple[Tensor, Tensor]:
     """Random crops of pictures with latents, half of them around the mouth, neither mirrored nor tinted, as latents cannot be.
 
     Returns:
-        (B, 3, s, s) in [-1, 1], the weight of each pixel (B, 1, s, s), and the latents (B, C, s / cell, s / cell).
+        (B, 3, s, s) in [-1, 1] and the latents (B, C, s / cell, s / cell).
     """
     cell = made.frames.shape[1] // made.latents.shape[-1]
     index, across, down = _places(made, count, generator, cell)
     columns, rows = (at[:, ::cell] // cell for at in (across, down))
     latents = made.latents[index[:, None, None], :, rows[:, :, None], columns[:, None, :]]
-    return *_cut(made, index, across, down), rearrange(latents, "b h w c -> b c h w").float()
+    return _cut(made, index, across, down)[0], rearrange(latents, "b h w c -> b c h w").float()
 
 
 def _places(pictures: Pictures, count: int, generator: torch.Generator, cell: int = 1) -> tuple[Tensor, Tensor, Tensor]:
@@ -251,6 +255,25 @@ def picture_loss(output: Tensor, target: Tensor, weight: Tensor) -> Tensor:
     loss = ((error.abs() + SQUARES * error.square()) * weight).mean()
     for axis in (2, 3):
         loss = loss + (error.diff(dim=axis).abs() * weight.narrow(axis, 0, weight.shape[axis] - 1)).mean()
+    return loss + coarse_loss(error)
+
+
+def detail_loss(output: Tensor, target: Tensor) -> Tensor:
+    """L1 of how much of each frequency there is, wherever it lies."""
+    return (detail(output) - detail(target)).abs().mean()
+
+
+def detail(images: Tensor) -> Tensor:
+    """(B, 3, s, s) to (B, n, n, PATCH, PATCH // 2 + 1): roots of the grey's amplitudes in overlapping patches."""
+    grey = images.mean(1).unfold(1, PATCH, PATCH // 2).unfold(2, PATCH, PATCH // 2)
+    line = torch.hann_window(PATCH, periodic=False, device=images.device)
+    # Of the root, what is faint counts too; the small number keeps its slope finite.
+    return (torch.fft.rfft2(grey * line[:, None] * line, norm="ortho").abs() + 1e-3).sqrt()
+
+
+def coarse_loss(error: Tensor) -> Tensor:
+    """L1 at three coarser scales: all that can be asked of pictures whose details lie elsewhere."""
+    loss = error.new_zeros(())
     for _ in range(3):
         error = functional.avg_pool2d(error, 2)
         loss = loss + 0.5 * error.abs().mean()

@@ -18,7 +18,7 @@ EVERY = 20
 """Every 20th clip of the person of most clips is held out."""
 HELD_OUT = ("s30_*", "s31_*", "s34_*", "grid_pwij3p*", "grid_swiz3n*")
 """People who are never trained on."""
-AUDIO_MINUTES, POLISHING_STEPS = 2.2, 1500
+AUDIO_MINUTES, POLISHING_STEPS = 2.2, 2000
 FURTHER, POLISHED = "further", "polished"
 """Where the files end that go on from the first ones, and those with the decoder that has seen what they make."""
 FILES = ("emo-mini.safetensors", "emo-mini-few.safetensors")

@@ -37,7 +37,7 @@ from .train import PICTURES, Begun, finish, say
 
 CLIPS, EVERY = 250, 2
 """Clips that are denoised, and every which of their frames is learnt from."""
-POLISHING = Learning(batch=8, decoder_only=True, rate=2e-4, adversarial=1.0)
+POLISHING = Learning(batch=8, decoder_only=True, rate=2e-4)
 
 
 @dataclass(frozen=True, slots=True)
