@@ -14,7 +14,9 @@ from emo_core.trainer.autoencoder import (
     Learning,
     Pictures,
     both_splits,
+    coarse_loss,
     crops,
+    detail_loss,
     made_crops,
     read_pictures,
     sharpness,
@@ -122,6 +124,15 @@ def test_crops_of_made_pictures_and_their_latents_show_the_same():
     assert images.shape == (32, 3, 128, 128) and latents.shape == (32, 1, 8, 8)
     assert torch.equal(((images[:, :1, ::16, ::16] + 1) * 127.5).round(), latents)
     assert len({float(corner) for corner in latents[:, 0, 0, 0]}) > 16
+
+
+def test_detail_may_lie_elsewhere_but_not_be_less():
+    torch.manual_seed(0)
+    true = torch.nn.functional.avg_pool2d(torch.rand(2, 3, 66, 66) * 2 - 1, 3, 1)
+    moved, blurred = true.roll((2, 1), (2, 3)), torch.nn.functional.avg_pool2d(true, 3, 1, 1)
+    assert detail_loss(true, true) == 0
+    assert 1.5 * detail_loss(moved, true) < detail_loss(blurred, true)
+    assert coarse_loss(true - blurred) < 0.5 * coarse_loss(true)
 
 
 def test_the_decoder_learns_from_what_a_network_makes(plain):
