@@ -1,14 +1,15 @@
 """Teach the decoder what the network makes: `python -m scripts.mini.polish --data DATASET --init FOLDER --out FOLDER`.
 
 The few-step network denoises filmed clips from its own last timestep on. What comes out lies pixel for pixel where the film does,
-and is as soft as what the network draws by itself; from it, beside its own latents, the decoder learns to draw the film. Writes both
-finished files anew; nothing but their decoder changes.
+and is as soft as what the network draws by itself; from it, beside its own latents, the decoder learns how much detail the film has. Writes
+both finished files anew; nothing but their decoder changes, which is averaged with the one before.
 
 Shape legend: F frames of a clip, M motion frames, S picture side, C h w latent.
 """
 
 import argparse
 from collections.abc import Iterator
+from copy import deepcopy
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -22,6 +23,7 @@ from emo_core.audio.features import window_indices
 from emo_core.conditions import Conditions
 from emo_core.face.box import Box
 from emo_core.face.region import region_mask
+from emo_core.models.vae import VAE
 from emo_core.sampling.clips import clip_noise
 from emo_core.sampling.denoiser import Denoiser
 from emo_core.sampling.schedule import sampled_timesteps
@@ -33,7 +35,7 @@ from emo_core.weights.checkpoint import Checkpoint
 
 from .gather import PEOPLE, Filmed, Variant, features_of, film, pictures_of, shown, variants
 from .people import Framing, Person
-from .train import PICTURES, Begun, finish, say
+from .train import LEARNT, PICTURES, Begun, finish, say
 
 CLIPS, EVERY = 250, 2
 """Clips that are denoised, and every which of their frames is learnt from."""
@@ -95,6 +97,13 @@ def made_pictures(parts: Iterator[Denoised], count: int) -> Pictures:
     return Pictures(*(torch.cat(part) for part in zip(*kept, strict=True)))
 
 
+def averaged(before: VAE, after: VAE) -> VAE:
+    """Of the decoder before and after, `LEARNT` of the latter: alone it draws strangers' mouths less open."""
+    old, found = before.state_dict(), deepcopy(after)
+    found.load_state_dict({name: torch.lerp(old[name], value, LEARNT) for name, value in after.state_dict().items()})
+    return found
+
+
 def main() -> None:
     """Train the decoder further, and write both files."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
@@ -118,6 +127,7 @@ def main() -> None:
     held_out = film(dataset, HELD_OUT, args.device, args.limit)
     own = [Variant(number, Person(), Framing(), number, 1.0) for number in range(len(held_out))]
     torch.manual_seed(0)
+    before = deepcopy(begun.few.vae)
     vae, found = train_autoencoder(
         begun.few.vae.to(memory_format=torch.channels_last),
         pictures_of(filmed, chosen, PICTURES),
@@ -127,7 +137,8 @@ def main() -> None:
         report=say,
         made=made,
     )
-    say(f"vae: {found.whole:.2f} dB, mouth {found.mouth:.2f} dB")
+    say(f"vae: {found.whole:.2f} dB, mouth {found.mouth:.2f} dB, before it is averaged")
+    vae = averaged(before, vae)
     for checkpoint in (begun.base, begun.few):
         parts = {"emo": checkpoint.emo, "vae": vae, "audio_encoder": checkpoint.audio_encoder}
         finish(args.out, checkpoint.config, parts)
