@@ -81,14 +81,13 @@ def cache(dataset: Dataset, encoders: Encoders, out: Path, *, voices: int = 0) -
     _begin(out, f"{fingerprint} voices={voices} bf16={encoders.half}")
     with tqdm(total=sum(shard.clips for shard in dataset.shards), desc="cache", unit="clip", disable=None) as bar:
         for shard in dataset.shards:
-            mark, source = out / f"{shard.name}{SOURCE}", _digest_of(dataset.folder / shard.name)
+            source, mark = _digest_of(dataset.folder / shard.name), _mark(out / shard.name)
             if (out / shard.name).is_file() and mark.is_file() and mark.read_text() == source:
                 bar.update(shard.clips)
                 continue
             (out / INDEX).unlink(missing_ok=True)  # It would speak of clips that are being replaced.
             mark.unlink(missing_ok=True)
-            _write(out / shard.name, _encoded(dataset, shard, encoders, voices, bar))
-            mark.write_text(source)
+            _write(out / shard.name, _encoded(dataset, shard, encoders, voices, bar), source)
     cached = replace(dataset, folder=out, cache=fingerprint)
     cached.save()
     return cached
@@ -102,9 +101,14 @@ def _digest_of(path: Path) -> str:
     return digest.hexdigest()
 
 
-def _write(path: Path, clips: Iterator[Clip]) -> None:
+def _mark(shard: Path) -> Path:
+    return shard.with_name(shard.name + SOURCE)
+
+
+def _write(path: Path, clips: Iterator[Clip], source: str) -> None:
     try:
         write_clips(path, clips)
+        _mark(path).write_text(source)
     except OSError as error:
         raise InputError(f"out: cannot write {path} ({error}); make room, and the same command goes on") from error
 

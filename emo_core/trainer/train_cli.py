@@ -145,15 +145,16 @@ def _check_folder(args: argparse.Namespace, stage: StageConfig) -> None:
         if checkpoints(args.out):
             raise InputError(f"out: {args.out} holds a run; add --resume to go on with it, or give another folder")
         return
-    begun = read_run(args.out)["stage"]
+    run = read_run(args.out)
+    begun = run["stage"]
     for name in ("stage", "trains", "batch", "accumulate", "workers", "seed", "shuffle", "resident"):
         now, then = options_of(stage)[name], begun.get(name, False)  # Older runs were never resident.
         if (list(now) if isinstance(now, tuple) else now) != then:
             raise InputError(f"resume: {name} was {then} when {args.out} was begun, now it is {now}; keep it")
     encoder = None if args.audio_encoder is None else str(args.audio_encoder.resolve())
-    if encoder != read_run(args.out)["audio_encoder"]:
+    if encoder != run["audio_encoder"]:
         raise InputError(
-            f"resume: --audio-encoder was {read_run(args.out)['audio_encoder']} when {args.out} was begun, now it is {encoder}; "
+            f"resume: --audio-encoder was {run['audio_encoder']} when {args.out} was begun, now it is {encoder}; "
             "keep it"
         )
 

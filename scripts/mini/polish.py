@@ -1,8 +1,9 @@
 """Teach the decoder what the network makes: `python -m scripts.mini.polish --data DATASET --init FOLDER --out FOLDER`.
 
-The few-step network denoises filmed clips from its own last timestep on. What comes out lies pixel for pixel where the film does,
+The few-step network denoises filmed clips from its own last timestep on. What comes out lies mostly where the film does,
 and is as soft as what the network draws by itself; from it, beside its own latents, the decoder learns how much detail the film has. Writes
-both finished files anew; nothing but their decoder changes, which is averaged with the one before.
+both finished files anew; nothing but their decoder changes, which is averaged with the one before: alone it draws strangers' mouths
+less open.
 
 Shape legend: F frames of a clip, M motion frames, S picture side, C h w latent.
 """
@@ -10,7 +11,7 @@ Shape legend: F frames of a clip, M motion frames, S picture side, C h w latent.
 import argparse
 from collections.abc import Iterator
 from copy import deepcopy
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -23,42 +24,28 @@ from emo_core.audio.features import window_indices
 from emo_core.conditions import Conditions
 from emo_core.face.box import Box
 from emo_core.face.region import region_mask
-from emo_core.models.vae import VAE
 from emo_core.sampling.clips import clip_noise
 from emo_core.sampling.denoiser import Denoiser
 from emo_core.sampling.schedule import sampled_timesteps
 from emo_core.trainer.autoencoder import Learning, Pictures, train_autoencoder
 from emo_core.trainer.resident import region_of
-from emo_core.trainer.shards import HELD_OUT, TRAIN, Dataset
+from emo_core.trainer.shards import TRAIN, Dataset
 from emo_core.trainer.train import Limits
 from emo_core.weights.checkpoint import Checkpoint
 
 from .gather import PEOPLE, Filmed, Variant, features_of, film, pictures_of, shown, variants
-from .people import Framing, Person
-from .train import LEARNT, PICTURES, Begun, finish, say
+from .train import PICTURES, Begun, between, finish, held_out_pictures, say
 
 CLIPS, EVERY = 250, 2
 """Clips that are denoised, and every which of their frames is learnt from."""
 POLISHING = Learning(batch=8, decoder_only=True, rate=2e-4)
 
 
-@dataclass(frozen=True, slots=True)
-class Denoised:
-    """Part of a clip."""
-
-    pictures: Tensor
-    """(F, S, S, 3) uint8"""
-    mouths: Tensor
-    """(F, 4) shares of the side."""
-    latents: Tensor
-    """(F, C, h, w) float16, as the network has them."""
-
-
 @torch.no_grad()
 def denoised(
     few: Checkpoint, filmed: list[Filmed], chosen: list[Variant], heard: list[Tensor], count: int
-) -> Iterator[Denoised]:
-    """Parts of `count` clips, drawn by their shares; `heard` belongs to `filmed`."""
+) -> Iterator[Pictures]:
+    """Frames of `count` clips, drawn by their shares, with what the network makes of them; `heard` belongs to `filmed`."""
     rng, shares = np.random.default_rng(0), np.array([variant.share for variant in chosen])
     denoiser, config = Denoiser(few.emo.eval()), few.config
     frames, before = config.temporal.frames, config.temporal.motion_frames
@@ -85,23 +72,8 @@ def denoised(
         )
         noisy = denoiser.schedule.add_noise(clean[None], noise.to(images), timestep.to(images.device))
         found = denoiser.clean(noisy, denoiser(noisy, timestep, few.emo.context(conditions)), timestep)
-        yield Denoised(pictures[before:], mouths[before:], found[0].half())
-
-
-def made_pictures(parts: Iterator[Denoised], count: int) -> Pictures:
-    """Frames with what the network makes of them."""
-    kept = [
-        (part.pictures[::EVERY], part.mouths[::EVERY] * part.pictures.shape[1], part.latents[::EVERY])
-        for part in tqdm(parts, total=count, desc="denoise", disable=None)
-    ]
-    return Pictures(*(torch.cat(part) for part in zip(*kept, strict=True)))
-
-
-def averaged(before: VAE, after: VAE) -> VAE:
-    """Of the decoder before and after, `LEARNT` of the latter: alone it draws strangers' mouths less open."""
-    old, found = before.state_dict(), deepcopy(after)
-    found.load_state_dict({name: torch.lerp(old[name], value, LEARNT) for name, value in after.state_dict().items()})
-    return found
+        size = config.image_size
+        yield Pictures(pictures[before::EVERY], mouths[before::EVERY] * size, found[0, ::EVERY].half())
 
 
 def main() -> None:
@@ -118,27 +90,26 @@ def main() -> None:
     parser.add_argument("--precision", choices=("no", "bf16"), default="bf16", help="of the autoencoder")
     args = parser.parse_args()
     args.out.mkdir(parents=True, exist_ok=True)
-    dataset = Dataset.open(args.data)
-    filmed = film(dataset, TRAIN, args.device, args.limit)
+    filmed = film(Dataset.open(args.data), TRAIN, args.device, args.limit)
     chosen, begun = variants(filmed, args.people), Begun.open(args.init, args.device)
     heard = list(features_of(filmed, begun.few.audio_encoder, begun.few.config))
-    made = made_pictures(denoised(begun.few, filmed, chosen, heard, args.clips), args.clips)
+    parts = denoised(begun.few, filmed, chosen, heard, args.clips)
+    parts = list(tqdm(parts, total=args.clips, desc="denoise", disable=None))
+    made = Pictures(*(torch.cat([getattr(part, name) for part in parts]) for name in ("frames", "mouths", "latents")))
     say(f"{len(made.frames)} frames denoised")
-    held_out = film(dataset, HELD_OUT, args.device, args.limit)
-    own = [Variant(number, Person(), Framing(), number, 1.0) for number in range(len(held_out))]
     torch.manual_seed(0)
     before = deepcopy(begun.few.vae)
     vae, found = train_autoencoder(
         begun.few.vae.to(memory_format=torch.channels_last),
         pictures_of(filmed, chosen, PICTURES),
-        pictures_of(held_out, own, 1),
+        held_out_pictures(args),
         Limits(steps=args.steps),
         replace(POLISHING, precision=args.precision),
         report=say,
         made=made,
     )
     say(f"vae: {found.whole:.2f} dB, mouth {found.mouth:.2f} dB, before it is averaged")
-    vae = averaged(before, vae)
+    vae = between(before, vae)
     for checkpoint in (begun.base, begun.few):
         parts = {"emo": checkpoint.emo, "vae": vae, "audio_encoder": checkpoint.audio_encoder}
         finish(args.out, checkpoint.config, parts)

@@ -11,6 +11,7 @@ import time
 from copy import deepcopy
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TypeVar
 
 import torch
 from safetensors.torch import load_file, save_file
@@ -20,7 +21,7 @@ from emo_core.audio.encoder import with_encoder
 from emo_core.config import MINI, EMOConfig
 from emo_core.models.emo import EMO
 from emo_core.models.vae import VAE
-from emo_core.trainer.autoencoder import Learning, train_autoencoder
+from emo_core.trainer.autoencoder import Learning, Pictures, train_autoencoder
 from emo_core.trainer.begin import frozen_parts, speed_buckets, with_dataset_framing
 from emo_core.trainer.objective import Frozen
 from emo_core.trainer.resident import Resident
@@ -34,6 +35,7 @@ from .audio import encoder_of
 from .gather import PEOPLE, Filmed, Variant, encode, features_of, film, pictures_of, resident_of, variants
 from .people import Framing, Person
 
+M = TypeVar("M", bound=nn.Module)
 PICTURES = 4
 """Frames of each clip that the autoencoder learns from."""
 SPREAD = 40
@@ -98,8 +100,8 @@ class Begun:
         return {name: value + few[name] - base[name] for name, value in emo.state_dict().items()}
 
 
-def between(before: EMO, after: EMO) -> EMO:
-    """Weights of two networks averaged."""
+def between(before: M, after: M) -> M:
+    """Weights of two networks of one kind averaged."""
     old, averaged = before.state_dict(), deepcopy(after)
     averaged.load_state_dict(
         {
@@ -115,6 +117,12 @@ def say(line: str) -> None:
     print(f"{time.strftime('%H:%M:%S')} {line}", flush=True)
 
 
+def held_out_pictures(args: argparse.Namespace) -> Pictures:
+    """A frame of each clip held out, as filmed, to judge an autoencoder by."""
+    held_out = film(Dataset.open(args.data), HELD_OUT, args.device, args.limit)
+    return pictures_of(held_out, [Variant(n, Person(), Framing(), n, 1.0) for n in range(len(held_out))], 1)
+
+
 def autoencoder(args: argparse.Namespace, filmed: list[Filmed], chosen: list[Variant], begun: Begun | None) -> VAE:
     """Train it, or the decoder of the finished one further, or take what is there."""
     file, vae = args.out / "vae.safetensors", VAE(MINI.vae) if begun is None else deepcopy(begun.base.vae)
@@ -122,13 +130,11 @@ def autoencoder(args: argparse.Namespace, filmed: list[Filmed], chosen: list[Var
     if file.is_file():
         vae.load_state_dict(load_file(file))
         return vae.to(args.device).eval().requires_grad_(False)
-    held_out = film(Dataset.open(args.data), HELD_OUT, args.device, args.limit)
-    own = [Variant(number, Person(), Framing(), number, 1.0) for number in range(len(held_out))]
     torch.manual_seed(0)
     vae, found = train_autoencoder(
         vae.to(args.device, memory_format=torch.channels_last),
         pictures_of(filmed, chosen, PICTURES),
-        pictures_of(held_out, own, 1),
+        held_out_pictures(args),
         Limits(minutes=minutes * args.hours),
         replace(how, precision=args.precision),
         report=say,

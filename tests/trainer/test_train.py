@@ -241,18 +241,7 @@ def test_the_command_line_refuses_what_cannot_work(dataset, checkpoint, tmp_path
         (*base, "--init", str(tmp_path / "none.safetensors")): "no file at",
         (*base, "--init", init, "--resume"): "is no training run",
         ("train", "--stage", "2", "--data", str(tmp_path), "--init", init, "--out", out): "no dataset.json in",
-        (
-            "train",
-            "--stage",
-            "vae",
-            "--data",
-            data,
-            "--init",
-            init,
-            "--out",
-            out,
-            "--resume",
-        ): "stage vae takes no --resume",
+        ("train", "--stage", "vae", *base[3:], "--init", init, "--resume"): "stage vae takes no --resume",
         ("train", "--stage", "9", "--data", data, "--out", out): "invalid choice",
     }
     for arguments, message in cases.items():
