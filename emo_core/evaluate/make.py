@@ -10,7 +10,6 @@ import json
 import sys
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict, dataclass, field, fields, replace
-from hashlib import sha256
 from multiprocessing import get_context
 from pathlib import Path
 
@@ -37,7 +36,7 @@ from ..trainer.preparing import find_videos, source_key
 from ..trainer.shards import Clip, encode_sound, encode_video, write_json
 from ..trainer.validate import speak
 from ..video import VideoWriter
-from ..weights.checkpoint import load_checkpoint
+from ..weights.checkpoint import file_digest, load_checkpoint
 
 ANY = Rules(min_seconds=1.0, max_seconds=60.0, sync_seconds=1e9, side=0.0, luma=0.0, speech=0.0)
 """Clips are judged here whatever their picture or sound is like."""
@@ -96,7 +95,7 @@ def make(plan: Plan) -> int:
 
 def _begin(plan: Plan) -> None:
     """Videos of another checkpoint or other settings must not pass for this plan's."""
-    how = asdict(plan) | {"checkpoint": sha256(plan.checkpoint.read_bytes()).hexdigest()[:16]}
+    how = asdict(plan) | {"checkpoint": file_digest(plan.checkpoint)[:16]}
     for name in ("out", "workers", "face_model"):
         del how[name]
     told, file = json.loads(json.dumps(how, default=str)), plan.out / "plan.json"

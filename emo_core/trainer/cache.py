@@ -20,6 +20,7 @@ from ..audio.sound import prepare_sound
 from ..config import EMOConfig
 from ..errors import InputError
 from ..models.vae import VAE
+from ..weights.checkpoint import file_digest
 from .objective import Frozen
 from .shards import INDEX, Clip, Dataset, Shard, read_members, write_clips
 
@@ -81,7 +82,7 @@ def cache(dataset: Dataset, encoders: Encoders, out: Path, *, voices: int = 0) -
     _begin(out, f"{fingerprint} voices={voices} bf16={encoders.half}")
     with tqdm(total=sum(shard.clips for shard in dataset.shards), desc="cache", unit="clip", disable=None) as bar:
         for shard in dataset.shards:
-            source, mark = _digest_of(dataset.folder / shard.name), _mark(out / shard.name)
+            source, mark = file_digest(dataset.folder / shard.name), _mark(out / shard.name)
             if (out / shard.name).is_file() and mark.is_file() and mark.read_text() == source:
                 bar.update(shard.clips)
                 continue
@@ -91,14 +92,6 @@ def cache(dataset: Dataset, encoders: Encoders, out: Path, *, voices: int = 0) -
     cached = replace(dataset, folder=out, cache=fingerprint)
     cached.save()
     return cached
-
-
-def _digest_of(path: Path) -> str:
-    digest = hashlib.sha256()
-    with path.open("rb") as stream:
-        while block := stream.read(2**20):
-            digest.update(block)
-    return digest.hexdigest()
 
 
 def _mark(shard: Path) -> Path:

@@ -191,14 +191,19 @@ def checkpoint_info(path: Path) -> CheckpointInfo:
             part = ".".join(key.split(".")[: 2 if key.startswith("emo.") else 1])
             parameters[part] = parameters.get(part, 0) + math.prod(tensor.get_shape())
             dtypes.add(tensor.get_dtype())
+    config = EMOConfig.from_json(metadata["config"])
+    return CheckpointInfo(
+        config, metadata, parameters, tuple(sorted(dtypes)), Path(path).stat().st_size, file_digest(path)
+    )
+
+
+def file_digest(path: Path) -> str:
+    """SHA-256 of a file of any size, in hexadecimal."""
     digest = hashlib.sha256()
     with Path(path).open("rb") as stream:
         while block := stream.read(2**22):
             digest.update(block)
-    config = EMOConfig.from_json(metadata["config"])
-    return CheckpointInfo(
-        config, metadata, parameters, tuple(sorted(dtypes)), Path(path).stat().st_size, digest.hexdigest()
-    )
+    return digest.hexdigest()
 
 
 def checkpoint_size(path: Path) -> int:
