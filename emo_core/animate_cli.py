@@ -41,7 +41,7 @@ def add_parser(commands: argparse._SubParsersAction) -> None:
         help="guidance for the portrait; 1 is off and faster (default: the checkpoint's)",
     )
     add("--audio-scale", type=float, help="guidance for the voice; 1 is off and faster (default: the checkpoint's)")
-    add("--guidance-interval", type=_interval, default=(0.0, 1.0), metavar="FROM,TO",
+    add("--guidance-interval", type=interval, default=(0.0, 1.0), metavar="FROM,TO",
         help="shares of the steps between which guidance is on (default: 0,1)")  # fmt: skip
     add(
         "--speed",
@@ -119,7 +119,8 @@ def _sentence(result: Result) -> str:
     )
 
 
-def _interval(text: str) -> tuple[float, float]:
+def interval(text: str) -> tuple[float, float]:
+    """Two shares of the steps, `0.2,0.8`, for an option."""
     start, _, end = text.partition(",")
     try:
         return float(start), float(end)

@@ -5,6 +5,7 @@ import os
 import sys
 from pathlib import Path
 
+from ..animate_cli import interval
 from ..errors import InputError
 from ..face.detect import FaceDetector, make_detector
 from ..sampling.generate import Settings
@@ -32,6 +33,8 @@ def add_parser(commands: argparse._SubParsersAction) -> None:
     add("--steps", type=int, help="denoising steps (default: the checkpoint's)")
     add("--scheduler", choices=tuple(SCHEDULERS), default="ddim")
     add("--audio-scale", type=float, help="guidance (default: the checkpoint's)")
+    add("--guidance-interval", type=interval, default=(0.0, 1.0), metavar="FROM,TO",
+        help="shares of the steps between which guidance is on (default: 0,1)")  # fmt: skip
     add("--seed", type=int, default=0)
     add("--seconds", type=float, help="only the first seconds of each video")
     add("--no-other", action="store_true", help="leave out the control, which doubles the work")
@@ -103,7 +106,12 @@ def _generate(args: argparse.Namespace) -> int:
         steps=check_steps(config.diffusion.steps if args.steps is None else args.steps, args.scheduler),
         scheduler=args.scheduler,
         seed=args.seed,
-        guidance=Guidance(audio=scale, reference=config.diffusion.reference_scale),
+        guidance=Guidance(
+            audio=scale,
+            reference=config.diffusion.reference_scale,
+            start=args.guidance_interval[0],
+            end=args.guidance_interval[1],
+        ),
     )
     plan = Plan(
         checkpoint=args.checkpoint,

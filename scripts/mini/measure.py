@@ -33,7 +33,8 @@ class Bench:
 
     def __init__(self, args: argparse.Namespace) -> None:
         self.checkpoint, self.data, self.out, self.clips = args.checkpoint, args.data, args.out, args.clips
-        self.steps = [] if args.steps is None else ["--steps", str(args.steps)]
+        self.sampling = [] if args.steps is None else ["--steps", str(args.steps)]
+        self.sampling += [] if args.guidance_interval is None else ["--guidance-interval", args.guidance_interval]
         self.face = ["--face-model", str(args.face_model)] if args.face_model else []
         self.dtype = ["--dtype", args.dtype]
         self.workers = args.workers
@@ -52,7 +53,7 @@ class Bench:
         out = self.out / name
         if not (out / "report.json").is_file():
             self.run("evaluate", "--checkpoint", str(self.checkpoint), "--videos", *map(str, videos), "--out", str(out),
-                     "--workers", str(self.workers), *self.steps, *self.dtype, *self.face, *more)  # fmt: skip
+                     "--workers", str(self.workers), *self.sampling, *self.dtype, *self.face, *more)  # fmt: skip
         return _report(out)
 
     def animated(self, name: str, pairs: list[tuple[Path, Path]], *more: str) -> dict:
@@ -66,7 +67,7 @@ class Bench:
             file = made / f"{portrait.stem}-{sound.stem}.mp4"
             if not file.is_file():
                 self.run("animate", "--checkpoint", str(self.checkpoint), "--portrait", str(portrait), "--audio", str(sound),
-                         "--out", str(file), *self.steps, *self.dtype, *more)  # fmt: skip
+                         "--out", str(file), *self.sampling, *self.dtype, *more)  # fmt: skip
 
         with ThreadPoolExecutor(self.workers) as pool:
             list(pool.map(one, pairs))
@@ -142,6 +143,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--clips", type=int, default=40)
     parser.add_argument("--steps", type=int, help="denoising steps (default: the checkpoint's)")
+    parser.add_argument("--guidance-interval", metavar="FROM,TO", help="of the steps (default: all)")
     parser.add_argument("--dtype", default="fp32")
     parser.add_argument("--face-model", type=Path, help="a face_landmarker.task, for blendshapes")
     parser.add_argument("--workers", type=int, default=os.cpu_count() or 1)

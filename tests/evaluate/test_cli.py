@@ -23,6 +23,10 @@ def test_clear_errors(tmp_path, capsys):
         (["--generated", str(tmp_path), "--inception", "gone.pth"], "inception: nothing at"),
         (["--checkpoint", "x", "--true", "y"], "leave --true and --other out"),
         (["--checkpoint", "models/emo-mini.safetensors"], "--checkpoint needs --videos"),
+        (
+            ["--checkpoint", "models/emo-mini.safetensors", "--videos", "x", "--guidance-interval", "0.9,0.1"],
+            "start <= end",
+        ),
         (["--generated", str(tmp_path), "--region", "0.5,0,0.4,1"], "expected 0 <= left < right"),
         (["--generated", str(tmp_path), "--face-model", str(tmp_path / "no.task")], "no file at"),
     ):
