@@ -47,6 +47,10 @@ class Batch:
     """(B, F + 2m)"""
     weight: Tensor
     """(B, F, 1, h, w)"""
+    mouths: Tensor
+    """(B, F, 4) boxes of the lips, as shares of the side."""
+    openings: Tensor
+    """(B, F) how far they are open, see `Labels.opening`."""
     noise: Tensor
     """(B, F, C, h, w)"""
     timesteps: Tensor
@@ -127,6 +131,8 @@ class Sampler:
             mask=self._mask(clip, rng),
             speed=self._speed(clip, targets, rng) if with_speed else None,
             weight=self._weight(clip, targets),
+            mouths=_tensor(clip.labels.mouths[targets]).float()[None],
+            openings=_tensor(clip.labels.opening[targets]).float()[None],
             noise=self._noise(latent, rng),
             timesteps=self._timestep(rng),
             motion_known=torch.tensor([bool(len(motion)) and motion[0] >= 0 and rng.random() >= stage.start]),

@@ -45,6 +45,8 @@ class Resident:
     """(N, 4) left, top, right, bottom of all faces of a clip, as shares of the picture's side."""
     mouths: Tensor
     """(T, 4)"""
+    openings: Tensor
+    """(T,) how far the mouth is open."""
     speed: Tensor
     """(T,) degrees per frame."""
 
@@ -80,6 +82,7 @@ class Resident:
             heard=starts,
             regions=torch.stack([region_of(clip.labels.boxes) for clip in clips]),
             mouths=joined([clip.labels.mouths for clip in clips]).float(),
+            openings=joined([clip.labels.opening for clip in clips]).float(),
             speed=joined([clip.labels.speed for clip in clips]).float(),
         ).to(device)
 
@@ -134,6 +137,8 @@ class Drawing:
             mask=self._mask(clip, chance),
             speed=self._speed(clip, targets, chance) if stage.speed and with_speed else None,
             weight=self._weight(start[:, None] + targets),
+            mouths=data.mouths[start[:, None] + targets],
+            openings=data.openings[start[:, None] + targets],
             noise=self._noise((count, frames, *latent), chance),
             timesteps=self._timesteps(count, chance),
             motion_known=~begins & bool(n),

@@ -5,6 +5,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -70,6 +71,8 @@ class Trainee:
     """Whose guided predictions are learnt (stage few)."""
     resident: Resident | None = None
     """The dataset in the device's memory, for stages with `resident`; None reads it there."""
+    objective: Callable[[Denoiser], nn.Module] | None = None
+    """Makes another loss than `Objective`, called as that is, with the `denoiser` in it; moved to the run's device."""
 
 
 def train(
@@ -105,7 +108,8 @@ class _Run:
         frozen.vae.to(device)
         frozen.audio_encoder.to(device)
         teacher = None if trainee.teacher is None else Denoiser(trainee.teacher.to(device).eval().requires_grad_(False))
-        objective = Objective(Denoiser(emo), stage.min_snr, teacher)
+        make = trainee.objective or partial(Objective, min_snr=stage.min_snr, teacher=teacher)
+        objective = make(Denoiser(emo))
         optimiser = _optimiser(chosen, stage)
         self.model, self.optimiser = self.accelerator.prepare(objective, optimiser)
         self.parameters = [p for p in self.model.parameters() if p.requires_grad]

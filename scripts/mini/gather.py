@@ -230,6 +230,9 @@ def resident_of(filmed: list[Filmed], chosen: list[Variant], encoded: list[Encod
         heard=begins[[variant.source for variant in chosen]],
         regions=torch.stack([part.region for part in encoded]),
         mouths=torch.cat([part.mouths for part in encoded]),
+        openings=torch.from_numpy(
+            np.concatenate([filmed[variant.source].clip.labels.opening for variant in chosen])
+        ).float(),
         speed=torch.from_numpy(np.concatenate([speed_of(filmed, variant) for variant in chosen])).float(),
     ).to(encoded[0].latents.device)
 

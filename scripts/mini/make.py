@@ -18,9 +18,9 @@ EVERY = 20
 """Every 20th clip of the person of most clips is held out."""
 HELD_OUT = ("s30_*", "s31_*", "s34_*", "grid_pwij3p*", "grid_swiz3n*")
 """People who are never trained on."""
-AUDIO_MINUTES, POLISHING_STEPS = 2.2, 2000
-FURTHER, POLISHED = "further", "polished"
-"""Where the files end that go on from the first ones, and those with the decoder that has seen what they make."""
+AUDIO_MINUTES, POLISHING_STEPS, LIPS_STEPS = 2.2, 2000, 960
+FURTHER, POLISHED, LIPS = "further", "polished", "lips"
+"""Where the files end that go on from the first ones, those with the decoder that has seen what they make, and those that learnt from what they drew."""
 FILES = ("emo-mini.safetensors", "emo-mini-few.safetensors")
 
 
@@ -50,6 +50,8 @@ def steps(args: argparse.Namespace) -> Iterator[Step]:
                 f"{args.hours:g}", *precision, *limit), work / FURTHER / FILES[-1])  # fmt: skip
     yield Step(("-m", "scripts.mini.polish", "--data", f"{data}", "--init", f"{work / FURTHER}", "--out", f"{work / POLISHED}", "--steps",
                 f"{math.ceil(POLISHING_STEPS * args.hours)}", *precision, *limit), work / POLISHED / FILES[-1])  # fmt: skip
+    yield Step(("-m", "scripts.mini.lips", "--data", f"{data}", "--init", f"{work / POLISHED}", "--out", f"{work / LIPS}", "--steps",
+                f"{math.ceil(LIPS_STEPS * args.hours)}", *precision, *limit), work / LIPS / FILES[0])  # fmt: skip
 
 
 def main() -> None:
@@ -76,7 +78,7 @@ def main() -> None:
     if not args.dry_run:
         args.out.mkdir(parents=True, exist_ok=True)
         for name in FILES:
-            shutil.copy(args.work / POLISHED / name, args.out / name)
+            shutil.copy(args.work / LIPS / name, args.out / name)
 
 
 if __name__ == "__main__":

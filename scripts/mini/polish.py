@@ -38,6 +38,8 @@ from .train import PICTURES, Begun, between, finish, held_out_pictures, say
 
 CLIPS, EVERY = 250, 2
 """Clips that are denoised, and every which of their frames is learnt from."""
+SHARE = 0.75
+"""Of what the decoder learns in the finished one; alone it draws strangers' mouths less open."""
 POLISHING = Learning(batch=8, decoder_only=True, rate=2e-4)
 
 
@@ -109,7 +111,7 @@ def main() -> None:
         made=made,
     )
     say(f"vae: {found.whole:.2f} dB, mouth {found.mouth:.2f} dB, before it is averaged")
-    vae = between(before, vae)
+    vae = between(before, vae, SHARE)
     for checkpoint in (begun.base, begun.few):
         parts = {"emo": checkpoint.emo, "vae": vae, "audio_encoder": checkpoint.audio_encoder}
         finish(args.out, checkpoint.config, parts)

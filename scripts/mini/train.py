@@ -95,17 +95,22 @@ class Begun:
         return replace(config, diffusion=replace(config.diffusion, audio_scale=MINI.diffusion.audio_scale))
 
     def added_to(self, emo: EMO) -> dict[str, Tensor]:
-        """What the distillation changed, added to what has been learnt since (task arithmetic, arXiv 2212.04089)."""
-        base, few = self.base.emo.state_dict(), self.few.emo.state_dict()
-        return {name: value + few[name] - base[name] for name, value in emo.state_dict().items()}
+        """What the distillation changed, added to what has been learnt since."""
+        return added(emo, self.base.emo, self.few.emo)
 
 
-def between(before: M, after: M) -> M:
-    """Weights of two networks of one kind averaged."""
+def added(emo: EMO, before: EMO, after: EMO) -> dict[str, Tensor]:
+    """What one network learnt, added to another (task arithmetic, arXiv 2212.04089)."""
+    old, new = before.state_dict(), after.state_dict()
+    return {name: value + new[name] - old[name] for name, value in emo.state_dict().items()}
+
+
+def between(before: M, after: M, share: float = LEARNT) -> M:
+    """Weights of two networks of one kind averaged, with a share of the second's."""
     old, averaged = before.state_dict(), deepcopy(after)
     averaged.load_state_dict(
         {
-            name: value if "speed" in name else torch.lerp(old[name], value, LEARNT)
+            name: value if "speed" in name else torch.lerp(old[name], value, share)
             for name, value in after.state_dict().items()
         }
     )
@@ -153,13 +158,13 @@ def scaled(vae: VAE, filmed: list[Filmed], chosen: list[Variant], args: argparse
     return other.eval().requires_grad_(False)
 
 
-def run_stage(name: str, part: Part, trainee: Trainee, args: argparse.Namespace) -> EMO:
-    """Train a stage; gives the averaged network."""
+def run_stage(name: str, part: Part, trainee: Trainee, args: argparse.Namespace, limits: Limits | None = None) -> EMO:
+    """Train a stage, for its minutes if no limits are given; gives the averaged network."""
     settings = [f"batch={part.batch}", f"precision={args.precision}", *COMMON, *part.settings, *args.set]
     stage = stage_config(name, Path("configs/mini.yaml"), settings)
     say(f"stage {name}")
     shutil.rmtree(trainee.run, ignore_errors=True)  # An earlier run's checkpoint could have more steps, and win.
-    done = train(trainee, stage, Limits(minutes=part.minutes * args.hours))
+    done = train(trainee, stage, limits or Limits(minutes=part.minutes * args.hours))
     say(f"stage {name}: {done.step} steps of {stage.batch} in {done.seconds / 60:.2f} minutes")
     averaged = EMO(trainee.emo.config)
     averaged.load_state_dict(load_file(latest(trainee.run) / AVERAGE))
