@@ -72,7 +72,7 @@ class Trainee:
     resident: Resident | None = None
     """The dataset in the device's memory, for stages with `resident`; None reads it there."""
     objective: Callable[[Denoiser], nn.Module] | None = None
-    """Makes another loss than `Objective`, called as that is, with the `denoiser` in it; moved to the run's device."""
+    """Makes the loss from the Denoiser, in place of `Objective`: a module with the same `forward` and `denoiser`."""
 
 
 def train(

@@ -16,16 +16,18 @@ from functools import partial
 from pathlib import Path
 
 import torch
-from einops import rearrange, reduce
+from einops import reduce
 from torch import Tensor, nn
 
 from emo_core.conditions import Conditions
 from emo_core.models.backbone import ClipContext
+from emo_core.models.emo import EMO
 from emo_core.sampling.denoiser import Denoiser
 from emo_core.sampling.schedule import make_scheduler
 from emo_core.trainer.begin import frozen_parts
 from emo_core.trainer.examples import Batch
 from emo_core.trainer.objective import quick_attention
+from emo_core.trainer.parts import part_of
 from emo_core.trainer.resident import Resident
 from emo_core.trainer.shards import TRAIN, Dataset
 from emo_core.trainer.train import Limits, Trainee
@@ -36,11 +38,12 @@ from .train import Begun, Part, added, between, finish, run_stage, say
 
 READERS, READING = 2, 3000
 """Networks that judge, so that none can be deceived alone, and the steps of each."""
-SHARE = 0.8
-"""Of what is learnt in the finished files: mouths keep time as with all of it, and open wider."""
-BASE_NOISE, BASE_SCALE = 0.99, 2.4
-"""How the other model samples with what was learnt, as it opens its mouth less: more guidance, and more of the noise shared against the
-flicker of 40 steps."""
+KEPT = ("audio", "temporal")
+"""Parts whose learning is in the few-step file. The rest of the Backbone, which learns beside them, brings s1's mouths a little nearer,
+opens all of them less, and forgot how to draw a face that the region puts elsewhere (trained where no reference was framed in another way)."""
+BASE_SHARE, BASE_NOISE, BASE_SCALE = 0.8, 0.99, 2.4
+"""Share of what all parts learnt in the other file, and how that samples, as it opens its mouth less: more guidance, and more of the noise
+shared against the flicker of 40 steps."""
 LIPS = Part(0, 8, ("trains=[backbone, audio, temporal]", "speed=true", "drop_speed=0.6", "drop_reference=0.0", "motion_anchor=1.0",
                    "mouth_weight=2", "learning_rate=1.2e-4", "warm_up=20", "decay_from=0.5", "decay_to=0.05", "ema=0.98"))  # fmt: skip
 
@@ -97,7 +100,7 @@ class Rollout(nn.Module):
                 old = draw(before, batch.noise, before.emo.context(conditions)).float()
             new = draw(self.denoiser, batch.noise, self.denoiser.emo.context(conditions)).float()
             errors = judges.errors(new, batch).float()
-        mouth = rearrange(batch.weight > 1, "b f 1 h w -> b f 1 h w").float()
+        mouth = (batch.weight > 1).float()  # (B, F, 1, h, w)
         film = (new - clean).square() * mouth / mouth.mean().clamp(min=1e-3)
         kept = (new - old).square() * (1 - mouth) / (1 - mouth).mean()
         differences = self.weights.film * film + self.weights.before * kept
@@ -113,6 +116,13 @@ def draw(denoiser: Denoiser, noise: Tensor, context: ClipContext) -> Tensor:
         prediction = denoiser(latents, timestep.expand(len(noise)), context)
         latents = schedule.step(prediction, timestep, latents, return_dict=False)[0]
     return latents
+
+
+def with_parts(before: EMO, learnt: EMO, parts: tuple[str, ...]) -> EMO:
+    """A network with some parts of another (`emo_core.trainer.parts`)."""
+    found = deepcopy(before)
+    found.load_state_dict({k: v for k, v in learnt.state_dict().items() if part_of(k) in parts}, strict=False)
+    return found
 
 
 def main() -> None:
@@ -145,10 +155,10 @@ def main() -> None:
     trainee = Trainee(
         few.emo, frozen_parts(few, None), dataset, args.out / "lips", resident=resident, objective=objective
     )
-    emo = between(before, run_stage("few", LIPS, trainee, args, Limits(steps=args.steps)), SHARE)
+    learnt = run_stage("few", LIPS, trainee, args, Limits(steps=args.steps))
     frozen = {"vae": few.vae, "audio_encoder": few.audio_encoder}
-    finish(args.out, config, {"emo": emo, **frozen})
-    base.emo.load_state_dict(added(base.emo, before, emo))
+    finish(args.out, config, {"emo": with_parts(before, learnt, KEPT), **frozen})
+    base.emo.load_state_dict(added(base.emo, before, between(before, learnt, BASE_SHARE)))
     how = replace(base.config.diffusion, shared_noise=BASE_NOISE, audio_scale=BASE_SCALE)
     finish(args.out, replace(base.config, diffusion=how), {"emo": base.emo, **frozen})
 
