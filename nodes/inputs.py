@@ -92,7 +92,7 @@ def sampling_inputs() -> list[io.Input]:
             step=0.1,
             tooltip=(
                 "Guidance: how closely the mouth follows the voice. 1 is off and faster; 0 is the checkpoint's own value "
-                "(emo-mini: 2.4)."
+                "(emo-mini: 1.7)."
             ),
         ),
     ]

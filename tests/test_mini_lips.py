@@ -177,10 +177,9 @@ def test_the_network_learns_and_nothing_else(data, parts, tmp_path, monkeypatch)
             assert all(torch.equal(states[0][key], states[1][key]) for key in states[0])
         learnt[name] = {key: new.emo.state_dict()[key] - value for key, value in old.emo.state_dict().items()}
         changed = {part_of(key) for key, value in learnt[name].items() if value.any()}
-        assert changed == {"audio", "temporal"} | ({"backbone"} if name == "emo-mini" else set())
+        assert changed == {"audio", "temporal"}
     for key, value in learnt["emo-mini-few"].items():
-        if part_of(key) in lips.KEPT:
-            assert torch.allclose(learnt["emo-mini"][key], lips.BASE_SHARE * value, atol=2e-3)  # In half precision.
+        assert torch.allclose(learnt["emo-mini"][key], value, atol=2e-3)  # In half precision.
     assert after["emo-mini-few"].config == before["emo-mini-few"].config
-    diffusion = after["emo-mini"].config.diffusion
-    assert (diffusion.shared_noise, diffusion.audio_scale) == (lips.BASE_NOISE, lips.BASE_SCALE)
+    diffusion = replace(before["emo-mini"].config.diffusion, shared_noise=lips.BASE_NOISE)
+    assert after["emo-mini"].config == replace(before["emo-mini"].config, diffusion=diffusion)

@@ -34,16 +34,15 @@ from emo_core.trainer.train import Limits, Trainee
 
 from .gather import PEOPLE, encode, features_of, film, resident_of, variants
 from .reader import MouthReader, pieces, places, scale, train_reader
-from .train import Begun, Part, added, between, finish, run_stage, say
+from .train import Begun, Part, added, finish, run_stage, say
 
 READERS, READING = 2, 3000
 """Networks that judge, so that none can be deceived alone, and the steps of each."""
 KEPT = ("audio", "temporal")
-"""Parts whose learning is in the few-step file. The rest of the Backbone, which learns beside them, brings s1's mouths a little nearer,
+"""Parts whose learning is in the finished files. The rest of the Backbone, which learns beside them, brings s1's mouths a little nearer,
 opens all of them less, and forgot how to draw a face that the region puts elsewhere (trained where no reference was framed in another way)."""
-BASE_SHARE, BASE_NOISE, BASE_SCALE = 0.8, 0.99, 2.4
-"""Share of what all parts learnt in the other file, and how that samples, as it opens its mouth less: more guidance, and more of the noise
-shared against the flicker of 40 steps."""
+BASE_NOISE = 0.985
+"""Share of the noise that the other file's frames share when it samples, against the flicker of 40 steps."""
 LIPS = Part(0, 8, ("trains=[backbone, audio, temporal]", "speed=true", "drop_speed=0.6", "drop_reference=0.0", "motion_anchor=1.0",
                    "mouth_weight=2", "learning_rate=1.2e-4", "warm_up=20", "decay_from=0.5", "decay_to=0.05", "ema=0.98"))  # fmt: skip
 
@@ -157,9 +156,10 @@ def main() -> None:
     )
     learnt = run_stage("few", LIPS, trainee, args, Limits(steps=args.steps))
     frozen = {"vae": few.vae, "audio_encoder": few.audio_encoder}
-    finish(args.out, config, {"emo": with_parts(before, learnt, KEPT), **frozen})
-    base.emo.load_state_dict(added(base.emo, before, between(before, learnt, BASE_SHARE)))
-    how = replace(base.config.diffusion, shared_noise=BASE_NOISE, audio_scale=BASE_SCALE)
+    emo = with_parts(before, learnt, KEPT)
+    finish(args.out, config, {"emo": emo, **frozen})
+    base.emo.load_state_dict(added(base.emo, before, emo))
+    how = replace(base.config.diffusion, shared_noise=BASE_NOISE)
     finish(args.out, replace(base.config, diffusion=how), {"emo": base.emo, **frozen})
 
 
