@@ -1,4 +1,4 @@
-"""The last step but one of emo-mini's recipe: the few-step network learns by what it draws."""
+"""The last step of emo-mini's recipe: the few-step network learns by what it draws."""
 
 import sys
 from dataclasses import replace
@@ -139,7 +139,7 @@ def test_the_loss_of_what_is_drawn_already(parts, resident, batch):
 
 
 def test_the_gradient_goes_through_all_steps(parts, resident, batch):
-    """A change of the first step alone changes the loss as its gradient says."""
+    """A change of the noise, where the first step begins, changes the loss as its gradient says."""
     emo, vae, encoder = parts
     clean, conditions = inputs(batch, FEW, Frozen(vae, encoder))
     judges = lips.Judges((reader.MouthReader(clean.shape[2]).eval(),), *reader.scale(resident))

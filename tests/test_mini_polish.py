@@ -1,4 +1,4 @@
-"""The last step of emo-mini's recipe: the decoder learns what the network leaves blurred."""
+"""The last step but one of emo-mini's recipe: the decoder learns what the network leaves blurred."""
 
 import sys
 from dataclasses import replace

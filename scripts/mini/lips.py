@@ -9,11 +9,9 @@ Writes both files: what the few-step network learnt is added to the other one as
 Shape legend: B clips, F frames, C h w latent.
 """
 
-import argparse
 from copy import deepcopy
 from dataclasses import dataclass, replace
 from functools import partial
-from pathlib import Path
 
 import torch
 from einops import reduce
@@ -32,9 +30,9 @@ from emo_core.trainer.resident import Resident
 from emo_core.trainer.shards import TRAIN, Dataset
 from emo_core.trainer.train import Limits, Trainee
 
-from .gather import PEOPLE, encode, features_of, film, resident_of, variants
+from .gather import encode, features_of, film, resident_of, variants
 from .reader import MouthReader, pieces, places, scale, train_reader
-from .train import Begun, Part, added, finish, run_stage, say
+from .train import Begun, Part, added, finish, going_on, run_stage, say
 
 READERS, READING = 2, 3000
 """Networks that judge, so that none can be deceived alone, and the steps of each."""
@@ -43,7 +41,7 @@ KEPT = ("audio", "temporal")
 opens all of them less, and forgot how to draw a face that the region puts elsewhere (trained where no reference was framed in another way)."""
 BASE_NOISE = 0.985
 """Share of the noise that the other file's frames share when it samples, against the flicker of 40 steps."""
-LIPS = Part(0, 8, ("trains=[backbone, audio, temporal]", "speed=true", "drop_speed=0.6", "drop_reference=0.0", "motion_anchor=1.0",
+LIPS = Part(None, 8, ("trains=[backbone, audio, temporal]", "speed=true", "drop_speed=0.6", "drop_reference=0.0", "motion_anchor=1.0",
                    "mouth_weight=2", "learning_rate=1.2e-4", "warm_up=20", "decay_from=0.5", "decay_to=0.05", "ema=0.98"))  # fmt: skip
 
 
@@ -126,19 +124,9 @@ def with_parts(before: EMO, learnt: EMO, parts: tuple[str, ...]) -> EMO:
 
 def main() -> None:
     """Train the network, and write both files."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--data", type=Path, required=True, help="what `prepare` wrote")
-    parser.add_argument("--init", type=Path, required=True, help="folder of both finished files")
-    parser.add_argument("--out", type=Path, required=True)
-    parser.add_argument("--steps", type=int, required=True)
-    parser.add_argument(
-        "--reading", type=int, default=READING, help=f"steps of the networks that read (default: {READING})"
-    )
-    parser.add_argument("--people", type=int, default=PEOPLE)
-    parser.add_argument("--limit", type=int, help="clips of the person of most clips (default: all)")
+    parser = going_on(__doc__.splitlines()[0])
+    parser.add_argument("--reading", type=int, default=READING, help=f"steps of the readers (default: {READING})")
     parser.add_argument("--set", action="append", default=[], metavar="NAME=VALUE", help="of the stage")
-    parser.add_argument("--device", type=torch.device, default="cuda" if torch.cuda.is_available() else "cpu")
-    parser.add_argument("--precision", choices=("no", "bf16"), default="bf16")
     args = parser.parse_args()
     args.out.mkdir(parents=True, exist_ok=True)
     dataset, begun = Dataset.open(args.data), Begun.open(args.init, args.device)

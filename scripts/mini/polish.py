@@ -8,11 +8,9 @@ less open.
 Shape legend: F frames of a clip, M motion frames, S picture side, C h w latent.
 """
 
-import argparse
 from collections.abc import Iterator
 from copy import deepcopy
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import torch
@@ -33,8 +31,8 @@ from emo_core.trainer.shards import TRAIN, Dataset
 from emo_core.trainer.train import Limits
 from emo_core.weights.checkpoint import Checkpoint
 
-from .gather import PEOPLE, Filmed, Variant, features_of, film, pictures_of, shown, variants
-from .train import PICTURES, Begun, between, finish, held_out_pictures, say
+from .gather import Filmed, Variant, features_of, film, pictures_of, shown, variants
+from .train import PICTURES, Begun, between, finish, going_on, held_out_pictures, say
 
 CLIPS, EVERY = 250, 2
 """Clips that are denoised, and every which of their frames is learnt from."""
@@ -80,16 +78,8 @@ def denoised(
 
 def main() -> None:
     """Train the decoder further, and write both files."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--data", type=Path, required=True, help="what `prepare` wrote")
-    parser.add_argument("--init", type=Path, required=True, help="folder of both finished files")
-    parser.add_argument("--out", type=Path, required=True)
-    parser.add_argument("--steps", type=int, required=True)
+    parser = going_on(__doc__.splitlines()[0])
     parser.add_argument("--clips", type=int, default=CLIPS, help=f"clips that are denoised (default: {CLIPS})")
-    parser.add_argument("--people", type=int, default=PEOPLE)
-    parser.add_argument("--limit", type=int, help="clips of the person of most clips (default: all)")
-    parser.add_argument("--device", type=torch.device, default="cuda" if torch.cuda.is_available() else "cpu")
-    parser.add_argument("--precision", choices=("no", "bf16"), default="bf16", help="of the autoencoder")
     args = parser.parse_args()
     args.out.mkdir(parents=True, exist_ok=True)
     filmed = film(Dataset.open(args.data), TRAIN, args.device, args.limit)

@@ -56,7 +56,8 @@ DECODER_MINUTES, DECODER = 8.4, Learning(batch=64, decoder_only=True, rate=3e-4,
 class Part:
     """How long and how a stage trains."""
 
-    minutes: float
+    minutes: float | None
+    """None where the steps are given."""
     batch: int
     settings: tuple[str, ...]
 
@@ -211,6 +212,20 @@ def sampling(config: EMOConfig, audio_scale: float) -> EMOConfig:
 def finish(folder: Path, config: EMOConfig, parts: dict[str, nn.Module]) -> None:
     """Write a shipped file: half precision, with its licence."""
     save_checkpoint(folder / f"{config.name}.safetensors", config, parts, notes={"licence": "GRID corpus, CC BY 4.0"})
+
+
+def going_on(description: str) -> argparse.ArgumentParser:
+    """Options of the steps that train finished files further, for a number of steps."""
+    parser = argparse.ArgumentParser(description=description)
+    parser.add_argument("--data", type=Path, required=True, help="what `prepare` wrote")
+    parser.add_argument("--init", type=Path, required=True, help="folder of both finished files")
+    parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--steps", type=int, required=True)
+    parser.add_argument("--people", type=int, default=PEOPLE)
+    parser.add_argument("--limit", type=int, help="clips of the person of most clips (default: all)")
+    parser.add_argument("--device", type=torch.device, default="cuda" if torch.cuda.is_available() else "cpu")
+    parser.add_argument("--precision", choices=("no", "bf16"), default="bf16")
+    return parser
 
 
 def main() -> None:
