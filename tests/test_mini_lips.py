@@ -119,8 +119,8 @@ def test_it_draws_as_the_sampler_does(parts, batch):
         assert torch.allclose(drawn[number], expected[0], atol=1e-4)
 
 
-def test_the_loss_of_what_is_drawn_already(parts, resident, batch):
-    """Nothing but the mouth counts at first: what was drawn before is what is drawn, and the film is as far as it is."""
+def test_the_loss_is_the_distance_from_the_film(parts, resident, batch):
+    """At the mouth, around it, and in how far the mouth is open, each by its own weight."""
     emo, vae, encoder = parts
     denoiser = Denoiser(emo)
     clean, conditions = inputs(batch, FEW, Frozen(vae, encoder))
@@ -129,12 +129,13 @@ def test_the_loss_of_what_is_drawn_already(parts, resident, batch):
         drawn = lips.draw(denoiser, batch.noise, emo.context(conditions))
 
         def loss(clip: torch.Tensor, **weights: float) -> torch.Tensor:
-            nothing = {"opening": 0.0, "film": 0.0, "before": 0.0}
-            return lips.Rollout(denoiser, denoiser, judges, lips.Weights(**nothing | weights))(batch, clip, conditions)
+            nothing = {"opening": 0.0, "mouth": 0.0, "around": 0.0}
+            return lips.Rollout(denoiser, judges, lips.Weights(**nothing | weights))(batch, clip, conditions)
 
-        assert torch.allclose(loss(clean, before=1.0), torch.zeros(2), atol=1e-8)
-        assert torch.allclose(loss(drawn, film=1.0), torch.zeros(2), atol=1e-8)
-        assert (loss(clean, film=1.0) > 0.01).all()
+        at_mouth = (batch.weight > 1).float()
+        for part, cells in (("mouth", at_mouth), ("around", 1 - at_mouth)):
+            assert torch.allclose(loss(drawn + 1 - cells, **{part: 1.0}), torch.zeros(2), atol=1e-8)
+            assert loss(drawn + 0.5 * cells, **{part: 2.0}).mean() == pytest.approx(0.5, rel=1e-3)
         assert torch.allclose(loss(clean, opening=2.0), 2 * judges.errors(drawn, batch))
 
 
@@ -143,7 +144,7 @@ def test_the_gradient_goes_through_all_steps(parts, resident, batch):
     emo, vae, encoder = parts
     clean, conditions = inputs(batch, FEW, Frozen(vae, encoder))
     judges = lips.Judges((reader.MouthReader(clean.shape[2]).eval(),), *reader.scale(resident))
-    rollout = lips.Rollout(Denoiser(emo), Denoiser(emo), judges)
+    rollout = lips.Rollout(Denoiser(emo), judges)
     noise = batch.noise.clone().requires_grad_()
     direction = torch.randn(noise.shape, generator=torch.Generator().manual_seed(0))
     total = rollout(replace(batch, noise=noise), clean, conditions).sum()

@@ -65,6 +65,8 @@ class Batch:
     """(B, M, 1, h, w) 0 where a cell is dropped."""
     motion_anchor: Tensor
     """(B, 1, 1, 1, 1) share of the reference in the motion frames."""
+    borrowed: Tensor
+    """(B,) True where the reference is of another clip of the same person, framed in another way."""
     keep_reference: Tensor
     """(B,)"""
     keep_audio: Tensor
@@ -139,9 +141,10 @@ class Sampler:
             motion_noise=_normal((1, len(motion), *latent), rng) if len(motion) else None,
             motion_level=torch.full((1, 1, 1, 1, 1), level),
             motion_keep=self._motion_keep(len(motion), latent, rng),
+            borrowed=torch.tensor([False]),
             keep_reference=_keep(stage.drop_reference, rng),
             keep_audio=_keep(stage.drop_audio, rng),
-            motion_anchor=torch.full((1, 1, 1, 1, 1), rng.random() * stage.motion_anchor),
+            motion_anchor=torch.full((1, 1, 1, 1, 1), stage.anchor_share(rng.random())),
         )
 
     def _targets(self, total: int, rng: np.random.Generator) -> np.ndarray:

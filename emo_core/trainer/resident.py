@@ -125,7 +125,8 @@ class Drawing:
         n = model.temporal.motion_frames if stage.follow else 0
         motion = first[:, None] - n + own[:n]
         latent = (model.vae.channels, model.latent_size, model.latent_size)
-        places = torch.cat([self._reference(clip, targets, chance), start[:, None] + motion.clamp(min=0), start[:, None] + targets], 1)  # fmt: skip
+        lender, reference = self._reference(clip, targets, chance)
+        places = torch.cat([reference, start[:, None] + motion.clamp(min=0), start[:, None] + targets], 1)  # fmt: skip
         begins = (first < n) | chance.says(count, stage.start)
         return Batch(
             keys=(),
@@ -145,13 +146,14 @@ class Drawing:
             motion_noise=chance.normal(count, n, *latent) if n else None,
             motion_level=(chance.uniform(count) * stage.motion_noise)[:, None, None, None, None],
             motion_keep=self._motion_keep((count, n, 1, *latent[1:]), chance) if n else None,
+            borrowed=lender != clip,
             keep_reference=(~chance.says(count, stage.drop_reference)).float(),
             keep_audio=(~chance.says(count, stage.drop_audio)).float(),
-            motion_anchor=(chance.uniform(count) * stage.motion_anchor)[:, None, None, None, None],
+            motion_anchor=stage.anchor_share(chance.uniform(count))[:, None, None, None, None],
         )
 
-    def _reference(self, clip: Tensor, targets: Tensor, chance: "_Chance") -> Tensor:
-        """(B, 1) a frame away from all targets; the farthest of some where none is far enough."""
+    def _reference(self, clip: Tensor, targets: Tensor, chance: "_Chance") -> tuple[Tensor, Tensor]:
+        """(B,) clip that lends, and (B, 1) a frame of it away from all targets; the farthest of some where none is far enough."""
         data, tries = self.resident, 8
         lender = data.references[clip]
         lender = lender.gather(1, (chance.uniform(len(clip), 1) * lender.shape[1]).long())[:, 0]
@@ -159,7 +161,7 @@ class Drawing:
         away = (tried[..., None] - targets[:, None]).abs().amin(-1)
         enough = away.clamp(max=round(self.stage.reference_gap * self.model.fps))
         found = tried.gather(1, enough.argmax(1, keepdim=True))
-        return data.starts[lender][:, None] + torch.minimum(found, data.lengths[lender][:, None] - 1)
+        return lender, data.starts[lender][:, None] + torch.minimum(found, data.lengths[lender][:, None] - 1)
 
     def _features(self, clip: Tensor, targets: Tensor, chance: "_Chance") -> Tensor:
         data, m = self.resident, self.model.audio.window

@@ -99,6 +99,8 @@ class StageConfig:
     """Largest share of latent cells that the motion frames lose (as Hallo2)."""
     motion_anchor: float = 0.0
     """Largest share of the reference that is mixed into the motion frames, for sampling with `TemporalConfig.anchor`."""
+    motion_anchor_from: float = 0.0
+    """Smallest share of it."""
     voices: bool = True
     """Whether altered copies of the sound are drawn too, where the cache has some."""
     white_mask: float = 0.1
@@ -148,15 +150,24 @@ class StageConfig:
             "white_mask",
             "motion_patch_drop",
             "motion_anchor",
+            "motion_anchor_from",
             "high_noise",
             "own_timesteps",
             "constant_speed",
         ):
             if not 0 <= getattr(self, name) <= 1:
                 raise InputError(f"config: {name}={getattr(self, name)}; expected a share, 0 .. 1")
+        if self.motion_anchor_from > self.motion_anchor:
+            raise InputError(
+                f"config: motion_anchor_from={self.motion_anchor_from} is more than motion_anchor={self.motion_anchor}"
+            )
         for name in ("batch", "accumulate", "log_every", "save_every", "keep"):
             if getattr(self, name) < 1:
                 raise InputError(f"config: {name}={getattr(self, name)}; expected at least 1")
+
+    def anchor_share(self, chance: Any) -> Any:
+        """Share of the reference in the motion frames, from evenly distributed numbers in 0 .. 1 (a float or a tensor)."""
+        return self.motion_anchor_from + (self.motion_anchor - self.motion_anchor_from) * chance
 
     def with_options(self, options: dict[str, Any]) -> "StageConfig":
         """Replace fields by name, as a config file gives them.

@@ -98,6 +98,8 @@ def test_the_models_own_timesteps(dataset, resident, steps):
 def test_motion_frames_are_anchored_one_by_one(resident):
     anchors = draw(resident, "2", motion_anchor=0.5)[0].motion_anchor.flatten()
     assert len(set(anchors.tolist())) == 5 and 0 <= anchors.min() and anchors.max() <= 0.5
+    from_some = draw(resident, "2", motion_anchor=0.5, motion_anchor_from=0.4)[0].motion_anchor
+    assert 0.4 <= from_some.min() < from_some.max() <= 0.5
 
 
 def test_masks_cover_the_faces(dataset, resident):

@@ -97,6 +97,7 @@ def test_shipped_configs_are_valid(path):
         ({"batch": 0}, "batch=0; expected at least 1"),
         ({"precision": "fp8"}, "precision is 'fp8'; expected 'auto' or 'no'"),
         ({"drop_audio": 1.5}, "drop_audio=1.5; expected a share"),
+        ({"motion_anchor": 0.2, "motion_anchor_from": 0.5}, "motion_anchor_from=0.5 is more than motion_anchor=0.2"),
         ({"trains": ["legs"]}, r"trains=\['legs'\]; expected some of reference_net"),
         ({"trains": []}, r"trains=\[\]; expected some of"),
         ({"trains": ["speed"]}, "speed cannot train in a stage that does not use it"),
