@@ -38,7 +38,12 @@ def conditions(config: EMOConfig, device: torch.device, dtype: torch.dtype) -> C
         "mask": (1, config.mask_size, config.mask_size),
         "speed": (f + 2 * config.speed.window,),
     }
-    return Conditions(**{name: torch.rand(1, *shape, device=device, dtype=dtype) for name, shape in shapes.items()})
+    regions = None
+    if config.block.audio == "regions":
+        sides = [config.latent_size // 2**level for level in range(len(config.unet.widths))]
+        regions = tuple(torch.rand(1, f, 3, side, side, device=device, dtype=dtype) for side in sides)
+    given = {name: torch.rand(1, *shape, device=device, dtype=dtype) for name, shape in shapes.items()}
+    return Conditions(**given, regions=regions)
 
 
 @torch.no_grad()

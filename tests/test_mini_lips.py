@@ -64,6 +64,24 @@ def test_openings_and_mouths_are_the_targets_own(data, resident, batch):
         assert torch.corrcoef(torch.stack([height, opening]))[0, 1] > 0.8
 
 
+def test_some_references_are_framed_otherwise(resident):
+    """And those are told: where the latents of the reference are another clip's."""
+    stage = stage_config("few", None, ["batch=64", "resident=true", "workers=0"])
+    many = next(Drawing(resident, FEW, stage).batches(0))
+    assert 0.05 < many.borrowed.float().mean() < 0.5
+    owners = [
+        {tuple(x) for x in resident.latents[a : a + n].flatten(1)[:, :6].tolist()}
+        for a, n in zip(resident.starts, resident.lengths, strict=True)
+    ]
+
+    def owner(latent: torch.Tensor) -> set[int]:
+        found = tuple(latent.half().flatten()[:6].tolist())
+        return {number for number, frames in enumerate(owners) if found in frames}
+
+    for reference, target, borrowed in zip(many.latents[:, 0], many.latents[:, -1], many.borrowed, strict=True):
+        assert bool(owner(reference) & owner(target)) != bool(borrowed)
+
+
 def test_the_place_tells_nothing_of_the_opening():
     closed, opened = torch.tensor([0.4, 0.6, 0.6, 0.62]), torch.tensor([0.4, 0.55, 0.6, 0.7])
     middles, sides = reader.places(torch.stack([closed, opened, opened])[None])
@@ -130,8 +148,9 @@ def test_the_loss_is_the_distance_from_the_film(parts, resident, batch):
 
         def loss(clip: torch.Tensor, **weights: float) -> torch.Tensor:
             nothing = {"opening": 0.0, "mouth": 0.0, "around": 0.0}
-            return lips.Rollout(denoiser, judges, lips.Weights(**nothing | weights))(batch, clip, conditions)
+            return lips.Rollout(denoiser, denoiser, judges, lips.Weights(**nothing | weights))(lent, clip, conditions)
 
+        lent = replace(batch, borrowed=torch.ones(2).bool())
         at_mouth = (batch.weight > 1).float()
         for part, cells in (("mouth", at_mouth), ("around", 1 - at_mouth)):
             assert torch.allclose(loss(drawn + 1 - cells, **{part: 1.0}), torch.zeros(2), atol=1e-8)
@@ -139,12 +158,35 @@ def test_the_loss_is_the_distance_from_the_film(parts, resident, batch):
         assert torch.allclose(loss(clean, opening=2.0), 2 * judges.errors(drawn, batch))
 
 
+def test_elsewhere_the_aim_is_what_was_drawn_before_unless_the_face_moves(parts, resident, batch):
+    """Told to move, or with a reference that is framed in another way, all of the film is the aim."""
+    emo, vae, encoder = parts
+    clean, conditions = inputs(batch, FEW, Frozen(vae, encoder))
+    judges = lips.Judges((reader.MouthReader(clean.shape[2]).eval(),), *reader.scale(resident))
+    rollout = lips.Rollout(Denoiser(emo), Denoiser(emo), judges, lips.Weights(opening=0.0, mouth=0.0, around=1.0))
+    window = torch.ones(2, clean.shape[1] + 2 * FEW.speed.window)
+    slow, fast = 0.5 * lips.MOVING * window, 2 * lips.MOVING * window
+    with torch.no_grad():
+        still = rollout(replace(batch, borrowed=torch.tensor([False, True]), speed=slow), clean, conditions)
+        assert still[0] == pytest.approx(0, abs=1e-8) and still[1] > 0.01
+        assert (rollout(replace(batch, borrowed=torch.zeros(2).bool(), speed=fast), clean, conditions) > 0.01).all()
+
+
+def test_what_is_finished_of_what_was_learnt(parts):
+    before, _, _ = parts
+    learnt = EMO(FEW)
+    old, new, found = (net.state_dict() for net in (before, learnt, lips.merged(before, learnt)))
+    for name, value in found.items():
+        share = 1.0 if part_of(name) in ("audio", "temporal") else lips.REST
+        assert torch.allclose(value, old[name] + share * (new[name] - old[name]), atol=1e-6)
+
+
 def test_the_gradient_goes_through_all_steps(parts, resident, batch):
     """A change of the noise, where the first step begins, changes the loss as its gradient says."""
     emo, vae, encoder = parts
     clean, conditions = inputs(batch, FEW, Frozen(vae, encoder))
     judges = lips.Judges((reader.MouthReader(clean.shape[2]).eval(),), *reader.scale(resident))
-    rollout = lips.Rollout(Denoiser(emo), judges)
+    rollout = lips.Rollout(Denoiser(emo), Denoiser(emo), judges)
     noise = batch.noise.clone().requires_grad_()
     direction = torch.randn(noise.shape, generator=torch.Generator().manual_seed(0))
     total = rollout(replace(batch, noise=noise), clean, conditions).sum()
@@ -178,7 +220,7 @@ def test_the_network_learns_and_nothing_else(data, parts, tmp_path, monkeypatch)
             assert all(torch.equal(states[0][key], states[1][key]) for key in states[0])
         learnt[name] = {key: new.emo.state_dict()[key] - value for key, value in old.emo.state_dict().items()}
         changed = {part_of(key) for key, value in learnt[name].items() if value.any()}
-        assert changed == {"audio", "temporal"}
+        assert changed >= {"audio", "temporal", "backbone"}
     for key, value in learnt["emo-mini-few"].items():
         assert torch.allclose(learnt["emo-mini"][key], value, atol=2e-3)  # In half precision.
     assert after["emo-mini-few"].config == before["emo-mini-few"].config

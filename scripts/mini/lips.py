@@ -2,8 +2,9 @@
 
 A stage of training knows single steps: at each, the film with noise in it. What is drawn in the end, from noise alone, it never sees. With two
 steps all of it fits in memory, so here the gradient goes through the sampler (direct reward fine-tuning, arXiv 2309.17400): the mouth
-is to be as in the film, cell by cell and as far open as small networks read it from the latents (scripts/mini/reader.py),
-and everything else as it was drawn before. The cells matter: with the readers alone the network draws dark bands, which read as open mouths.
+is to be as in the film, cell by cell and as far open as small networks read it from the latents (scripts/mini/reader.py). The cells
+matter: with the readers alone the network draws dark bands, which read as open mouths. Everything else is to be as it was drawn before, for
+what is learnt from the film by squares is softer; but where the face is to be in another place, or to move, it is the film's too.
 Writes both files: what the few-step network learnt is added to the other one as well.
 
 Shape legend: B clips, F frames, C h w latent.
@@ -19,11 +20,13 @@ from torch import Tensor, nn
 
 from emo_core.conditions import Conditions
 from emo_core.models.backbone import ClipContext
+from emo_core.models.emo import EMO
 from emo_core.sampling.denoiser import Denoiser
 from emo_core.sampling.schedule import make_scheduler
 from emo_core.trainer.begin import frozen_parts
 from emo_core.trainer.examples import Batch
 from emo_core.trainer.objective import quick_attention
+from emo_core.trainer.parts import part_of
 from emo_core.trainer.resident import Resident
 from emo_core.trainer.shards import TRAIN, Dataset
 from emo_core.trainer.train import Limits, Trainee
@@ -34,6 +37,8 @@ from .train import Begun, Part, added, finish, going_on, run_stage, say
 
 READERS, READING = 2, 3000
 """Networks that judge, so that none can be deceived alone, and the steps of each."""
+WHOLE, REST = ("audio", "temporal"), 0.5
+"""Parts that are in the finished files as they were learnt, and the share of what all others learnt: more of it draws softer pictures."""
 STRETCH = 1.15
 """Openings are asked for so many times as far from their mean: what is learnt by squares falls short of it."""
 MOVING = 0.25
@@ -41,8 +46,8 @@ MOVING = 0.25
 BASE_NOISE = 0.985
 """Share of the noise that the other file's frames share when it samples, against the flicker of 40 steps."""
 LIPS = Part(None, 48, ("trains=[reference_net, backbone, face_locator, audio, temporal, speed]", "speed=true", "drop_speed=0.5",
-                       "drop_reference=0.0", "motion_anchor=1.0", "motion_anchor_from=0.7", "mouth_weight=2", "learning_rate=3.0e-4", "warm_up=50", "decay_from=0.3",
-                       "decay_to=0.03", "ema=0.99"))  # fmt: skip
+                       "drop_reference=0.0", "motion_anchor=1.0", "motion_anchor_from=0.7", "mouth_weight=2", "learning_rate=3.0e-4",
+                       "warm_up=50", "decay_from=0.3", "decay_to=0.03", "ema=0.99"))  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -121,6 +126,18 @@ def draw(denoiser: Denoiser, noise: Tensor, context: ClipContext) -> Tensor:
     return latents
 
 
+def merged(before: EMO, learnt: EMO) -> EMO:
+    """What is finished of what was learnt."""
+    old, found = before.state_dict(), deepcopy(learnt)
+    found.load_state_dict(
+        {
+            name: torch.lerp(old[name], value, 1.0 if part_of(name) in WHOLE else REST)
+            for name, value in learnt.state_dict().items()
+        }
+    )
+    return found
+
+
 def main() -> None:
     """Train the network, and write both files."""
     parser = going_on(__doc__.splitlines()[0])
@@ -143,8 +160,9 @@ def main() -> None:
     )
     learnt = run_stage("few", LIPS, trainee, args, Limits(steps=args.steps))
     frozen = {"vae": few.vae, "audio_encoder": few.audio_encoder}
-    finish(args.out, config, {"emo": learnt, **frozen})
-    base.emo.load_state_dict(added(base.emo, before, learnt))
+    emo = merged(before, learnt)
+    finish(args.out, config, {"emo": emo, **frozen})
+    base.emo.load_state_dict(added(base.emo, before, emo))
     how = replace(base.config.diffusion, shared_noise=BASE_NOISE)
     finish(args.out, replace(base.config, diffusion=how), {"emo": base.emo, **frozen})
 
