@@ -1,4 +1,4 @@
-"""Speed, work and memory of a model: `python -m scripts.bench [--preset tiny mini sd15] [--device cpu|cuda]`.
+"""Speed, work and memory of a model: `python -m scripts.bench [--preset tiny mini sd15 hallo] [--device cpu|cuda]`.
 
 For one clip of f frames with random weights: parameters, model FLOPs of one pass and of ReferenceNet, seconds per
 denoising step (median, after a warm-up), the seconds per frame that 40 steps with audio guidance come to, and peak memory.

@@ -18,9 +18,9 @@ EVERY = 20
 """Every 20th clip of the person of most clips is held out."""
 HELD_OUT = ("s30_*", "s31_*", "s34_*", "grid_pwij3p*", "grid_swiz3n*")
 """People who are never trained on."""
-AUDIO_MINUTES, POLISHING_STEPS, LIPS_STEPS = 2.2, 2000, 960
+AUDIO_MINUTES, POLISHING_STEPS, LIPS_STEPS = 2.2, 2000, 1100
 FURTHER, POLISHED, LIPS = "further", "polished", "lips"
-"""Where the files end that go on from the first ones, those with the decoder that has seen what they make, and those that learnt from what they drew."""
+"""Where the files end that go on from the first ones, those with the decoder that has seen what they make, and those of which the few-step one learnt from what it drew."""
 FILES = ("emo-mini.safetensors", "emo-mini-few.safetensors")
 
 

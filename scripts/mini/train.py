@@ -96,14 +96,9 @@ class Begun:
         return replace(config, diffusion=replace(config.diffusion, audio_scale=MINI.diffusion.audio_scale))
 
     def added_to(self, emo: EMO) -> dict[str, Tensor]:
-        """What the distillation changed, added to what has been learnt since."""
-        return added(emo, self.base.emo, self.few.emo)
-
-
-def added(emo: EMO, before: EMO, after: EMO) -> dict[str, Tensor]:
-    """What one network learnt, added to another (task arithmetic, arXiv 2212.04089)."""
-    old, new = before.state_dict(), after.state_dict()
-    return {name: value + new[name] - old[name] for name, value in emo.state_dict().items()}
+        """What the distillation changed, added to what has been learnt since (task arithmetic, arXiv 2212.04089)."""
+        old, new = self.base.emo.state_dict(), self.few.emo.state_dict()
+        return {name: value + new[name] - old[name] for name, value in emo.state_dict().items()}
 
 
 def between(before: M, after: M, share: float = LEARNT) -> M:

@@ -37,7 +37,7 @@ def test_the_same_shapes_as_from_shards(dataset, resident, stage):
     one = collate([Sampler(CONFIG, config).draw(clip, np.random.default_rng(i)) for i in range(5)])
     other = draw(resident, stage, frames=config.frames, drop_speed=0.0)[0]
     for name in ("latents", "features", "mask", "speed", "weight", "noise", "timesteps", "motion_known", "motion_noise",
-                 "motion_level", "motion_keep", "motion_anchor", "keep_reference", "keep_audio"):  # fmt: skip
+                 "motion_level", "motion_keep", "motion_anchor", "borrowed", "mouths", "openings", "keep_reference", "keep_audio"):  # fmt: skip
         a, b = getattr(one, name), getattr(other, name)
         assert (a is None) == (b is None), name
         if a is not None:
