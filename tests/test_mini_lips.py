@@ -200,7 +200,9 @@ def test_openings_are_asked_for_farther_from_their_mean(resident, batch):
 def test_what_is_finished_of_what_was_learnt(parts):
     before, _, _ = parts
     learnt = EMO(FEW)
-    old, new, found = (net.state_dict() for net in (before, learnt, lips.merged(before, learnt)))
+    old, new, found = (
+        net.state_dict() for net in (before, learnt, train.between(before, learnt, lips.REST, lips.WHOLE))
+    )
     for name, value in found.items():
         share = 1.0 if part_of(name) in ("audio", "temporal") else lips.REST
         assert torch.allclose(value, old[name] + share * (new[name] - old[name]), atol=1e-6)

@@ -15,6 +15,7 @@ import torch
 
 from ..errors import InputError
 
+Chance = typing.TypeVar("Chance", float, torch.Tensor)
 PARTS = ("reference_net", "backbone", "face_locator", "audio", "temporal", "speed")
 """Parts of the network that a stage can train."""
 
@@ -165,8 +166,8 @@ class StageConfig:
             if getattr(self, name) < 1:
                 raise InputError(f"config: {name}={getattr(self, name)}; expected at least 1")
 
-    def anchor_share(self, chance: Any) -> Any:
-        """Share of the reference in the motion frames, from evenly distributed numbers in 0 .. 1 (a float or a tensor)."""
+    def anchor_share(self, chance: Chance) -> Chance:
+        """Share of the reference in the motion frames, from evenly distributed numbers in 0 .. 1."""
         return self.motion_anchor_from + (self.motion_anchor - self.motion_anchor_from) * chance
 
     def with_options(self, options: dict[str, Any]) -> "StageConfig":

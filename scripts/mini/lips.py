@@ -20,20 +20,18 @@ from torch import Tensor, nn
 
 from emo_core.conditions import Conditions
 from emo_core.models.backbone import ClipContext
-from emo_core.models.emo import EMO
 from emo_core.sampling.denoiser import Denoiser
 from emo_core.sampling.schedule import make_scheduler
 from emo_core.trainer.begin import frozen_parts
 from emo_core.trainer.examples import Batch
 from emo_core.trainer.objective import quick_attention
-from emo_core.trainer.parts import part_of
 from emo_core.trainer.resident import Resident
 from emo_core.trainer.shards import TRAIN, Dataset
 from emo_core.trainer.train import Limits, Trainee
 
 from .gather import encode, features_of, film, resident_of, variants
 from .reader import MouthReader, pieces, places, scale, train_reader
-from .train import Begun, Part, finish, going_on, run_stage, say
+from .train import Begun, Part, between, finish, going_on, run_stage, say
 
 READERS, READING = 2, 2500
 """Networks that judge, so that none can be deceived alone, and the steps of each."""
@@ -128,18 +126,6 @@ def draw(denoiser: Denoiser, noise: Tensor, context: ClipContext) -> Tensor:
     return latents
 
 
-def merged(before: EMO, learnt: EMO) -> EMO:
-    """The network of the finished few-step file: `WHOLE` as learnt, all else `REST` of the way from `before`."""
-    old, found = before.state_dict(), deepcopy(learnt)
-    found.load_state_dict(
-        {
-            name: torch.lerp(old[name], value, 1.0 if part_of(name) in WHOLE else REST)
-            for name, value in learnt.state_dict().items()
-        }
-    )
-    return found
-
-
 def main() -> None:
     """Train the network, and write both files."""
     parser = going_on(__doc__.splitlines()[0])
@@ -163,7 +149,7 @@ def main() -> None:
     learnt = run_stage("few", LIPS, trainee, args, Limits(steps=args.steps))
     frozen = {"vae": few.vae, "audio_encoder": few.audio_encoder}
     config = replace(config, temporal=replace(config.temporal, anchor=ANCHOR))
-    finish(args.out, config, {"emo": merged(before, learnt), **frozen})
+    finish(args.out, config, {"emo": between(before, learnt, REST, WHOLE), **frozen})
     how = replace(base.config.diffusion, shared_noise=BASE_NOISE)
     finish(args.out, replace(base.config, diffusion=how), {"emo": base.emo, **frozen})
 

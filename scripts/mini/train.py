@@ -24,6 +24,7 @@ from emo_core.models.vae import VAE
 from emo_core.trainer.autoencoder import Learning, Pictures, train_autoencoder
 from emo_core.trainer.begin import frozen_parts, speed_buckets, with_dataset_framing
 from emo_core.trainer.objective import Frozen
+from emo_core.trainer.parts import part_of
 from emo_core.trainer.resident import Resident
 from emo_core.trainer.shards import HELD_OUT, TRAIN, Dataset
 from emo_core.trainer.state import AVERAGE, latest
@@ -101,12 +102,12 @@ class Begun:
         return {name: value + new[name] - old[name] for name, value in emo.state_dict().items()}
 
 
-def between(before: M, after: M, share: float = LEARNT) -> M:
-    """Weights of two networks of one kind averaged, with a share of the second's."""
+def between(before: M, after: M, share: float = LEARNT, whole: tuple[str, ...] = ("speed",)) -> M:
+    """Weights of two networks of one kind averaged, with a share of the second's; of some parts all."""
     old, averaged = before.state_dict(), deepcopy(after)
     averaged.load_state_dict(
         {
-            name: value if "speed" in name else torch.lerp(old[name], value, share)
+            name: value if part_of(name) in whole else torch.lerp(old[name], value, share)
             for name, value in after.state_dict().items()
         }
     )
