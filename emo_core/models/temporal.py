@@ -72,7 +72,9 @@ class TemporalModule(nn.Module):
 
     def _rows(self, maps: Tensor, clips: int) -> Tensor:
         """(B F, C, H, W) to (B H W, F, C), each frame normalised by itself."""
-        return self.proj_in(rearrange(self.norm(maps), "(b f) c h w -> (b h w) f c", b=clips))
+        rows = rearrange(self.norm(maps), "(b f) c h w -> (b h w) f c", b=clips)
+        # Of a mere view torch's CPU makes one small product per row: a tenth of the whole step.
+        return self.proj_in(rows.contiguous())
 
     def _speed(self, rows: Tensor, speed: KeyValue) -> Tensor:
         """Every place of a clip sees the same speeds, so all places share one long row of queries."""
