@@ -13,12 +13,16 @@ from .observe import LIDS, Observed
 
 REACH = 5
 """Frames by which the mouth may be early or late."""
+LEAST = 12
+"""Frames from which two mouths can be compared."""
 SEEN = 0.9
 """Share of frames with a face from which gaps may be bridged."""
 TOGETHER = 0.3
 """Correlation from which two mouths move together at all."""
 BLINK = 0.5
 """Score of a closed lid."""
+SILENT = 1e-4
+"""Largest loudness of what is no sound."""
 SETTLED = (1.0, 3.0)
 """Seconds that a long video's end is compared with: the first moment comes from zero motion frames."""
 END = 2.0
@@ -37,11 +41,12 @@ def alone(video: Observed, *, clip_frames: int = 0) -> Numbers:
     known = video.found
     opening, speed = video.opening, video.speed
     numbers: Numbers = {
+        "seconds": video.frames / video.fps,
         "face_found": float(known.mean()),
         "opening_spread": _spread(opening),
         "speed_mean": float(speed.mean()) if len(speed) else None,
         "speed_variance": float(speed.var()) if len(speed) else None,
-        "blinks_per_minute": _blinks(video),
+        "blinks": _blinks(video),
         "face_x": _mean(video.centres[known, 0]),
         "face_y": _mean(video.centres[known, 1]),
         "fine_detail": _mean(video.fine),
@@ -54,31 +59,46 @@ def alone(video: Observed, *, clip_frames: int = 0) -> Numbers:
 
 
 def with_sound(video: Observed, loud: np.ndarray) -> float | None:
-    """Agreement of the mouth with a loudness (F,) at the rhythm of syllables; None where a tenth of the faces is missing.
+    """Agreement of the mouth with a loudness (F,) at the rhythm of syllables; None for silence, or where a tenth of the faces is missing.
 
     The shorter of both counts.
     """
     known, count = video.found, min(video.frames, len(loud))
-    if known.mean() <= SEEN or count < video.fps:
+    if known.mean() <= SEEN or count < video.fps or loud[:count].max() < SILENT:
         return None
     opening = np.interp(np.arange(video.frames), np.nonzero(known)[0], video.opening[known])
     return lag(opening[:count], loud[:count], video.fps)[2]
 
 
 def against(made: Observed, true: Observed) -> Numbers:
-    """A generated video against the true one; the shorter one's frames count."""
-    count = min(made.frames, true.frames)
-    a, b = made.opening[:count], true.opening[:count]
-    spreads = _spread(a), _spread(b)
-    return {
-        "opening_correlation": _finite(agreement(a, b)),
-        "opening_correlation_smoothed": _finite(agreement(smooth(a), smooth(b))),
-        "opening_spread_ratio": _ratio(*spreads),
-        "opening_lag": best_lag(a, b),
-        "sharpness_ratio": _ratio(_mean(made.fine), _mean(true.fine)),
-        "flicker_ratio": _ratio(_mean(made.flicker), _mean(true.flicker)),
+    """A generated video against the true one; of mouths, the shorter one's frames count.
+
+    Fine detail and flicker are told of one size only: a larger picture has more of the one and less of the other.
+    """
+    one_size = made.size == true.size
+    return mouths(made.opening, true.opening) | {
+        "sharpness_ratio": _ratio(_mean(made.fine), _mean(true.fine)) if one_size else None,
+        "flicker_ratio": _ratio(_mean(made.flicker), _mean(true.flicker)) if one_size else None,
         "identity_distance": _mean(appearance(made.faces, true.faces[:1])),
+        "identity_distance_true": _mean(appearance(true.faces[1:], true.faces[:1])),
     }
+
+
+def mouths(made: np.ndarray, true: np.ndarray) -> Numbers:
+    """Two mouth openings (F,); the shorter one's frames count, and None where they are too few."""
+    count = min(len(made), len(true))
+    a, b = made[:count], true[:count]
+    return {
+        "opening_correlation": _together(a, b),
+        "opening_correlation_smoothed": _together(smooth(a), smooth(b)),
+        "opening_spread_ratio": _ratio(_spread(a), _spread(b)) if count >= LEAST else None,
+        "opening_lag": best_lag(a, b),
+    }
+
+
+def _together(a: np.ndarray, b: np.ndarray) -> float | None:
+    score = agreement(a, b) if len(a) >= LEAST else np.nan
+    return float(score) if np.isfinite(score) else None
 
 
 def smooth(curve: np.ndarray) -> np.ndarray:
@@ -91,10 +111,9 @@ def best_lag(made: np.ndarray, true: np.ndarray) -> float | None:
     """Frames by which the generated mouth (F,) is late where it agrees best with the true one; None where it nowhere does."""
     scores = {}
     for shift in range(-REACH, REACH + 1):
-        count = len(made) - abs(shift)
-        a, b = made[max(0, shift) :][:count], true[max(0, -shift) :][:count]
-        scores[shift] = agreement(a, b)
-    known = {shift: score for shift, score in scores.items() if np.isfinite(score) and score > TOGETHER}
+        count = max(0, len(made) - abs(shift))
+        scores[shift] = _together(made[max(0, shift) :][:count], true[max(0, -shift) :][:count])
+    known = {shift: score for shift, score in scores.items() if score is not None and score > TOGETHER}
     return float(max(known, key=lambda shift: (known[shift], -abs(shift)))) if known else None
 
 
@@ -132,8 +151,9 @@ def _seams(video: Observed, clip_frames: int) -> Numbers:
 def _blinks(video: Observed) -> float | None:
     if not video.blendshapes.shape[1] or not video.found.any():
         return None
-    closed = np.nan_to_num(video.blendshapes[:, LIDS].mean(1)) > BLINK
-    return float((closed[1:] & ~closed[:-1]).sum() / (video.frames / video.fps / 60))
+    lids = video.blendshapes[:, LIDS].mean(1)
+    # A comparison with NaN is false: what happens next to a frame without a face is no blink.
+    return float(((lids[:-1] <= BLINK) & (lids[1:] > BLINK)).sum())
 
 
 def frechet(a: np.ndarray, b: np.ndarray) -> float | None:
@@ -149,11 +169,17 @@ def frechet(a: np.ndarray, b: np.ndarray) -> float | None:
 
 
 def of_set(rows: Sequence[Numbers]) -> Numbers:
-    """Head speed over a whole set (the paper's Table 2), from the numbers of its videos."""
+    """Head speed over a whole set (the paper's Table 2), and blinks over all of its time, from the numbers of its videos.
+
+    A median of blinks would be 0 for many short videos that blink now and then.
+    """
     means, variances = (
         [row[name] for row in rows if row[name] is not None] for name in ("speed_mean", "speed_variance")
     )
+    blinking = [row for row in rows if row["blinks"] is not None]
+    minutes = sum(row["seconds"] * row["face_found"] for row in blinking) / 60
     return {
+        "blinks_per_minute": sum(row["blinks"] for row in blinking) / minutes if blinking else None,
         "speed_mean": float(np.mean(means)) if means else None,
         "speed_variance": float(np.mean(variances)) if variances else None,
         "speed_variance_across_clips": float(np.var(means)) if len(means) > 1 else None,
@@ -179,7 +205,3 @@ def _mean(values: np.ndarray) -> float | None:
 
 def _ratio(a: float | None, b: float | None) -> float | None:
     return None if a is None or not b else a / b
-
-
-def _finite(value: float) -> float | None:
-    return float(value) if np.isfinite(value) else None

@@ -26,8 +26,10 @@ LIDS = (9, 10)
 SHEET = 8
 """Frames kept for the contact sheet."""
 SHEET_SIDE = 512
-MARGIN = 1.25
-"""What lies outside the face box, this much larger, is background."""
+ABOVE, BESIDE = 0.6, 0.5
+"""Hair reaches so far from the face box, in its heights and widths; what lies farther, and not below the chin, is background."""
+LEAST = 0.02
+"""Share of the picture from which there is a background at all."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,6 +37,7 @@ class Observed:
     """One video; NaN where no face was found."""
 
     name: str
+    path: Path
     fps: float
     size: tuple[int, int]
     """Width and height."""
@@ -51,7 +54,7 @@ class Observed:
     change: np.ndarray
     """(F,) mean absolute difference to the frame before, 0 .. 255; the first is NaN."""
     flicker: np.ndarray
-    """(F,) the same outside the face."""
+    """(F,) the same in the background, where no head or shoulder is in any frame; NaN where there is none."""
     faces: np.ndarray
     """(F, FACE, FACE) float32, grey, mean 0 and spread 1."""
     sheet: np.ndarray
@@ -117,17 +120,19 @@ def observe(path: Path, detector: FaceDetector, fps: float | None = None) -> Obs
             before = picture
         if before is None:
             raise ValueError("it has no frames")
-        sheet = _sheet(source, fps, len(rows))
+        landmarks, blendshapes, *columns = zip(*rows, strict=True)
+        landmarks = np.stack(landmarks)
+        flicker, sheet = _again(source, fps, background(landmarks, before.shape), len(rows))
         loud = loudness(sound, len(rows), fps) if len(sound) else np.zeros(0)
     except (av.FFmpegError, ValueError, IndexError) as error:
         raise InputError(f"video: {path} cannot be read to its end ({error}); make it again") from error
-    landmarks, blendshapes, *columns = zip(*rows, strict=True)
-    colour, fine, change, flicker, faces = map(np.stack, columns)
+    colour, fine, change, faces = map(np.stack, columns)
     return Observed(
         name=path.stem,
+        path=path,
         fps=fps,
         size=before.shape[1::-1],
-        landmarks=np.stack(landmarks),
+        landmarks=landmarks,
         blendshapes=_blendshapes(blendshapes),
         loud=loud,
         colour=colour,
@@ -145,11 +150,36 @@ def _blendshapes(rows: Sequence[np.ndarray | None]) -> np.ndarray:
     return np.stack([np.full(width, np.nan) if row is None else row for row in rows])
 
 
-def _sheet(source: Source, fps: float, frames: int) -> np.ndarray:
-    """Decoded once more, as only now the length is known."""
+def background(landmarks: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
+    """(H, W) where no head, hair or shoulder is in any frame: above the chin, and beside all face boxes together.
+
+    Args:
+        landmarks: (F, 478, 2) pixels, NaN where no face was found.
+        shape: height and width first.
+    """
+    height, width = shape[:2]
+    known = landmarks[np.isfinite(landmarks[:, 0, 0])]
+    if not len(known):
+        return np.zeros((height, width), bool)
+    (left, top), (right, bottom) = known.min((0, 1)), known.max((0, 1))
+    across, down = BESIDE * (right - left), ABOVE * (bottom - top)
+    free = np.ones((height, width), bool)
+    free[max(0, int(bottom)) :] = False  # Neck and shoulders reach from side to side.
+    free[max(0, int(top - down)) :, max(0, int(left - across)) : max(0, int(right + across))] = False
+    return free
+
+
+def _again(source: Source, fps: float, free: np.ndarray, frames: int) -> tuple[np.ndarray, np.ndarray]:
+    """Flicker (F,) and the frames to be kept; decoded once more, as only now the background and the length are known."""
     picks = np.linspace(0, frames - 1, SHEET).round().astype(int)
-    kept = {number: _small(picture) for number, picture in frames_at(source, fps) if number in set(picks.tolist())}
-    return np.stack([kept[pick] for pick in picks])
+    flicker, kept, before = np.full(frames, np.nan), {}, None
+    for number, picture in frames_at(source, fps):
+        if number in picks:
+            kept[number] = _small(picture)
+        if before is not None and free.mean() >= LEAST:
+            flicker[number] = cv2.absdiff(picture, before)[free].mean()
+        before = picture
+    return flicker, np.stack([kept[pick] for pick in picks])
 
 
 def _small(picture: np.ndarray) -> np.ndarray:
@@ -162,16 +192,11 @@ def _frame(picture: np.ndarray, before: np.ndarray | None, detector: FaceDetecto
     change = np.nan if before is None else np.abs(cv2.absdiff(picture, before)).mean()
     if not found:
         nothing = np.full((478, 2), np.nan)
-        return nothing, None, picture.mean((0, 1)), np.nan, change, np.nan, np.full((FACE, FACE), np.nan, np.float32)
+        return nothing, None, picture.mean((0, 1)), np.nan, change, np.full((FACE, FACE), np.nan, np.float32)
     face, box = found[0], found[0].box
     grey = cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY).astype(np.float32)
     fine = _fine(grey[_inside(box, grey.shape)])
-    flicker = np.nan
-    if before is not None:
-        outside = np.ones(grey.shape, bool)
-        outside[_inside(box.expand(MARGIN), grey.shape)] = False
-        flicker = cv2.absdiff(picture, before)[outside].mean() if outside.any() else np.nan
-    return face.landmarks[:, :2], face.blendshapes, picture.mean((0, 1)), fine, change, flicker, _face(grey, box)
+    return face.landmarks[:, :2], face.blendshapes, picture.mean((0, 1)), fine, change, _face(grey, box)
 
 
 def _inside(box: Box, shape: tuple[int, ...]) -> tuple[slice, slice]:

@@ -1,16 +1,15 @@
 """`report.json` and `report.html` with its pictures: medians first, then every video, curves and contact sheets."""
 
 import html
-import itertools
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+from urllib.parse import quote
 
 import numpy as np
 from PIL import Image
 
 from ..trainer.shards import write_json
-from .judge import Judged
-from .measures import Numbers
+from .judge import Judged, Watched
 from .observe import Observed
 
 SIDE = 112
@@ -19,37 +18,36 @@ SHOWN = 24
 """Videos that the page shows."""
 
 
-def write(out: Path, summary: Mapping[str, Numbers], rows: Mapping[str, Numbers], notes: Sequence[str]) -> None:
-    """Write `report.json`.
-
-    Args:
-        out: the folder.
-        summary: numbers by heading.
-        rows: numbers of every video.
-        notes: lines that say what is missing, and why.
-    """
-    write_json(out / "report.json", _rounded({"summary": dict(summary), "videos": dict(rows), "notes": list(notes)}))
-
-
-def page(out: Path, judged: Judged, notes: Sequence[str]) -> None:
-    """Write `report.html` and its pictures."""
+def write(out: Path, judged: Judged) -> None:
+    """Write `report.json`, and `report.html` with its pictures, into a folder; again with more, over what is there."""
+    content = {"summary": judged.summary, "videos": judged.rows, "true_videos": judged.true_rows, "notes": judged.notes}
+    write_json(out / "report.json", _rounded(content))
     pictures = out / "pictures"
     pictures.mkdir(parents=True, exist_ok=True)
-    parts = ["<!doctype html><meta charset=utf-8><title>EMO evaluation</title>",
-             "<style>body{font:15px sans-serif;margin:2em;max-width:70em}td,th{padding:.2em .8em;text-align:left}"
-             "img{max-width:100%}</style><h1>Evaluation</h1>"]  # fmt: skip
+    shown = judged.videos[:SHOWN]
+    for video in shown:
+        _curves(pictures / f"{video.made.name}.png", video.made, video.true)
+        _sheet(pictures / f"{video.made.name}.jpg", video.made, video.true)
+    temporary = out / ".report.html.part"
+    temporary.write_text("\n".join(_page(judged, shown)) + "\n", encoding="utf-8")
+    temporary.replace(out / "report.html")
+
+
+def _page(judged: Judged, shown: Sequence[Watched]) -> Iterator[str]:
+    yield "<!doctype html><meta charset=utf-8><title>EMO evaluation</title>"
+    yield "<style>body{font:15px sans-serif;margin:2em;max-width:70em}td,th{padding:.2em .8em;text-align:left}"
+    yield "img{max-width:100%}</style><h1>Evaluation</h1>"
     for heading, numbers in judged.summary.items():
         cells = "".join(f"<tr><td>{_words(name)}<td>{_text(value)}" for name, value in numbers.items())
-        parts.append(f"<h2>{html.escape(heading)}</h2><table>{cells}</table>")
-    parts.extend(f"<p>{html.escape(note)}</p>" for note in notes)
-    for made, true in list(itertools.zip_longest(judged.made, judged.true))[:SHOWN]:
-        _curves(pictures / f"{made.name}.png", made, true)
-        _sheet(pictures / f"{made.name}.jpg", made, true)
-        told = ", ".join(f"{_words(name)} {_text(value)}" for name, value in judged.rows[made.name].items())
-        name = html.escape(made.name)
-        parts.append(f"<h3>{name}</h3><p>{told}</p>")
-        parts.append(f'<img src="pictures/{name}.png" alt="curves"><img src="pictures/{name}.jpg" alt="frames">')
-    (out / "report.html").write_text("\n".join(parts) + "\n")
+        yield f"<h2>{html.escape(heading)}</h2><table>{cells}</table>"
+    yield from (f"<p>{html.escape(note)}</p>" for note in judged.notes)
+    if len(shown) < len(judged.videos):
+        yield f"<p>The first {len(shown)} of {len(judged.videos)} videos; report.json has all.</p>"
+    for video in shown:
+        name = video.made.name
+        told = ", ".join(f"{_words(key)} {_text(value)}" for key, value in judged.rows[name].items())
+        yield f"<h3>{html.escape(name)}</h3><p>{told}</p>"
+        yield f'<img src="pictures/{quote(name)}.png" alt="curves"><img src="pictures/{quote(name)}.jpg" alt="frames">'
 
 
 def _curves(file: Path, made: Observed, true: Observed | None) -> None:

@@ -77,28 +77,47 @@ def embed_face(picture: np.ndarray, face: Box | None, config: EMOConfig, roots: 
     Raises:
         InputError: where insightface or its models are missing, or it finds no such face.
     """
-    root = next((root for root in roots if any((root / "models" / PACK).glob("*.onnx"))), None)
-    if root is None:
-        where = " or ".join(str(root / "models" / PACK) for root in roots)
-        raise InputError(f"face embedding: no insightface models; put {PACK}'s .onnx files into {where}")
-    try:
-        from insightface.app import FaceAnalysis
-    except ImportError as error:
-        raise InputError("face embedding: needs `pip install insightface onnxruntime`") from error
-    try:
-        modules, providers = ["detection", "recognition"], ["CPUExecutionProvider"]
-        analysis = FaceAnalysis(name=PACK, root=str(root), allowed_modules=modules, providers=providers)
-        analysis.prepare(ctx_id=-1, det_size=(640, 640))
-    except (AssertionError, RuntimeError, OSError, ValueError) as error:
-        raise InputError(
-            f"face embedding: insightface cannot open {root / 'models' / PACK} ({error}); it needs all files of {PACK}"
-        ) from error
-    found = analysis.get(np.ascontiguousarray(picture[..., ::-1]))  # insightface reads BGR.
-    boxes = [Box(*map(float, one.bbox)) for one in found]
-    scores = [box.width * box.height if face is None else box.overlap(face) for box in boxes]
-    if not scores or max(scores) <= 0:
-        raise InputError("face embedding: insightface does not find that face")
-    return _checked(np.asarray(found[int(np.argmax(scores))].embedding, np.float32), "insightface's", config)
+    return _checked(Embedder(roots)(picture, face), "insightface's", config)
+
+
+class Embedder:
+    """insightface with antelopev2; opening it takes seconds, so one serves many pictures."""
+
+    def __init__(self, roots: Sequence[Path] = (HOME,)) -> None:
+        """From the first of `roots` that holds `models/antelopev2`.
+
+        Raises:
+            InputError: where insightface or its models are missing.
+        """
+        root = next((root for root in roots if any((root / "models" / PACK).glob("*.onnx"))), None)
+        if root is None:
+            where = " or ".join(str(root / "models" / PACK) for root in roots)
+            raise InputError(f"face embedding: no insightface models; put {PACK}'s .onnx files into {where}")
+        try:
+            from insightface.app import FaceAnalysis
+        except ImportError as error:
+            raise InputError("face embedding: needs `pip install insightface onnxruntime`") from error
+        try:
+            modules, providers = ["detection", "recognition"], ["CPUExecutionProvider"]
+            self._analysis = FaceAnalysis(name=PACK, root=str(root), allowed_modules=modules, providers=providers)
+            self._analysis.prepare(ctx_id=-1, det_size=(640, 640))
+        except (AssertionError, RuntimeError, OSError, ValueError) as error:
+            raise InputError(
+                f"face embedding: insightface cannot open {root / 'models' / PACK} ({error}); it needs all files of {PACK}"
+            ) from error
+
+    def __call__(self, picture: np.ndarray, face: Box | None = None) -> np.ndarray:
+        """The embedding (E,) float32 of a face in (H, W, 3) uint8 RGB; None takes the largest.
+
+        Raises:
+            InputError: where it finds no such face.
+        """
+        found = self._analysis.get(np.ascontiguousarray(picture[..., ::-1]))  # insightface reads BGR.
+        boxes = [Box(*map(float, one.bbox)) for one in found]
+        scores = [box.width * box.height if face is None else box.overlap(face) for box in boxes]
+        if not scores or max(scores) <= 0:
+            raise InputError("face embedding: insightface does not find that face")
+        return np.asarray(found[int(np.argmax(scores))].embedding, np.float32)
 
 
 def _checked(embedding: np.ndarray, name: str, config: EMOConfig) -> Tensor:

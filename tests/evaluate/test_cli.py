@@ -16,12 +16,19 @@ CLIPS = sorted((DATA / "grid_s1").glob("*.mp4"))[:2]
 
 def test_clear_errors(tmp_path, capsys):
     pytest.importorskip("mediapipe")
+    (tmp_path / "made").mkdir()
+    (tmp_path / "file").touch()
+    made = ["--generated", str(tmp_path / "made")]
     for arguments, message in (
         ([], "give --generated, or --checkpoint"),
         (["--generated", str(tmp_path / "gone")], "nothing at"),
         (["--generated", str(tmp_path)], "no videos in"),
         (["--generated", str(tmp_path), "--inception", "gone.pth"], "inception: nothing at"),
-        (["--checkpoint", "x", "--true", "y"], "leave --true and --other out"),
+        ([*made, "--other", str(tmp_path)], "--other is compared with the true videos; give --true"),
+        ([*made, "--limit", "1", "--seconds", "2"], "--limit, --seconds says how videos are made"),
+        ([*made, "--out", str(tmp_path / "file")], "cannot be written"),
+        (["--checkpoint", "x", "--videos", "y", "--workers", "0"], "must be more than 0"),
+        (["--checkpoint", "x", "--true", "y"], "leave --true, --other and"),
         (["--checkpoint", "models/emo-mini.safetensors"], "--checkpoint needs --videos"),
         (
             ["--checkpoint", "models/emo-mini.safetensors", "--videos", "x", "--guidance-interval", "0.9,0.1"],
@@ -56,6 +63,7 @@ def test_true_clips_against_themselves(tmp_path, capsys):
         assert row["opening_correlation"] == pytest.approx(1)
         assert row["opening_correlation_other_sound"] < 0.8
         assert row["opening_correlation_other_sound"] == pytest.approx(row["floor_true_against_true"])
+        assert row["identity_distance_true"] > 0
         assert row["envelope_correlation"] > row["envelope_correlation_other_sound"]
     assert any(note.startswith("FID: not computed; give --inception") for note in report["notes"])
     assert "FID" not in report["summary"]["Standard metrics"]

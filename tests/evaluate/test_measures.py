@@ -1,6 +1,7 @@
 """Every number against a case whose answer is known."""
 
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -8,6 +9,7 @@ import pytest
 from emo_core.evaluate.judge import expressions
 from emo_core.evaluate.measures import against, alone, best_lag, frechet, inside, of_set, smooth
 from emo_core.evaluate.observe import FACE, Observed
+from tests.face.test_pose import SIZE, project, turn
 
 FPS, CLIP = 25.0, 12
 
@@ -24,6 +26,7 @@ def video(frames=100, opening=None, seed=0, **changes):
     face = (face - face.mean()) / face.std()
     made = Observed(
         name="a",
+        path=Path("a.mp4"),
         fps=FPS,
         size=(256, 256),
         landmarks=points,
@@ -86,7 +89,8 @@ def test_what_cannot_be_said_is_none():
     assert found["opening_correlation"] is None and found["opening_lag"] is None
     assert alone(blind)["face_found"] == 0
     assert alone(video())["identity_drift"] is None  # Four seconds are too short to drift.
-    assert alone(video(blendshapes=np.zeros((100, 0))))["blinks_per_minute"] is None
+    assert alone(video(blendshapes=np.zeros((100, 0))))["blinks"] is None
+    assert of_set([alone(video(blendshapes=np.zeros((100, 0))))])["blinks_per_minute"] is None
 
 
 def test_seams_are_told_from_the_inside():
@@ -112,11 +116,29 @@ def test_drift_is_the_end_over_the_start():
     assert found["identity_drift"] == pytest.approx((1 - 0.9 * 0.8) / (1 - 0.9 * 0.9), rel=0.02)
 
 
-def test_blinks_are_counted_once_each():
+def test_blinks_are_counted_once_each_over_all_of_the_time():
     shapes = np.zeros((250, 52))
     for start in (20, 100, 180):
         shapes[start : start + 5, 9:11] = 0.9
-    assert alone(video(250, blendshapes=shapes))["blinks_per_minute"] == pytest.approx(18)
+    blinking, staring = alone(video(250, blendshapes=shapes)), alone(video(250, blendshapes=np.zeros((250, 52))))
+    assert (blinking["blinks"], staring["blinks"]) == (3, 0)
+    # Most of these never blink: a median would say that none does.
+    assert of_set([blinking, staring, staring])["blinks_per_minute"] == pytest.approx(6)
+
+
+def test_a_lid_that_comes_with_its_face_has_not_closed():
+    shapes = np.full((250, 52), 0.9)
+    shapes[:100] = np.nan
+    assert alone(video(250, blendshapes=shapes))["blinks"] == 0
+
+
+def test_few_frames_say_nothing_of_a_mouth():
+    rng = np.random.default_rng(0)
+    for frames in (1, 2, 5, 11):
+        short = video(frames, opening=rng.uniform(0, 0.1, frames))
+        found = against(short, video())
+        assert found["opening_correlation"] is None and found["opening_lag"] is None
+    assert against(video(12, opening=rng.uniform(0, 0.1, 12)), video())["opening_correlation"] is not None
 
 
 def test_frechet_distance_of_normals():
@@ -132,6 +154,16 @@ def test_a_video_without_a_face_has_no_expressions():
     assert expressions([nobody, video(), nobody]).shape == (100, 52)
     for pair in ([nobody], [video()]), ([video()], [nobody]):
         assert frechet(*map(expressions, pair)) is None
+
+
+def test_the_speed_of_a_head_that_turns():
+    points = project(np.stack([turn("y", 0.8 * frame - 20) for frame in range(50)]))
+    slow = project(np.stack([turn("y", 0.4 * frame - 10) for frame in range(50)]))
+    heads = [alone(video(50, landmarks=landmarks, size=SIZE)) for landmarks in (points, slow)]
+    numbers = of_set(heads)
+    assert [head["speed_mean"] for head in heads] == pytest.approx([0.8, 0.4], rel=0.03)
+    assert numbers["speed_mean"] == pytest.approx(0.6, rel=0.03)
+    assert numbers["speed_variance_across_clips"] == pytest.approx(0.04, rel=0.06)
 
 
 def test_speed_over_a_set_and_places_in_a_box():

@@ -1,0 +1,131 @@
+"""The field's metrics: what is handed to their libraries, and what is said without them. Stand-ins for the libraries, as their
+weights cannot be had here."""
+
+import sys
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+pytest.importorskip("cv2")
+
+from emo_core.evaluate.files import Files
+from emo_core.evaluate.judge import judge
+from emo_core.evaluate.standard import Extractors, standard
+
+from .drawn import Reader, curve, film, picture, voice
+
+
+@pytest.fixture
+def judged(tmp_path):
+    opening = curve(0, 36)
+    made, true = (
+        film(tmp_path / name / "a.mp4", [picture(share * o) for o in opening], voice(opening))
+        for name, share in (("made", 0.5), ("true", 1))
+    )
+    return judge(Files({"a": made}, {"a": true}, {}), Reader())
+
+
+@pytest.fixture
+def extractors(tmp_path):
+    for name in ("inception", "i3d", "syncnet", "s3fd"):
+        (tmp_path / name).touch()
+    (tmp_path / "models" / "antelopev2").mkdir(parents=True)
+    (tmp_path / "models" / "antelopev2" / "glintr100.onnx").touch()
+    return Extractors(**{n: tmp_path / n for n in ("inception", "i3d", "syncnet", "s3fd")}, insightface=tmp_path)
+
+
+def stand_in(monkeypatch, **modules):
+    for name, content in modules.items():
+        monkeypatch.setitem(sys.modules, name.replace("__", "."), SimpleNamespace(**content))
+
+
+def test_without_weights_each_says_what_to_get(judged, tmp_path):
+    numbers, notes = standard(judged, Extractors(), tmp_path)
+    assert numbers == {}
+    told = "\n".join(notes)
+    for part in ("E-FID: not computed", "give --inception", "give --i3d", "give --syncnet", "give --insightface"):
+        assert part in told
+
+
+def test_fid_sees_every_frame_of_both_sets(judged, extractors, tmp_path, monkeypatch):
+    seen = []
+
+    def calculate_metrics(input1, input2, feature_extractor_weights_path, **how):
+        seen.extend(len(list(Path(folder).glob("*.png"))) for folder in (input1, input2))
+        assert feature_extractor_weights_path == str(extractors.inception) and how["fid"]
+        return {"frechet_inception_distance": 7.0}
+
+    stand_in(monkeypatch, torch_fidelity={"calculate_metrics": calculate_metrics})
+    numbers, notes = standard(judged, extractors, tmp_path / "scratch")
+    assert seen == [36, 36] and numbers["FID"] == 7
+    assert any("FID: from 36 frames; from fewer than 2048" in note for note in notes)
+    assert not list((tmp_path / "scratch").glob("*"))
+
+
+def test_fvd_sees_windows_of_sixteen(judged, extractors, tmp_path, monkeypatch):
+    class Evaluator:
+        def __init__(self, model, ckpt_path, n_fake, device):
+            assert (model, ckpt_path, n_fake, device) == ("i3d", str(extractors.i3d), "full", "cpu")
+            self.real, self.fake = [], []
+            self.add_real_stats, self.add_fake_stats = self.real.append, self.fake.append
+
+        def compute_fvd_from_stats(self):
+            assert [w.shape for w in self.real] == [w.shape for w in self.fake] == [(1, 16, 128, 128, 3)] * 2
+            return np.float64(3.0)
+
+    stand_in(monkeypatch, cdfvd={}, cdfvd__fvd={"cdfvd": Evaluator})
+    numbers, _ = standard(judged, extractors, tmp_path / "scratch")
+    assert numbers["FVD"] == 3
+
+
+def test_syncnet_judges_generated_videos_that_stand_alone_too(judged, extractors, tmp_path, monkeypatch):
+    class SyncNetPipeline:
+        def __init__(self, weights, device):
+            assert weights == {"s3fd_weights": str(extractors.s3fd), "syncnet_weights": str(extractors.syncnet)}
+
+        def inference(self, video_path):
+            if "true" in video_path:
+                return [], [], [], 0.0, 0.0, "", False
+            return [3, 1], [2.0, 6.0], [9.0, 7.0], 6.0, 7.0, "", True
+
+    stand_in(monkeypatch, syncnet_python={"SyncNetPipeline": SyncNetPipeline})
+    numbers, notes = standard(judged, extractors, tmp_path / "scratch")
+    found = [numbers[f"SyncNet {name}"] for name in ("confidence", "distance", "offset")]
+    assert found == [6, 7, 1]
+    assert any("a of the true videos: no face is tracked" in note for note in notes)
+    alone = judge(Files({"a": judged.made[0].path}, {}, {}), Reader())
+    numbers, notes = standard(alone, extractors, tmp_path / "scratch")
+    assert numbers["SyncNet offset"] == 1
+    assert sum("give --true" in note for note in notes) == 3  # FID, FVD and F-SIM.
+
+
+def test_likeness_opens_insightface_once_and_has_its_control(judged, extractors, tmp_path, monkeypatch):
+    opened = []
+
+    class FaceAnalysis:
+        def __init__(self, **how):
+            opened.append(how["root"])
+
+        def prepare(self, ctx_id, det_size):
+            pass
+
+        def get(self, pictures):
+            embedding = np.array([1.0, 0.0]) if len(opened) else None
+            return [SimpleNamespace(bbox=[0, 0, 9, 9], embedding=embedding)]
+
+    stand_in(monkeypatch, insightface={}, insightface__app={"FaceAnalysis": FaceAnalysis})
+    numbers, _ = standard(judged, extractors, tmp_path / "scratch")
+    assert numbers["F-SIM"] == numbers["F-SIM of the true videos"] == pytest.approx(1)
+    assert len(opened) == 1
+
+
+def test_a_library_that_fails_costs_its_own_number_only(judged, extractors, tmp_path, monkeypatch):
+    def broken(**how):
+        raise RuntimeError("Error(s) in loading state_dict")
+
+    stand_in(monkeypatch, torch_fidelity={"calculate_metrics": broken})
+    numbers, notes = standard(judged, extractors, tmp_path / "scratch")
+    assert "FID" not in numbers
+    assert any(note.startswith("FID: not computed; it failed with RuntimeError: Error(s) in loading") for note in notes)
