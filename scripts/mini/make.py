@@ -5,6 +5,7 @@ stopped run goes on. `--hours` scales all training times, which are one GPU's. T
 """
 
 import argparse
+import itertools
 import math
 import shlex
 import shutil
@@ -18,9 +19,12 @@ EVERY = 20
 """Every 20th clip of the person of most clips is held out."""
 HELD_OUT = ("s30_*", "s31_*", "s34_*", "grid_pwij3p*", "grid_swiz3n*")
 """People who are never trained on."""
-AUDIO_MINUTES, POLISHING_STEPS, LIPS_STEPS = 2.2, 2000, 1100
-FURTHER, POLISHED, LIPS = "further", "polished", "lips"
-"""Where the files end that go on from the first ones, those with the decoder that has seen what they make, and those of which the few-step one learnt from what it drew."""
+AUDIO_MINUTES, LIPS_STEPS = 2.2, 1100
+FURTHER, POLISHED, LIPS, FINISHED = "further", "polished", "lips", "finished"
+"""Where the files end that go on from the first ones, those with the decoder that has seen what they make, those of which the few-step one
+learnt from what it drew, and those with the decoder that has seen that."""
+POLISHING = {POLISHED: (FURTHER, 2000, 250), FINISHED: (LIPS, 3000, 400)}
+"""What the decoder is polished on: whose pictures, steps, and clips that are denoised."""
 FILES = ("emo-mini.safetensors", "emo-mini-few.safetensors")
 
 
@@ -48,10 +52,18 @@ def steps(args: argparse.Namespace) -> Iterator[Step]:
                 f"{args.hours:g}", *precision, *limit), work / FILES[-1])  # fmt: skip
     yield Step(("-m", "scripts.mini.train", "--data", f"{data}", "--init", f"{work}", "--out", f"{work / FURTHER}", "--hours",
                 f"{args.hours:g}", *precision, *limit), work / FURTHER / FILES[-1])  # fmt: skip
-    yield Step(("-m", "scripts.mini.polish", "--data", f"{data}", "--init", f"{work / FURTHER}", "--out", f"{work / POLISHED}", "--steps",
-                f"{math.ceil(POLISHING_STEPS * args.hours)}", *precision, *limit), work / POLISHED / FILES[-1])  # fmt: skip
+    yield polished(POLISHED, args, precision, limit)
     yield Step(("-m", "scripts.mini.lips", "--data", f"{data}", "--init", f"{work / POLISHED}", "--out", f"{work / LIPS}", "--steps",
                 f"{math.ceil(LIPS_STEPS * args.hours)}", *precision, *limit), work / LIPS / FILES[0])  # fmt: skip
+    yield polished(FINISHED, args, precision, limit)
+
+
+def polished(name: str, args: argparse.Namespace, *options: tuple[str, ...]) -> Step:
+    """Teach the decoder what the network of that time makes."""
+    init, steps, clips = POLISHING[name]
+    return Step(("-m", "scripts.mini.polish", "--data", f"{args.work / 'data'}", "--init", f"{args.work / init}", "--out", f"{args.work / name}",
+                 "--steps", f"{math.ceil(steps * args.hours)}", "--clips", f"{math.ceil(clips * args.hours)}",
+                 *itertools.chain(*options)), args.work / name / FILES[-1])  # fmt: skip
 
 
 def main() -> None:
@@ -78,7 +90,7 @@ def main() -> None:
     if not args.dry_run:
         args.out.mkdir(parents=True, exist_ok=True)
         for name in FILES:
-            shutil.copy(args.work / LIPS / name, args.out / name)
+            shutil.copy(args.work / FINISHED / name, args.out / name)
 
 
 if __name__ == "__main__":
