@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 from PIL import Image
 
 from ..errors import InputError, existing_file
@@ -93,7 +94,9 @@ def standard(judged: Judged, extractors: Extractors, scratch: Path) -> tuple[Num
 
 def _fid(judged: Judged, extractors: Extractors, scratch: Path) -> Found:
     """From every frame of every video."""
-    weights = _given(extractors.inception, "--inception", "weights-inception-2015-12-05-6726825d.pth of torch-fidelity")
+    weights = _weights(
+        extractors.inception, "--inception", "torch-fidelity's weights-inception-2015-12-05-6726825d.pth"
+    )
     _need_truth(judged)
     sizes = {video.size for video in (*judged.made, *judged.true)}
     if len(sizes) > 1:
@@ -115,7 +118,7 @@ def _fid(judged: Judged, extractors: Extractors, scratch: Path) -> Found:
         fid=True,
         cuda=False,
         verbose=False,
-        feature_extractor_weights_path=str(weights),
+        feature_extractor_weights_path=weights,
     )
     for folder in folders:
         shutil.rmtree(folder, ignore_errors=True)
@@ -124,9 +127,9 @@ def _fid(judged: Judged, extractors: Extractors, scratch: Path) -> Found:
 
 def _fvd(judged: Judged, extractors: Extractors, scratch: Path) -> Found:
     """From windows of 16 frames, one after the other."""
-    weights = _given(extractors.i3d, "--i3d", "i3d_pretrained_400.pt, the weights of cd-fvd")
+    weights = _weights(extractors.i3d, "--i3d", "cd-fvd's i3d_pretrained_400.pt")
     _need_truth(judged)
-    evaluator = _library("cdfvd.fvd", "cd-fvd").cdfvd("i3d", ckpt_path=str(weights), n_fake="full", device="cpu")
+    evaluator = _library("cdfvd.fvd", "cd-fvd").cdfvd("i3d", ckpt_path=weights, n_fake="full", device="cpu")
     counts = [0, 0]
     for side, (videos, add) in enumerate(
         ((judged.made, evaluator.add_fake_stats), (judged.true, evaluator.add_real_stats))
@@ -144,10 +147,10 @@ def _fvd(judged: Judged, extractors: Extractors, scratch: Path) -> Found:
 
 def _syncnet(judged: Judged, extractors: Extractors, scratch: Path) -> Found:
     """Medians over the videos; of the true ones too, as the control."""
-    syncnet = _given(extractors.syncnet, "--syncnet", "Oxford VGG's syncnet_v2.model")
-    s3fd = _given(extractors.s3fd, "--s3fd", "its face detector, sfd_face.pth")
+    syncnet = _weights(extractors.syncnet, "--syncnet", "Oxford VGG's syncnet_v2.model")
+    s3fd = _weights(extractors.s3fd, "--s3fd", "SyncNet's face detector, Oxford VGG's sfd_face.pth")
     pipeline = _library("syncnet_python", "syncnet-python").SyncNetPipeline(
-        {"s3fd_weights": str(s3fd), "syncnet_weights": str(syncnet)}, device="cpu"
+        {"s3fd_weights": s3fd, "syncnet_weights": syncnet}, device="cpu"
     )
     numbers, notes = {}, []
     for of, videos in (("", judged.made), (" of the true videos", judged.true)):
@@ -167,9 +170,10 @@ def _syncnet(judged: Judged, extractors: Extractors, scratch: Path) -> Found:
 
 def _similarity(judged: Judged, extractors: Extractors, scratch: Path) -> Found:
     """Mean cosine between the faces of a video's kept frames and the true video's first; of the true videos too."""
-    folder = _given(extractors.insightface, "--insightface", "a folder with models/antelopev2/*.onnx", folder=True)
+    if extractors.insightface is None:
+        raise InputError("give --insightface, a folder with models/antelopev2/*.onnx")
     _need_truth(judged)
-    embed = Embedder((folder,))
+    embed = Embedder((extractors.insightface,))
     cosines: dict[str, list[float]] = {"F-SIM": [], "F-SIM of the true videos": []}
     notes = []
     for a, b in zip(judged.made, judged.true, strict=True):
@@ -192,10 +196,16 @@ def _direction(embed: Embedder, picture: np.ndarray) -> np.ndarray | None:
     return found / np.linalg.norm(found)
 
 
-def _given(path: Path | None, option: str, what: str, *, folder: bool = False) -> Path:
+def _weights(path: Path | None, option: str, what: str) -> str:
+    """A file that holds weights and nothing else: some of these libraries would run what a pickle tells them to."""
     if path is None:
         raise InputError(f"give {option}, {what}")
-    return path if folder else existing_file(path, option, what)
+    file = existing_file(path, option, what)
+    try:
+        torch.load(file, map_location="cpu", weights_only=True)
+    except Exception as error:
+        raise InputError(f"{file} is not {what}, or damaged ({type(error).__name__}); get it again") from error
+    return str(file)
 
 
 def _need_truth(judged: Judged) -> None:

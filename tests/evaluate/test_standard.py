@@ -7,6 +7,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+import torch
 
 pytest.importorskip("cv2")
 
@@ -30,7 +31,7 @@ def judged(tmp_path):
 @pytest.fixture
 def extractors(tmp_path):
     for name in ("inception", "i3d", "syncnet", "s3fd"):
-        (tmp_path / name).touch()
+        torch.save({"weight": torch.zeros(1)}, tmp_path / name)
     (tmp_path / "models" / "antelopev2").mkdir(parents=True)
     (tmp_path / "models" / "antelopev2" / "glintr100.onnx").touch()
     return Extractors(**{n: tmp_path / n for n in ("inception", "i3d", "syncnet", "s3fd")}, insightface=tmp_path)
@@ -129,3 +130,16 @@ def test_a_library_that_fails_costs_its_own_number_only(judged, extractors, tmp_
     numbers, notes = standard(judged, extractors, tmp_path / "scratch")
     assert "FID" not in numbers
     assert any(note.startswith("FID: not computed; it failed with RuntimeError: Error(s) in loading") for note in notes)
+
+
+def test_files_that_would_run_code_are_refused(judged, extractors, tmp_path):
+    class Trap:
+        def __reduce__(self):
+            return Path.touch, (tmp_path / "run",)
+
+    torch.save({"weight": Trap()}, tmp_path / "inception")
+    (tmp_path / "i3d").write_bytes(b"<html>not found</html>")
+    numbers, notes = standard(judged, extractors, tmp_path / "scratch")
+    assert not (tmp_path / "run").exists() and numbers == {}
+    for start in ("FID: not computed; ", "FVD: not computed; "):
+        assert any(note.startswith(start) and "or damaged" in note for note in notes)
