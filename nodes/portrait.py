@@ -109,21 +109,17 @@ def paste_back(
     `report` is told of every frame; raise in it to stop. H' and W' are even, as video needs it: an odd side gets its last row or column twice.
 
     Raises:
-        InputError: where there is not one picture, or none that the square can come from.
+        InputError: where there is not one picture, or one of another size than the square was cut from.
     """
     if len(original) != 1:
         raise InputError(f"original: got {len(original)} pictures; give the one that FaceLocatorMask was given")
     picture = to_uint8(original)[0]
-    picture = np.pad(picture, [(0, side % 2) for side in picture.shape[:2]] + [(0, 0)], mode="edge")
-    height, width = picture.shape[:2]
-    if crop.left >= width or crop.top >= height or crop.left + crop.side <= 0 or crop.top + crop.side <= 0:
-        raise InputError(
-            f"original: the crop lies outside this {width} x {height} picture; give the one it was cut from"
-        )
     paste = PasteBack(crop, picture, feather)
-    result = torch.empty(len(frames), height, width, 3)
+    odd = [side % 2 for side in picture.shape[:2]]
+    result = torch.empty(len(frames), picture.shape[0] + odd[0], picture.shape[1] + odd[1], 3)
     for index, frame in enumerate(frames):
-        result[index] = to_image(paste(to_uint8(frame[None])[0]))
+        whole = paste(to_uint8(frame[None])[0])
+        result[index] = to_image(np.pad(whole, [(0, odd[0]), (0, odd[1]), (0, 0)], mode="edge"))
         report(index + 1)
     return result
 

@@ -213,7 +213,20 @@ def test_paste_back_changes_nothing_outside(nodes, model):
     with pytest.raises(module("comfy.model_management").InterruptProcessingException):
         nodes.EMOPasteBack.execute(frames, crop, picture, 0.1)
     problem(lambda: nodes.EMOPasteBack.execute(frames, crop, picture.repeat(2, 1, 1, 1), 0.1), "got 2 pictures")
-    problem(lambda: nodes.EMOPasteBack.execute(frames, crop, picture[:, :, :30], 0.1), "the crop lies outside")
+    other = picture.repeat(1, 2, 2, 1)
+    problem(
+        lambda: nodes.EMOPasteBack.execute(frames, crop, other, 0.1),
+        "got 400 x 242 pixels; the square was cut from a picture of 200 x 121",
+    )
+
+
+def test_an_odd_side_gets_its_last_row_or_column_twice(nodes, model):
+    """Of the pasted frame: where the square reaches the edge, it does not fade there."""
+    picture = torch.zeros(1, 65, 65, 3)
+    crop = nodes.FaceLocatorMask.execute(model, picture, 1.1, 0, "none", "face", 1.0, 1.0, 1.0)[2]
+    pasted = nodes.EMOPasteBack.execute(torch.ones(1, 64, 64, 3), crop, picture, 0.1)[0]
+    assert pasted.shape == (1, 66, 66, 3)
+    assert pasted.min() == 1
 
 
 def test_an_mp4_of_the_sounds_length(nodes, scene, model):
