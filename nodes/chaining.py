@@ -24,6 +24,7 @@ from ..emo_core.sampling.clips import Clip, MotionFrames
 from ..emo_core.video import VideoWriter
 from .folders import temporary_folder
 from .generation import Scene
+from .memory import check_room
 from .menus import MODES, chosen
 from .portrait import to_uint8
 from .progress import StepProgress
@@ -62,6 +63,19 @@ class Chain:
         """Length of the video."""
         whole = self.scene.subject.audio.frames
         return min(whole, frame_count(self.seconds, self.voice.fps)) if self.seconds else whole
+
+    def check_room(self) -> None:
+        """Find that all frames cannot be kept before the first is made.
+
+        Raises:
+            InputError: where there is no room for them.
+        """
+        side, seconds = self.scene.model.config.image_size, self.frames / self.voice.fps
+        check_room(
+            self.frames,
+            (side, side),
+            lambda share: f"turn return_frames off, or set seconds to {seconds * share:.1f} at most",
+        )
 
     @property
     def done(self) -> tuple[Tensor, ...]:

@@ -24,6 +24,7 @@ from ..emo_core.face.identity import find_identity, load_identity
 from ..emo_core.face.region import Face, RegionRequest, find_face, united
 from ..emo_core.face.regions import face_regions
 from .folders import insightface_folders
+from .memory import check_room
 
 BLACK = 0.05
 """A mask that is nowhere lighter was not painted."""
@@ -109,14 +110,23 @@ def paste_back(
     `report` is told of every frame; raise in it to stop. H' and W' are even, as video needs it: an odd side gets its last row or column twice.
 
     Raises:
-        InputError: where there is not one picture, or one of another size than the square was cut from.
+        InputError: where there is not one picture, or one of another size than the square was cut from, or no room for the frames.
     """
     if len(original) != 1:
         raise InputError(f"original: got {len(original)} pictures; give the one that FaceLocatorMask was given")
     picture = to_uint8(original)[0]
     paste = PasteBack(crop, picture, feather)
     odd = [side % 2 for side in picture.shape[:2]]
-    result = torch.empty(len(frames), picture.shape[0] + odd[0], picture.shape[1] + odd[1], 3)
+    height, width = (side + more for side, more in zip(picture.shape[:2], odd, strict=True))
+    check_room(
+        len(frames),
+        (width, height),
+        lambda share: (
+            f"scale the photo down to {int(width * share**0.5)} x {int(height * share**0.5)} before Face Locator Mask "
+            f"(Upscale Image), or make {int(len(frames) * share)} frames at most (fewer seconds)"
+        ),
+    )
+    result = torch.empty(len(frames), height, width, 3)
     for index, frame in enumerate(frames):
         whole = paste(to_uint8(frame[None])[0])
         result[index] = to_image(np.pad(whole, [(0, odd[0]), (0, odd[1]), (0, 0)], mode="edge"))

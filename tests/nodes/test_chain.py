@@ -165,6 +165,21 @@ def test_frames_are_only_given_when_wanted(nodes, scene):
     assert "turn on return_frames" in blocked.message
 
 
+@pytest.mark.parametrize("mode", ["loop", "expanded"])
+def test_frames_that_cannot_be_kept_are_refused_before_the_first(nodes, scene, free_memory, mode):
+    """31 frames of 64 x 64 take 1.5 MB; half of that is enough for half the seconds, and none is needed without them."""
+    told = []
+    module("comfy.utils").set_progress_bar_global_hook(lambda value, *_, **__: told.append(value))
+    free_memory(31 * 64 * 64 * 12 // 2)
+    problem(
+        lambda: chain(nodes, scene, mode=mode),
+        r"31 frames of 64 x 64 pixels take .*; turn return_frames off, or set seconds to 0\.6 at most",
+    )
+    assert told == []
+    assert len(chain(nodes, scene, seconds=0.4)[1]) == 10
+    chain(nodes, scene, return_frames=False)
+
+
 def test_bad_input_is_named(nodes, scene):
     problem(lambda: sample(nodes, scene, clip_index=8), r"this sound has 8 clips, 0 \.\. 7")
     other = {"samples": torch.zeros(1, 4, 64, 64)}

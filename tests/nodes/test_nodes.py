@@ -220,6 +220,22 @@ def test_paste_back_changes_nothing_outside(nodes, model):
     )
 
 
+def test_frames_that_do_not_fit_are_not_begun(nodes, model, free_memory):
+    """50 whole pictures take 14.4 MB."""
+    picture, frames, told = torch.rand(1, 120, 200, 3), torch.rand(50, 64, 64, 3), []
+    crop = nodes.FaceLocatorMask.execute(model, picture, 1.1, 0, "none", "face", 1.0, 1.0, 1.0)[2]
+    module("comfy.utils").set_progress_bar_global_hook(lambda value, *_, **__: told.append(value))
+    free_memory(14_399_999)
+    problem(
+        lambda: nodes.EMOPasteBack.execute(frames, crop, picture, 0.1),
+        r"50 frames of 200 x 120 pixels take 0\.0 GB, and 0\.0 GB are free; scale the photo down to 189 x 113 .*, or make 44 frames",
+    )
+    assert told == []
+    for enough in (14_400_000, None):
+        free_memory(enough)
+        assert len(nodes.EMOPasteBack.execute(frames, crop, picture, 0.1)[0]) == 50
+
+
 def test_an_odd_side_gets_its_last_row_or_column_twice(nodes, model):
     """Of the pasted frame: where the square reaches the edge, it does not fade there."""
     picture = torch.zeros(1, 65, 65, 3)
