@@ -35,7 +35,7 @@ class EmoVAE:
         pixels = rearrange(pixels[:, top : top + height, left : left + width, :3], "b h w c -> b c h w")
         vae = self._ready()
         with torch.no_grad():
-            latents = vae.encode(pixels.to(self.patcher.load_device, torch.float32) * 2 - 1) / self._scale
+            latents = vae.encode(pixels.to(self._device, torch.float32) * 2 - 1) / self._scale
         return latents.to(mm.intermediate_device())
 
     def decode(self, latents: Tensor) -> Tensor:
@@ -50,7 +50,7 @@ class EmoVAE:
 
     def decode_loaded(self, latents: Tensor) -> Tensor:
         """As `decode`, where the host has loaded `patcher` already: asks it for nothing."""
-        latents = latents.to(self.patcher.load_device, torch.float32) * self._scale
+        latents = latents.to(self._device, torch.float32) * self._scale
         return rearrange(decode_frames(self.patcher.model, latents), "b c h w -> b h w c").to(mm.intermediate_device())
 
     def encode_tiled(self, pixels: Tensor, **_tiles: int | None) -> Tensor:
@@ -74,6 +74,11 @@ class EmoVAE:
 
     def throw_exception_if_invalid(self) -> None:
         """It was checked when it was loaded."""
+
+    @property
+    def _device(self) -> torch.device:
+        """Where the weights are: with --novram the host leaves those that cannot stream where they waited."""
+        return next(self.patcher.model.parameters()).device
 
     def _ready(self) -> VAE:
         mm.load_models_gpu([self.patcher], force_full_load=True)  # diffusers' layers cannot stream their weights.

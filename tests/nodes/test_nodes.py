@@ -83,6 +83,17 @@ def test_the_vae_serves_the_hosts_nodes(model):
     problem(lambda: model.vae.decode(latents[:, :1]), "got latents of 1 channels")
 
 
+def test_the_vae_works_where_its_weights_are(model, monkeypatch):
+    """With --novram the host loads it, and leaves its weights on the CPU."""
+    pictures = torch.rand(1, CONFIG.image_size, CONFIG.image_size, 3)
+    latents = model.vae.encode(pictures)
+    frames = model.vae.decode(latents)
+    monkeypatch.setattr(module("comfy.model_management"), "load_models_gpu", lambda *_, **__: None)
+    monkeypatch.setattr(model.vae.patcher, "load_device", torch.device("meta"))
+    assert torch.equal(model.vae.encode(pictures), latents)
+    assert torch.equal(model.vae.decode(latents), frames)
+
+
 @pytest.mark.parametrize(("rate", "channels"), [(16000, 1), (44100, 2), (22050, 6)])
 def test_any_sound_is_heard(nodes, model, rate, channels):
     given = audio(1.0, channels, rate)
