@@ -148,8 +148,11 @@ def usable_mask(mask: Tensor | None, size: tuple[int, int]) -> np.ndarray | None
 
 
 def to_uint8(image: Tensor) -> np.ndarray:
-    """IMAGE (B, H, W, C), an alpha channel left out, to (B, H, W, 3) uint8."""
-    return (image[..., :3].float().cpu() * 255).round().clamp(0, 255).to(torch.uint8).numpy()
+    """IMAGE (B, H, W, C), an alpha channel left out, to (B, H, W, 3) uint8; a film is not held as floats once more."""
+    pictures = torch.empty(image[..., :3].shape, dtype=torch.uint8)
+    for picture, given in zip(pictures, image, strict=True):
+        picture.copy_((given[..., :3].float().cpu() * 255).round().clamp(0, 255))
+    return pictures.numpy()
 
 
 def to_image(pictures: np.ndarray) -> Tensor:

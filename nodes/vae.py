@@ -16,6 +16,10 @@ def host_vae(vae: VAE) -> comfy.sd.VAE:
     return comfy.sd.VAE(sd=vae.net.state_dict())
 
 
+BATCH = 8
+"""Pictures encoded together, as many as are decoded together: memory does not grow with a film's length."""
+
+
 class EmoVAE:
     """emo-mini's small autoencoder, behind the methods that the host's nodes call."""
 
@@ -33,10 +37,10 @@ class EmoVAE:
         height, width = (side // self._factor * self._factor for side in pixels.shape[1:3])
         top, left = (pixels.shape[1] - height) // 2, (pixels.shape[2] - width) // 2
         pixels = rearrange(pixels[:, top : top + height, left : left + width, :3], "b h w c -> b c h w")
-        vae = self._ready()
+        vae, back = self._ready(), mm.intermediate_device()
         with torch.no_grad():
-            latents = vae.encode(pixels.to(self._device, torch.float32) * 2 - 1) / self._scale
-        return latents.to(mm.intermediate_device())
+            parts = (part.to(self._device, torch.float32) * 2 - 1 for part in pixels.split(BATCH))
+            return torch.cat([(vae.encode(part) / self._scale).to(back) for part in parts])
 
     def decode(self, latents: Tensor) -> Tensor:
         """Unscaled latents (B, C, h, w) to (B, H, W, 3) in [0, 1]."""

@@ -83,17 +83,6 @@ def test_the_vae_serves_the_hosts_nodes(model):
     problem(lambda: model.vae.decode(latents[:, :1]), "got latents of 1 channels")
 
 
-def test_the_vae_works_where_its_weights_are(model, monkeypatch):
-    """With --novram the host loads it, and leaves its weights on the CPU."""
-    pictures = torch.rand(1, CONFIG.image_size, CONFIG.image_size, 3)
-    latents = model.vae.encode(pictures)
-    frames = model.vae.decode(latents)
-    monkeypatch.setattr(module("comfy.model_management"), "load_models_gpu", lambda *_, **__: None)
-    monkeypatch.setattr(model.vae.patcher, "load_device", torch.device("meta"))
-    assert torch.equal(model.vae.encode(pictures), latents)
-    assert torch.equal(model.vae.decode(latents), frames)
-
-
 @pytest.mark.parametrize(("rate", "channels"), [(16000, 1), (44100, 2), (22050, 6)])
 def test_any_sound_is_heard(nodes, model, rate, channels):
     given = audio(1.0, channels, rate)
@@ -229,22 +218,6 @@ def test_paste_back_changes_nothing_outside(nodes, model):
         lambda: nodes.EMOPasteBack.execute(frames, crop, other, 0.1),
         "got 400 x 242 pixels; the square was cut from a picture of 200 x 121",
     )
-
-
-def test_frames_that_do_not_fit_are_not_begun(nodes, model, free_memory):
-    """50 whole pictures take 14.4 MB."""
-    picture, frames, told = torch.rand(1, 120, 200, 3), torch.rand(50, 64, 64, 3), []
-    crop = nodes.FaceLocatorMask.execute(model, picture, 1.1, 0, "none", "face", 1.0, 1.0, 1.0)[2]
-    module("comfy.utils").set_progress_bar_global_hook(lambda value, *_, **__: told.append(value))
-    free_memory(14_399_999)
-    problem(
-        lambda: nodes.EMOPasteBack.execute(frames, crop, picture, 0.1),
-        r"50 frames of 200 x 120 pixels take 0\.0 GB, and 0\.0 GB are free; scale the photo down to 189 x 113 .*, or make 44 frames",
-    )
-    assert told == []
-    for enough in (14_400_000, None):
-        free_memory(enough)
-        assert len(nodes.EMOPasteBack.execute(frames, crop, picture, 0.1)[0]) == 50
 
 
 def test_an_odd_side_gets_its_last_row_or_column_twice(nodes, model):
