@@ -21,7 +21,7 @@ def subject_inputs() -> list[io.Input]:
         io.Mask.Input(
             "mask",
             optional=True,
-            tooltip="Where the face may be, from Face Locator Mask. Nothing wired, or all black: anywhere.",
+            tooltip="Where the face may be, from Face Locator Mask: square, as its crop. Nothing wired, or all black: anywhere.",
         ),
         EmoFace.Input(
             "emo_face",

@@ -134,12 +134,17 @@ def paste_back(
     return result
 
 
+def painted(mask: Tensor) -> bool:
+    """Whether a mask is lighter than black anywhere."""
+    return bool((mask > BLACK).any())
+
+
 def usable_mask(mask: Tensor | None, size: tuple[int, int]) -> np.ndarray | None:
     """The union of a mask (B, H, W), at the picture's size, its whitest part white; None for none and for a black one.
 
     Load Image gives 64 x 64 zeros where a picture has no alpha channel, and nearly zeros where that is nearly opaque.
     """
-    if mask is None or not (mask > BLACK).any():
+    if mask is None or not painted(mask):
         return None
     union = rearrange(mask.float().cpu().reshape(-1, *mask.shape[-2:]).amax(0), "h w -> 1 1 h w")
     if union.shape[-2:] != size:

@@ -230,9 +230,20 @@ def test_every_condition_acts(nodes, scene, model):
     for change in ({"mask": mask}, {"emo_speed": speed}, {"audio_scale": 5.0}, {"reference_scale": 2.0}, {"seed": 6}):
         changed = sample(nodes, scene, clip_index=0, **change)[0]["samples"]
         assert not torch.equal(changed, plain), change
-    for same in ({"mask": torch.zeros(1, 64, 64)}, {"mask": torch.ones(1, 16, 16)}, {"audio_scale": 2.0}):
+    empty, white = torch.zeros(1, 64, 64), torch.ones(1, 480, 832)
+    for same in (*({"mask": mask} for mask in (empty, empty + 0.04, white, white * 0)), {"audio_scale": 2.0}):
         again = sample(nodes, scene, clip_index=0, **same)[0]["samples"]
         assert torch.equal(again, plain), same
+
+
+def test_a_mask_of_another_picture_is_refused(nodes, scene):
+    """It would be squeezed into the square, and the face sent to the wrong place."""
+    photo = torch.zeros(1, 48, 64)
+    photo[:, 8:24, 40:56] = 1
+    problem(
+        lambda: sample(nodes, scene, clip_index=0, mask=photo), r"mask: got 64 x 48; .* wire the mask of Face Locator"
+    )
+    problem(lambda: chain(nodes, scene, mask=photo), "mask: got 64 x 48")
 
 
 @pytest.mark.parametrize("stop_at", [1, 3, 12])
