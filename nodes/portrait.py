@@ -21,7 +21,7 @@ from ..emo_core.face.crop import FEATHER, Crop, PasteBack
 from ..emo_core.face.detect import FaceDetector, make_detector
 from ..emo_core.face.finder import FinderDetector
 from ..emo_core.face.identity import find_identity, load_identity
-from ..emo_core.face.region import Face, RegionRequest, find_face, united
+from ..emo_core.face.region import RegionRequest, find_faces, united
 from ..emo_core.face.regions import face_regions
 from .folders import insightface_folders
 from .memory import check_room
@@ -87,7 +87,9 @@ def locate(config: EMOConfig, image: Tensor, mask: Tensor | None, request: FaceR
         face_index=request.face_index,
     )
     detector = _detector(request.detector) if region.kind == "auto" else None
-    found = united(_faces(pictures, region, detector))
+    faces = find_faces((interruptible(picture) for picture in pictures), region, detector)
+    first = next((place for place, one in enumerate(faces) if one is not None), 0)
+    found = united(faces)
     face = None if found is None else found.box
     crop = frame_portrait(pictures[0], face, config)
     square = (
@@ -97,7 +99,7 @@ def locate(config: EMOConfig, image: Tensor, mask: Tensor | None, request: FaceR
     details = FaceDetails(
         None if found is None else face_regions(found, crop),
         request.weights,
-        _identity(request.embedding, pictures[0], face, config),
+        _identity(request.embedding, pictures[first], face, config),
     )
     return Located(square[None], to_image(cut), crop, details, to_image(_outlined(cut[0], square)[None]))
 
@@ -169,19 +171,6 @@ def interruptible(picture: np.ndarray) -> np.ndarray:
     """The picture, unless the user has pressed Cancel."""
     mm.throw_exception_if_processing_interrupted()
     return picture
-
-
-def _faces(pictures: np.ndarray, region: RegionRequest, detector: FaceDetector | None) -> list[Face | None]:
-    """One of each picture (B, H, W, 3); an error says of which of several."""
-    faces = []
-    for number, picture in enumerate(pictures, 1):
-        try:
-            faces.append(find_face(interruptible(picture), region, detector))
-        except InputError as error:
-            if len(pictures) == 1:
-                raise
-            raise InputError(f"picture {number} of {len(pictures)}: {error}") from error
-    return faces
 
 
 def _identity(wanted: Path | str | None, picture: np.ndarray, face: Box | None, config: EMOConfig) -> Tensor | None:

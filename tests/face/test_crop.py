@@ -107,7 +107,8 @@ def test_box_must_touch_the_portrait():
 def test_region_of_several_frames_is_the_union():
     faces = [Face(Box(10, 10, 60, 60)), Face(Box(20, 5, 70, 50))]
     assert united(faces).box == Box(10, 5, 70, 60)
-    assert united([*faces, None]) is None
+    assert united([None, *faces]).box == Box(10, 5, 70, 60)
+    assert united([None, None]) is None
 
 
 def test_small_portrait():
