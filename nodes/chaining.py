@@ -27,7 +27,7 @@ from .generation import Scene
 from .memory import check_room
 from .menus import MODES, chosen
 from .portrait import to_uint8
-from .progress import StepProgress
+from .progress import StepProgress, frame_progress
 
 OWN = ("vae", "seconds", "mode", "return_frames")
 """The chainer's inputs that EMOSampler has not."""
@@ -119,6 +119,8 @@ class Chain:
             "seed": self.scene.settings.seed,
             "steps": self.scene.settings.steps,
         }
+        # The bar belongs to the denoising steps, where there are any.
+        report = (lambda count: None) if self.missing else frame_progress(self.frames)
         writer = VideoWriter(
             path, fps=self.voice.fps, size=(width, height), sound=track, seconds=seconds, settings=marks
         )
@@ -131,6 +133,7 @@ class Chain:
                 if kept is not None:
                     kept[done : done + len(piece)] = piece
                 done += len(piece)
+                report(done)
                 piece = next(pieces, None)
         return path, kept
 

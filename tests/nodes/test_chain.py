@@ -153,13 +153,6 @@ def test_the_file_goes_with_the_video(nodes, scene):
     assert not path.exists()
 
 
-def test_progress_counts_all_clips(nodes, scene):
-    seen = []
-    module("comfy.utils").set_progress_bar_global_hook(lambda value, total, preview, **_: seen.append((value, total)))
-    sample(nodes, scene, clip_index=3, clips=2)
-    assert seen == [(7, 16), (8, 16), (9, 16), (10, 16)]
-
-
 def test_frames_are_only_given_when_wanted(nodes, scene):
     blocked = chain(nodes, scene, seconds=0.1, return_frames=False)[1]
     assert "turn on return_frames" in blocked.message
@@ -284,12 +277,3 @@ def test_two_samplers_do_not_disturb_each_other(nodes, scene):
     outer = sample(nodes, scene, clip_index=0)[0]["samples"]
     assert torch.equal(outer, alone[0])
     assert torch.equal(inside[0], alone[1])
-
-
-def test_previews_show_the_picture(nodes, scene, monkeypatch):
-    arguments, shown = module("comfy.cli_args"), []
-    monkeypatch.setattr(arguments.args, "preview_method", arguments.LatentPreviewMethod.Latent2RGB)
-    module("comfy.utils").set_progress_bar_global_hook(lambda value, total, preview, **_: shown.append(preview))
-    sample(nodes, scene, clip_index=0)
-    assert [preview[0] for preview in shown] == ["JPEG", "JPEG"]
-    assert shown[0][1].size == (CONFIG.image_size,) * 2
