@@ -171,11 +171,12 @@ def choose_device(device: str, dtype: str) -> tuple[torch.device, torch.dtype]:
 
 def frame_portrait(image: np.ndarray, face: Box | None, config: EMOConfig) -> Crop:
     """The square that the model sees: framed around the face as in training, or the largest centred one."""
-    if face is not None:
-        return Crop.around(face, Framing(config.face_share, config.face_centre), config.image_size)
     height, width = image.shape[:2]
+    if face is not None:
+        framing = Framing(config.face_share, config.face_centre)
+        return Crop.around(face, framing, config.image_size, (width, height))
     side = min(height, width)
-    return Crop((width - side) // 2, (height - side) // 2, side, config.image_size)
+    return Crop((width - side) // 2, (height - side) // 2, side, config.image_size, (width, height))
 
 
 def face_mask(face: Box | None, crop: Crop, request: RegionRequest, config: EMOConfig) -> Tensor:

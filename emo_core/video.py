@@ -11,6 +11,7 @@ from typing import Any
 
 import av
 import numpy as np
+from av.codec.codec import UnknownCodecError
 
 from .audio.track import FileTrack, Track
 from .errors import InputError
@@ -95,8 +96,16 @@ class VideoWriter:
             raise InputError(
                 f"out: {self._size[0]} x {self._size[1]} pixels; H.264 takes {MAX_SIDE} at most; use a smaller portrait"
             )
-        options = {"movflags": "use_metadata_tags+faststart"}
-        self._container = av.open(str(self._temporary.absolute()), "w", format="mp4", options=options)
+        with contextlib.ExitStack() as undo, self._explained():
+            undo.callback(self._temporary.unlink, missing_ok=True)
+            options = {"movflags": "use_metadata_tags+faststart"}
+            self._container = av.open(str(self._temporary.absolute()), "w", format="mp4", options=options)
+            undo.callback(self._abandon)
+            self._add_streams()
+            undo.pop_all()
+        return self
+
+    def _add_streams(self) -> None:
         self._container.metadata.update(title="AI-generated video", comment=self._mark)
         self._video = self._container.add_stream("libx264", rate=self._fps, options=QUALITY)
         self._video.width, self._video.height = (side + side % 2 for side in self._size)
@@ -111,7 +120,6 @@ class VideoWriter:
         )
         self._audio = self._packets()
         self._pending = next(self._audio, None)
-        return self
 
     def write(self, picture: np.ndarray) -> None:
         """Add a frame (H, W, 3) uint8 RGB, and the sound up to its end."""
@@ -132,12 +140,15 @@ class VideoWriter:
             if kind is None:
                 self._finish()
             else:
-                # What went wrong first is what the user must hear of; the file is thrown away anyhow.
-                with contextlib.suppress(OSError, av.FFmpegError):
-                    self._container.close()
+                self._abandon()
         finally:
             self._audio.close()
             self._temporary.unlink(missing_ok=True)
+
+    def _abandon(self) -> None:
+        """Close a file that is thrown away: what went wrong first is what the user must hear of."""
+        with contextlib.suppress(OSError, av.FFmpegError):
+            self._container.close()
 
     def _finish(self) -> None:
         with self._explained():
@@ -151,6 +162,11 @@ class VideoWriter:
         """Turn what the encoder or the disk refuse into an error for the user."""
         try:
             yield
+        except UnknownCodecError as failure:
+            raise InputError(
+                f"out: this PyAV ({av.__version__}) is built without the encoder {failure}; install the one from PyPI: "
+                "pip install --force-reinstall av"
+            ) from failure
         except (OSError, av.FFmpegError) as failure:
             raise InputError(
                 f"out: cannot write {self.path} ({failure}); is the disk full, or the file open in a player?"

@@ -75,6 +75,8 @@ class MotionFrameChainer(io.ComfyNode):
         from .generation import Scene
 
         chain = Chain(Scene.from_inputs(emo_audio=emo_audio, **inputs), vae, emo_audio, seconds)
+        if return_frames:
+            chain.check_room()
         if should_expand(mode, chain, cls.hidden):
             return expanded(chain, cls.hidden.dynprompt.get_node(cls.hidden.unique_id)["inputs"])
         path, frames = chain.write(keep_frames=return_frames)

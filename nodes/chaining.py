@@ -24,9 +24,10 @@ from ..emo_core.sampling.clips import Clip, MotionFrames
 from ..emo_core.video import VideoWriter
 from .folders import temporary_folder
 from .generation import Scene
+from .memory import check_room
 from .menus import MODES, chosen
 from .portrait import to_uint8
-from .progress import StepProgress
+from .progress import StepProgress, frame_progress
 
 OWN = ("vae", "seconds", "mode", "return_frames")
 """The chainer's inputs that EMOSampler has not."""
@@ -62,6 +63,19 @@ class Chain:
         """Length of the video."""
         whole = self.scene.subject.audio.frames
         return min(whole, frame_count(self.seconds, self.voice.fps)) if self.seconds else whole
+
+    def check_room(self) -> None:
+        """Find that all frames cannot be kept before the first is made.
+
+        Raises:
+            InputError: where there is no room for them.
+        """
+        side, seconds = self.scene.model.config.image_size, self.frames / self.voice.fps
+        check_room(
+            self.frames,
+            (side, side),
+            lambda share: f"turn return_frames off, or set seconds to {seconds * share:.1f} at most",
+        )
 
     @property
     def done(self) -> tuple[Tensor, ...]:
@@ -105,6 +119,8 @@ class Chain:
             "seed": self.scene.settings.seed,
             "steps": self.scene.settings.steps,
         }
+        # The bar belongs to the denoising steps, where there are any.
+        report = (lambda count: None) if self.missing else frame_progress(self.frames)
         writer = VideoWriter(
             path, fps=self.voice.fps, size=(width, height), sound=track, seconds=seconds, settings=marks
         )
@@ -117,6 +133,7 @@ class Chain:
                 if kept is not None:
                     kept[done : done + len(piece)] = piece
                 done += len(piece)
+                report(done)
                 piece = next(pieces, None)
         return path, kept
 

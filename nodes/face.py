@@ -50,7 +50,7 @@ class FaceLocatorMask(io.ComfyNode):
                     default=0,
                     min=0,
                     max=15,
-                    tooltip="Which face of several: 0 is the largest, 1 the next.",
+                    tooltip="Which face of several: 0 is the largest, 1 the next. Of a film's frames, in the first; it is followed from there.",
                 ),
                 io.Combo.Input(
                     "detector",

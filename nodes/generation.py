@@ -18,7 +18,7 @@ from ..emo_core.sampling.guidance import Guidance
 from ..emo_core.sampling.schedule import check_steps
 from ..emo_core.sampling.speed import SpeedCurve
 from .model import EmoModel
-from .portrait import FaceDetails
+from .portrait import FaceDetails, painted
 from .progress import StepProgress
 
 
@@ -164,7 +164,18 @@ def _film(model: EmoModel, latent: Mapping[str, Tensor] | None) -> MotionFrames 
 
 
 def _face_region(mask: Tensor | None, size: int) -> Tensor:
-    """MASK (B, H, W) to (size, size); a batch is united, and none or an all-black one is white."""
-    if mask is None or not mask.any():
+    """MASK (B, H, W) to (size, size); a batch is united, and none or a black one is white.
+
+    Raises:
+        InputError: for one that is neither uniform nor square: it was drawn on another picture than the model sees.
+    """
+    if mask is None or not painted(mask):
         return torch.ones(size, size)
-    return fit_mask(mask.reshape(-1, *mask.shape[-2:]).amax(0).cpu(), size)
+    height, width = mask.shape[-2:]
+    union = mask.reshape(-1, height, width).amax(0).cpu()
+    if height != width and union.min() < union.max():
+        raise InputError(
+            f"mask: got {width} x {height}; the face region is drawn on the square that the model sees: wire the mask of Face "
+            "Locator Mask (a mask painted on the photo goes into that node)"
+        )
+    return fit_mask(union, size)

@@ -21,7 +21,7 @@ def subject_inputs() -> list[io.Input]:
         io.Mask.Input(
             "mask",
             optional=True,
-            tooltip="Where the face may be, from Face Locator Mask. Nothing wired, or all black: anywhere.",
+            tooltip="Where the face may be, from Face Locator Mask: square, as its crop. Nothing wired, or all black: anywhere.",
         ),
         EmoFace.Input(
             "emo_face",
@@ -68,13 +68,13 @@ def sampling_inputs() -> list[io.Input]:
             default=40,
             min=0,
             max=MANY,
-            tooltip="Denoising steps per clip. The paper uses 40; 20 is a good draft; 0 is the checkpoint's own number (emo-mini-few: 2).",
+            tooltip="Denoising steps per clip. The paper uses 40; 10 make a good draft; 0 is the checkpoint's own number (emo-mini-few: 2).",
         ),
         io.Combo.Input(
             "scheduler",
             options=list(SCHEDULERS),
             default="ddim",
-            tooltip="ddim is the paper's. lcm is for distilled models.",
+            tooltip="ddim is the paper's, and right for all that comes with the pack, emo-mini-few too. lcm is only for LCM-distilled weights.",
         ),
         io.Float.Input(
             "reference_scale",

@@ -21,9 +21,10 @@ from ..emo_core.face.crop import FEATHER, Crop, PasteBack
 from ..emo_core.face.detect import FaceDetector, make_detector
 from ..emo_core.face.finder import FinderDetector
 from ..emo_core.face.identity import find_identity, load_identity
-from ..emo_core.face.region import Face, RegionRequest, find_face, united
+from ..emo_core.face.region import RegionRequest, find_faces, united
 from ..emo_core.face.regions import face_regions
 from .folders import insightface_folders
+from .memory import check_room
 
 BLACK = 0.05
 """A mask that is nowhere lighter was not painted."""
@@ -86,7 +87,9 @@ def locate(config: EMOConfig, image: Tensor, mask: Tensor | None, request: FaceR
         face_index=request.face_index,
     )
     detector = _detector(request.detector) if region.kind == "auto" else None
-    found = united(_faces(pictures, region, detector))
+    faces = find_faces((interruptible(picture) for picture in pictures), region, detector)
+    first = next((place for place, one in enumerate(faces) if one is not None), 0)
+    found = united(faces)
     face = None if found is None else found.box
     crop = frame_portrait(pictures[0], face, config)
     square = (
@@ -96,7 +99,7 @@ def locate(config: EMOConfig, image: Tensor, mask: Tensor | None, request: FaceR
     details = FaceDetails(
         None if found is None else face_regions(found, crop),
         request.weights,
-        _identity(request.embedding, pictures[0], face, config),
+        _identity(request.embedding, pictures[first], face, config),
     )
     return Located(square[None], to_image(cut), crop, details, to_image(_outlined(cut[0], square)[None]))
 
@@ -109,23 +112,33 @@ def paste_back(
     `report` is told of every frame; raise in it to stop. H' and W' are even, as video needs it: an odd side gets its last row or column twice.
 
     Raises:
-        InputError: where there is not one picture, or none that the square can come from.
+        InputError: where there is not one picture, or one of another size than the square was cut from, or no room for the frames.
     """
     if len(original) != 1:
         raise InputError(f"original: got {len(original)} pictures; give the one that FaceLocatorMask was given")
     picture = to_uint8(original)[0]
-    picture = np.pad(picture, [(0, side % 2) for side in picture.shape[:2]] + [(0, 0)], mode="edge")
-    height, width = picture.shape[:2]
-    if crop.left >= width or crop.top >= height or crop.left + crop.side <= 0 or crop.top + crop.side <= 0:
-        raise InputError(
-            f"original: the crop lies outside this {width} x {height} picture; give the one it was cut from"
-        )
     paste = PasteBack(crop, picture, feather)
+    odd = [side % 2 for side in picture.shape[:2]]
+    height, width = (side + more for side, more in zip(picture.shape[:2], odd, strict=True))
+    check_room(
+        len(frames),
+        (width, height),
+        lambda share: (
+            f"scale the photo down to {int(width * share**0.5)} x {int(height * share**0.5)} before Face Locator Mask "
+            f"(Upscale Image), or make {int(len(frames) * share)} frames at most (fewer seconds)"
+        ),
+    )
     result = torch.empty(len(frames), height, width, 3)
     for index, frame in enumerate(frames):
-        result[index] = to_image(paste(to_uint8(frame[None])[0]))
+        whole = paste(to_uint8(frame[None])[0])
+        result[index] = to_image(np.pad(whole, [(0, odd[0]), (0, odd[1]), (0, 0)], mode="edge"))
         report(index + 1)
     return result
+
+
+def painted(mask: Tensor) -> bool:
+    """Whether a mask is lighter than black anywhere."""
+    return bool((mask > BLACK).any())
 
 
 def usable_mask(mask: Tensor | None, size: tuple[int, int]) -> np.ndarray | None:
@@ -133,7 +146,7 @@ def usable_mask(mask: Tensor | None, size: tuple[int, int]) -> np.ndarray | None
 
     Load Image gives 64 x 64 zeros where a picture has no alpha channel, and nearly zeros where that is nearly opaque.
     """
-    if mask is None or not (mask > BLACK).any():
+    if mask is None or not painted(mask):
         return None
     union = rearrange(mask.float().cpu().reshape(-1, *mask.shape[-2:]).amax(0), "h w -> 1 1 h w")
     if union.shape[-2:] != size:
@@ -142,8 +155,11 @@ def usable_mask(mask: Tensor | None, size: tuple[int, int]) -> np.ndarray | None
 
 
 def to_uint8(image: Tensor) -> np.ndarray:
-    """IMAGE (B, H, W, C), an alpha channel left out, to (B, H, W, 3) uint8."""
-    return (image[..., :3].float().cpu() * 255).round().clamp(0, 255).to(torch.uint8).numpy()
+    """IMAGE (B, H, W, C), an alpha channel left out, to (B, H, W, 3) uint8; a film is not held as floats once more."""
+    pictures = torch.empty(image[..., :3].shape, dtype=torch.uint8)
+    for picture, given in zip(pictures, image, strict=True):
+        picture.copy_((given[..., :3].float().cpu() * 255).round().clamp(0, 255))
+    return pictures.numpy()
 
 
 def to_image(pictures: np.ndarray) -> Tensor:
@@ -155,19 +171,6 @@ def interruptible(picture: np.ndarray) -> np.ndarray:
     """The picture, unless the user has pressed Cancel."""
     mm.throw_exception_if_processing_interrupted()
     return picture
-
-
-def _faces(pictures: np.ndarray, region: RegionRequest, detector: FaceDetector | None) -> list[Face | None]:
-    """One of each picture (B, H, W, 3); an error says of which of several."""
-    faces = []
-    for number, picture in enumerate(pictures, 1):
-        try:
-            faces.append(find_face(interruptible(picture), region, detector))
-        except InputError as error:
-            if len(pictures) == 1:
-                raise
-            raise InputError(f"picture {number} of {len(pictures)}: {error}") from error
-    return faces
 
 
 def _identity(wanted: Path | str | None, picture: np.ndarray, face: Box | None, config: EMOConfig) -> Tensor | None:

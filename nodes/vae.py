@@ -16,6 +16,10 @@ def host_vae(vae: VAE) -> comfy.sd.VAE:
     return comfy.sd.VAE(sd=vae.net.state_dict())
 
 
+BATCH = 8
+"""Pictures encoded together, as many as are decoded together: memory does not grow with a film's length."""
+
+
 class EmoVAE:
     """emo-mini's small autoencoder, behind the methods that the host's nodes call."""
 
@@ -33,10 +37,10 @@ class EmoVAE:
         height, width = (side // self._factor * self._factor for side in pixels.shape[1:3])
         top, left = (pixels.shape[1] - height) // 2, (pixels.shape[2] - width) // 2
         pixels = rearrange(pixels[:, top : top + height, left : left + width, :3], "b h w c -> b c h w")
-        vae = self._ready()
+        vae, back = self._ready(), mm.intermediate_device()
         with torch.no_grad():
-            latents = vae.encode(pixels.to(self.patcher.load_device, torch.float32) * 2 - 1) / self._scale
-        return latents.to(mm.intermediate_device())
+            parts = (part.to(self._device, torch.float32) * 2 - 1 for part in pixels.split(BATCH))
+            return torch.cat([(vae.encode(part) / self._scale).to(back) for part in parts])
 
     def decode(self, latents: Tensor) -> Tensor:
         """Unscaled latents (B, C, h, w) to (B, H, W, 3) in [0, 1]."""
@@ -50,7 +54,7 @@ class EmoVAE:
 
     def decode_loaded(self, latents: Tensor) -> Tensor:
         """As `decode`, where the host has loaded `patcher` already: asks it for nothing."""
-        latents = latents.to(self.patcher.load_device, torch.float32) * self._scale
+        latents = latents.to(self._device, torch.float32) * self._scale
         return rearrange(decode_frames(self.patcher.model, latents), "b c h w -> b h w c").to(mm.intermediate_device())
 
     def encode_tiled(self, pixels: Tensor, **_tiles: int | None) -> Tensor:
@@ -74,6 +78,11 @@ class EmoVAE:
 
     def throw_exception_if_invalid(self) -> None:
         """It was checked when it was loaded."""
+
+    @property
+    def _device(self) -> torch.device:
+        """Where the weights are: with --novram the host leaves those that cannot stream where they waited."""
+        return next(self.patcher.model.parameters()).device
 
     def _ready(self) -> VAE:
         mm.load_models_gpu([self.patcher], force_full_load=True)  # diffusers' layers cannot stream their weights.

@@ -27,6 +27,8 @@ def load_pack() -> ModuleType:
         from comfy.cli_args import args
 
         args.cpu = True  # Before the host looks for a GPU.
+    # Now: in a folder that is no Python name (ComfyUI-EMO), pytest puts that folder before the host's, and it has a `nodes` too.
+    importlib.import_module("nodes")
     spec = importlib.util.spec_from_file_location(NAME, ROOT / "__init__.py", submodule_search_locations=[str(ROOT)])
     module = importlib.util.module_from_spec(spec)
     sys.modules[NAME] = module

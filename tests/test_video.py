@@ -1,12 +1,15 @@
 """The mp4 that comes out: length, sound, sizes, mark, and nothing half-written."""
 
 import json
+from pathlib import Path
 
 import av
 import numpy as np
 import pytest
 import soundfile
+from av.codec.codec import UnknownCodecError
 
+from emo_core.audio.track import FileTrack
 from emo_core.errors import InputError
 from emo_core.video import VideoWriter
 from tests.conftest import tone
@@ -114,6 +117,47 @@ def test_nothing_is_left_after_an_error(tmp_path):
         raise KeyboardInterrupt
     assert (tmp_path / "v.mp4").read_bytes() == b"the old one"
     assert [path.name for path in tmp_path.iterdir()] == ["v.mp4"]
+
+
+class Lacking:
+    """A file that cannot have a stream of some encoder, or any at all."""
+
+    def __init__(self, container, encoder, error):
+        self._container, self._encoder, self._error = container, encoder, error
+
+    def __getattr__(self, name):
+        return getattr(self._container, name)
+
+    def add_stream(self, encoder, **options):
+        if encoder == self._encoder:
+            raise self._error
+        return self._container.add_stream(encoder, **options)
+
+
+@pytest.mark.parametrize(
+    ("encoder", "error", "message"),
+    [
+        ("libx264", UnknownCodecError("libx264"), "built without the encoder libx264; install the one from PyPI"),
+        ("aac", UnknownCodecError("aac"), "built without the encoder aac"),
+        ("libx264", av.FFmpegError(28, "No space left on device"), "cannot write"),
+    ],
+)
+def test_nothing_is_left_where_it_cannot_begin(tmp_path, monkeypatch, encoder, error, message):
+    soundfile.write(tmp_path / "a.wav", tone(0.3), 16000)
+    plain = av.open
+
+    def lacking(name, mode="r", **options):
+        opened = plain(name, mode, **options)
+        if mode == "r":
+            return opened
+        Path(name).touch()  # Not every PyAV waits with it.
+        return Lacking(opened, encoder, error)
+
+    sound = FileTrack(tmp_path / "a.wav")
+    monkeypatch.setattr(av, "open", lacking)
+    with pytest.raises(InputError, match=message), VideoWriter(tmp_path / "v.mp4", fps=25, size=(64, 64), sound=sound):
+        pytest.fail("it has begun")
+    assert [path.name for path in tmp_path.iterdir()] == ["a.wav"]
 
 
 def test_unwritable_output(tmp_path):

@@ -1,5 +1,6 @@
 """Any sound file, or a video's sound track, as loudness-normalised 16 kHz mono."""
 
+import itertools
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -7,6 +8,7 @@ import av
 import numpy as np
 
 from ..errors import InputError, existing_file
+from .track import WaveTrack
 
 SAMPLE_RATE = 16_000
 """Hz, what every wav2vec2 listens at."""
@@ -81,14 +83,15 @@ def speech_level(waveform: np.ndarray) -> float:
 
 
 def mono_16k(waveform: np.ndarray, rate: int) -> np.ndarray:
-    """Mix and resample a decoded waveform (channels, S) float32 at `rate` Hz to (S',) at 16 kHz."""
-    layout = {1: "mono", 2: "stereo"}.get(len(waveform))
-    if layout is None:
-        waveform, layout = waveform.mean(0, keepdims=True), "mono"
-    frame = av.AudioFrame.from_ndarray(np.ascontiguousarray(waveform, np.float32), format="fltp", layout=layout)
-    frame.rate = rate
+    """Mix and resample a decoded waveform (channels, S) float32 at `rate` Hz to (S',) at 16 kHz.
+
+    It goes in block by block: FFmpeg refuses frames of 2 GiB, 93 minutes of stereo at 48 kHz.
+    """
+    if len(waveform) > 2:
+        waveform = waveform.mean(0, keepdims=True)
     resampler = _mono()
-    parts = [part.to_ndarray()[0] for given in (frame, None) for part in resampler.resample(given)]
+    blocks = itertools.chain(WaveTrack(waveform, rate).frames(), [None])
+    parts = [part.to_ndarray()[0] for block in blocks for part in resampler.resample(block)]
     return np.concatenate(parts) if parts else np.zeros(0, np.float32)
 
 

@@ -1,5 +1,6 @@
 """A voice, ready to be spoken: features for every frame, and the sound that the video gets."""
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
@@ -59,12 +60,24 @@ def listen(track: WaveTrack, encode: Callable[[Tensor], Tensor], config: AudioCo
     Raises:
         InputError: where that part is missing, silent, too short or broken.
     """
-    # Resampled as a whole, then cut: as when a file is read, and no filter rings at the cut.
-    waveform = WaveTrack(mono_16k(track.waveform, track.rate)[None], SAMPLE_RATE)
-    sound = prepare_sound(waveform.part(excerpt.start, excerpt.seconds).waveform[0])
+    spoken = track.part(excerpt.start, excerpt.seconds)
+    sound = prepare_sound(_part_16k(track, excerpt.start, excerpt.seconds))
     sound = replace(sound, waveform=sound.waveform * np.float32(10 ** (excerpt.loudness / 20)))
     features = AudioFeatures(sound, encode, fps=excerpt.fps, window=config.window)
-    return Voice(features=features, fps=excerpt.fps, config=config, track=track.part(excerpt.start, excerpt.seconds))
+    return Voice(features=features, fps=excerpt.fps, config=config, track=spoken)
+
+
+def _part_16k(track: WaveTrack, start: float, seconds: float | None) -> np.ndarray:
+    """A part of a track as (S,) at 16 kHz: the samples that cutting the whole resampled track would give.
+
+    Only what lies around the part is resampled: from a whole second on, where both rates have a sample, and with a second on
+    each side, so that no filter rings at the cut.
+    """
+    before = max(0, math.floor(start) - 1)
+    around = track.part(before, None if seconds is None else math.ceil(start + seconds) + 1 - before)
+    first = round((start - before) * SAMPLE_RATE)
+    last = None if seconds is None else first + round(seconds * SAMPLE_RATE)
+    return mono_16k(around.waveform, track.rate)[first:last]
 
 
 def listened(features: Tensor, samples: int, track: WaveTrack | None, config: AudioConfig, excerpt: Excerpt) -> Voice:

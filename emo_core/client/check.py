@@ -9,6 +9,10 @@ from .convert import ANYTHING, is_socket, specs
 
 BROWSER_ONLY = frozenset({"audioUI", "upload", "control_after_generate", "preview"})
 """Widgets of the browser's own, which it exports though most nodes do not take them."""
+DYNAMIC = ("COMFY_AUTOGROW", "COMFY_DYNAMIC")
+"""Beginnings of types that stand for inputs which come and go: `images` for `images.image0` and so on."""
+PART = ["*", {}]
+"""What is known of such an input: which ones a node needs, and of which types, the server finds out."""
 UPLOADS = ("image_upload", "audio_upload", "video_upload", "file_upload")
 """Marks of menus that list files; other files may be named too, in folders or with [output] behind."""
 
@@ -37,17 +41,26 @@ def problems(
             continue
         known = dict(specs(object_info[kind]))
         if not allow_unknown:
-            strange = [name for name in node["inputs"] if name not in known and name not in BROWSER_ONLY]
+            strange = [name for name in node["inputs"] if not _spec(name, known) and name not in BROWSER_ONLY]
             found += [f"{where}: no input {name!r}{near(name, known)}" for name in strange]
-        missing = [name for name in object_info[kind]["input"].get("required", {}) if name not in node["inputs"]]
-        found += [f"{where}: input {name!r} is missing" for name in missing]
+        needed = [name for name in object_info[kind]["input"].get("required", {}) if _spec(name, known) is not PART]
+        found += [f"{where}: input {name!r} is missing" for name in needed if name not in node["inputs"]]
         for name, value in node["inputs"].items():
-            if name in known:
-                texts = _link(value, known[name][0], prompt, object_info) if is_link(value) else _value(
-                    value, known[name], object_info, uploaded
+            spec = _spec(name, known)
+            if spec:
+                texts = _link(value, spec[0], prompt, object_info) if is_link(value) else _value(
+                    value, spec, object_info, uploaded
                 )  # fmt: skip
                 found += [f"{where}: {name}: {text}" for text in texts]
     return found
+
+
+def _spec(name: str, known: Mapping[str, list]) -> list | None:
+    """What the server says of an input; None: it does not know it."""
+    whole = known.get(name.partition(".")[0])
+    if whole and isinstance(whole[0], str) and whole[0].startswith(DYNAMIC):
+        return PART
+    return known.get(name)
 
 
 def _running(prompt: Mapping[str, Any], object_info: Mapping[str, Any]) -> set[str]:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from PIL import Image
 
+from ..errors import InputError
 from .box import Box
 
 FEATHER = 0.08
@@ -31,13 +32,15 @@ class Crop:
     """Pixels of the picture."""
     size: int
     """Pixels of the square that the model sees."""
+    picture: tuple[int, int] | None = None
+    """Width and height of the picture; None: nothing will be pasted back."""
 
     @classmethod
-    def around(cls, face: Box, framing: Framing, size: int) -> "Crop":
+    def around(cls, face: Box, framing: Framing, size: int, picture: tuple[int, int] | None = None) -> "Crop":
         """Frame a face box (the picture's pixels) as the model expects it."""
         side = max(1, round(face.height / framing.share))
         x, y = face.centre
-        return cls(round(x - framing.centre[0] * side), round(y - framing.centre[1] * side), side, size)
+        return cls(round(x - framing.centre[0] * side), round(y - framing.centre[1] * side), side, size, picture)
 
     def cut(self, image: np.ndarray) -> np.ndarray:
         """(H, W, 3) uint8 to (size, size, 3) uint8."""
@@ -63,8 +66,17 @@ class PasteBack:
     """Puts generated squares back into one picture; what all frames share is computed once."""
 
     def __init__(self, crop: Crop, image: np.ndarray, feather: float = FEATHER) -> None:
-        """Prepare for a picture (H, W, 3) uint8, which is not changed; feather is a share of the square's side."""
+        """Prepare for a picture (H, W, 3) uint8, which is not changed; feather is a share of the square's side.
+
+        Raises:
+            InputError: where the picture is not as large as the one that the square was cut from.
+        """
         height, width = image.shape[:2]
+        if crop.picture not in (None, (width, height)):
+            raise InputError(
+                f"original: got {width} x {height} pixels; the square was cut from a picture of {crop.picture[0]} x "
+                f"{crop.picture[1]}; give that one"
+            )
         self._crop, self._image = crop, image
         y0, y1 = max(crop.top, 0), min(crop.top + crop.side, height)
         x0, x1 = max(crop.left, 0), min(crop.left + crop.side, width)

@@ -1,5 +1,6 @@
 """The face region: boxes over time -> their union -> the mask M that the Face Locator takes (paper section 3.2)."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -12,6 +13,7 @@ from torch.nn import functional
 from ..errors import InputError
 from .box import Box
 from .detect import Face, FaceDetector
+from .follow import follow
 from .portrait import load_portrait
 
 MIN_SIDE = 64
@@ -66,9 +68,7 @@ def find_face(image: np.ndarray, request: RegionRequest, detector: FaceDetector 
     Raises:
         InputError: where the picture is too small, has no face, or several and none is chosen.
     """
-    height, width = image.shape[:2]
-    if min(height, width) < MIN_SIDE:
-        raise InputError(f"portrait: {width} x {height} pixels; give one of at least {MIN_SIDE} x {MIN_SIDE}")
+    height, width = _checked_size(image)
     if request.kind == "none":
         return None
     if request.kind == "box":
@@ -78,11 +78,46 @@ def find_face(image: np.ndarray, request: RegionRequest, detector: FaceDetector 
     return _chosen(detector.detect(image), request.face_index, f"{width} x {height}")
 
 
+def find_faces(
+    images: Iterable[np.ndarray], request: RegionRequest, detector: FaceDetector | None
+) -> list[Face | None]:
+    """One face in all frames (H, W, 3) uint8 of a clip: chosen in the first that has so many, and followed from there.
+
+    Returns:
+        For each frame the face, in its pixels; None where it is not found, and for the whole picture.
+
+    Raises:
+        InputError: where frames are too small, none has the face, or the first ones have several and none is chosen.
+    """
+    if request.kind != "auto":
+        return [find_face(image, request, None) for image in images]
+    frames, (height, width) = [], (0, 0)
+    for image in images:
+        height, width = _checked_size(image)
+        frames.append(detector.detect(image))
+    start = next((place for place, faces in enumerate(frames) if len(faces) > (request.face_index or 0)), None)
+    seen = max(frames, key=len) if start is None else frames[start]
+    try:
+        who = _chosen(seen, request.face_index, f"{width} x {height}")  # Says what is wrong where there is no start.
+    except InputError as error:
+        if len(frames) == 1:
+            raise
+        raise InputError(f"{len(frames)} pictures: {error}") from error
+    return [None] * start + follow(who, seen, frames[start:])
+
+
 def united(faces: list[Face | None]) -> Face | None:
-    """The union of the face boxes of a clip's frames (paper section 3.2), with the first one's landmarks; None if any is."""
-    if None in faces:
-        return None
-    return Face(Box.union([face.box for face in faces]), faces[0].landmarks)
+    """The union of a face's boxes in a clip's frames (paper section 3.2), with its first landmarks; None if it is in none."""
+    found = [face for face in faces if face is not None]
+    return Face(Box.union([face.box for face in found]), found[0].landmarks) if found else None
+
+
+def _checked_size(image: np.ndarray) -> tuple[int, int]:
+    """Height and width."""
+    height, width = image.shape[:2]
+    if min(height, width) < MIN_SIDE:
+        raise InputError(f"portrait: {width} x {height} pixels; give one of at least {MIN_SIDE} x {MIN_SIDE}")
+    return height, width
 
 
 def _chosen(faces: list[Face], index: int | None, size: str) -> Face:

@@ -4,10 +4,13 @@ import av
 import numpy as np
 import pytest
 import soundfile
+import torch
 
-from emo_core.audio.sound import load_sound, prepare_sound, speech_level
+from emo_core.audio import sound, voice
+from emo_core.audio.sound import load_sound, mono_16k, prepare_sound, speech_level
+from emo_core.audio.track import WaveTrack
 from emo_core.errors import InputError
-from tests.conftest import tone
+from tests.conftest import CONFIG, tone
 
 
 def write_with_av(path, wave, rate, codec, layout="stereo"):
@@ -56,6 +59,53 @@ def test_resampling_keeps_the_sound(tmp_path):
     soundfile.write(tmp_path / "b.wav", tone(1.0, 16000), 16000)
     a, b = (load_sound(tmp_path / name).waveform for name in ("a.wav", "b.wav"))
     assert np.corrcoef(a[:15000], b[:15000])[0, 1] > 0.99
+
+
+class Recorder:
+    """A resampler that remembers how much it was given at once."""
+
+    def __init__(self, resampler, given):
+        self._resampler, self._given = resampler, given
+
+    def resample(self, frame):
+        self._given.append(frame.samples if frame else 0)
+        return self._resampler.resample(frame)
+
+
+@pytest.mark.parametrize(("rate", "channels"), [(44100, 2), (48000, 1), (16000, 2), (22050, 6)])
+def test_a_long_sound_goes_in_block_by_block(monkeypatch, rate, channels):
+    """FFmpeg refuses frames of 2 GiB; the samples are those of one frame."""
+    wave = np.stack([tone(2.3, rate) * (k + 1) / channels for k in range(channels)])
+    mixed = wave if channels <= 2 else wave.mean(0, keepdims=True)
+    frame = av.AudioFrame.from_ndarray(mixed, format="fltp", layout=("mono", "stereo")[len(mixed) - 1])
+    frame.rate = rate
+    resampler = av.AudioResampler(format="flt", layout="mono", rate=16000)
+    whole = [part.to_ndarray()[0] for given in (frame, None) for part in resampler.resample(given)]
+    given, plain = [], sound._mono
+    monkeypatch.setattr(sound, "_mono", lambda: Recorder(plain(), given))
+    assert np.array_equal(mono_16k(wave, rate), np.concatenate(whole))
+    assert sum(given) == wave.shape[1]
+    assert max(given) <= 16384
+
+
+@pytest.mark.parametrize(
+    ("start", "seconds"), [(0.0, None), (0.0, 1.5), (2.37, 1.11), (3.999, None), (8.5, 3.0), (9.95, None)]
+)
+def test_a_part_is_heard_as_it_sounds_in_the_whole(monkeypatch, start, seconds):
+    """And no more is resampled than lies around it."""
+    wave, resampled, heard = np.stack([tone(10.1, 44100)] * 2), [], []
+    monkeypatch.setattr(voice, "mono_16k", lambda part, rate: resampled.append(part.shape[1]) or mono_16k(part, rate))
+
+    def encode(samples):
+        heard.append(samples[0].numpy())
+        return torch.zeros(1, samples.shape[1] // 320, CONFIG.audio.layers, CONFIG.audio.width)
+
+    excerpt = voice.Excerpt(fps=25.0, start=start, seconds=seconds)
+    voice.listen(WaveTrack(wave, 44100), encode, CONFIG.audio, excerpt).features.windows(0, 1)
+    first = round(start * 16000)
+    cut = mono_16k(wave, 44100)[first : None if seconds is None else first + round(seconds * 16000)]
+    assert np.array_equal(heard[0], prepare_sound(cut).waveform)
+    assert seconds is None or resampled[0] <= (seconds + 4) * 44100
 
 
 def test_loudness_does_not_matter():

@@ -190,6 +190,52 @@ def test_sockets_of_any_type(queue, tmp_path, monkeypatch):
         assert queue("--server", server.url, template=tmp_path / "x.json")[0] == 0
 
 
+def dynamic(monkeypatch, inputs):
+    """A prompt with a node whose inputs come and go, and a server that has it."""
+    image, info = ["IMAGE", {}], dict(INFO)
+    grows = {"template": {"input": {"required": {"image": image}}, "prefix": "image", "min": 2, "max": 50}}
+    chosen = {"options": [{"key": "mp4", "inputs": {"required": {"codec": ["COMBO", {"options": ["h264"]}]}}}]}
+    required = {"images": ["COMFY_AUTOGROW_V3", grows], "format": ["COMFY_DYNAMICCOMBO_V3", chosen], "a.b": image}
+    slot = {"mask": ["COMFY_DYNAMICSLOT_V3", {"slotType": "MASK", "inputs": {}}]}
+    info["Batch"] = {"input": {"required": required, "optional": slot}, "output": ["IMAGE"], "display_name": "Batch"}
+    monkeypatch.setattr("tests.client.server.INFO", info)
+    prompt = json.loads(json.dumps(PROMPT)) | {"4": {"class_type": "Batch", "inputs": {"a.b": ["1", 0], **inputs}}}
+    prompt["3"]["inputs"]["images"] = ["4", 0]
+    return prompt
+
+
+@pytest.mark.parametrize(
+    "inputs",
+    [
+        {"images.image0": ["1", 0], "images.image1": ["2", 0], "format": "mp4", "format.codec": "h264"},
+        {"format": "mp4", "format.codec": "h264", "format.codec.crf": 20, "mask": ["1", 1]},
+    ],
+)
+def test_inputs_that_come_and_go_belong_to_what_they_are_part_of(queue, tmp_path, monkeypatch, inputs):
+    (tmp_path / "x.json").write_text(json.dumps(dynamic(monkeypatch, inputs)))
+    with FakeServer() as server:
+        code, _, text = queue("--server", server.url, template=tmp_path / "x.json")
+    assert code == 0, text
+    assert next(iter(server.prompts.values()))["4"]["inputs"] == {"a.b": ["1", 0], **inputs}
+
+
+@pytest.mark.parametrize(
+    ("inputs", "message"),
+    [
+        ({"image.image0": ["1", 0]}, "no input 'image.image0'"),
+        ({"a.c": 1}, "no input 'a.c' (did you mean 'a.b'?)"),
+        ({"images.image0": ["9", 0]}, "images.image0: it is linked to node 9, which is not there"),
+        ({"images.image0": ["1", 2]}, "output 2 of node 1 (Portrait), which has 2"),
+    ],
+)
+def test_what_is_wrong_with_such_inputs_is_found(queue, tmp_path, monkeypatch, inputs, message):
+    (tmp_path / "x.json").write_text(json.dumps(dynamic(monkeypatch, inputs)))
+    with FakeServer() as server:
+        code, _, text = queue("--server", server.url, template=tmp_path / "x.json")
+    assert code == 2
+    assert message in text
+
+
 def test_a_prompt_that_somebody_interrupts(queue):
     with FakeServer(seconds=60) as server:
         server._loop.call_later(1.0, lambda: server._loop.create_task(stop(server)))

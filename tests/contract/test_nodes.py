@@ -36,6 +36,16 @@ def test_help_pages_are_current(name):
     assert len(text.partition("<!--")[0]) > 300
 
 
+def test_a_draft_takes_as_many_steps_wherever_it_is_named():
+    tooltip = INFO["EMOSampler"]["input"]["required"]["steps"][1]["tooltip"]
+    named = [
+        re.search(r"(\d+) make a good draft", tooltip),
+        re.search(r"(\d+) steps make a good draft", (ROOT / "README.md").read_text()),
+        re.search(r"For a draft, (\d+) `steps`", (FOLDER / "talk.json").read_text()),
+    ]
+    assert len({found[1] for found in named}) == 1
+
+
 def test_node_ids_are_literals():
     """ComfyUI-Manager finds nodes by reading the source."""
     source = "".join(path.read_text() for path in (ROOT / "nodes").glob("*.py"))

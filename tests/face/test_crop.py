@@ -58,6 +58,14 @@ def test_paste_does_not_fade_where_the_crop_leaves_the_picture():
     assert (pasted == 90).all()
 
 
+def test_a_square_goes_back_only_into_a_picture_of_its_own_size():
+    face = Box(150, 100, 210, 180)
+    crop = Crop.around(face, FRAMING, 64, (400, 300))
+    with pytest.raises(InputError, match="got 800 x 600 pixels; the square was cut from a picture of 400 x 300"):
+        PasteBack(crop, smooth_image(600, 800))
+    assert PasteBack(crop, smooth_image(300, 400))(np.zeros((64, 64, 3), np.uint8)).shape == (300, 400, 3)
+
+
 def test_mask_covers_the_region():
     mask = region_mask(Box(64, 32, 128, 192), 256, 64)
     assert mask.sum().item() == pytest.approx(16 * 40)
@@ -99,7 +107,8 @@ def test_box_must_touch_the_portrait():
 def test_region_of_several_frames_is_the_union():
     faces = [Face(Box(10, 10, 60, 60)), Face(Box(20, 5, 70, 50))]
     assert united(faces).box == Box(10, 5, 70, 60)
-    assert united([*faces, None]) is None
+    assert united([None, *faces]).box == Box(10, 5, 70, 60)
+    assert united([None, None]) is None
 
 
 def test_small_portrait():

@@ -1,6 +1,7 @@
 """Nodes run one by one, or as a graph; on the fake host, or with EMO_REAL_HOST on a real one."""
 
 import importlib
+import sys
 from types import SimpleNamespace
 
 import pytest
@@ -72,6 +73,17 @@ def no_leftovers():
     yield
     module("comfy.model_management").interrupt_current_processing(False)
     module("comfy.utils").set_progress_bar_global_hook(None)
+
+
+@pytest.fixture
+def free_memory(monkeypatch):
+    """Sets how many bytes the system has left; None: nobody can tell."""
+
+    def set_free(number):
+        fake = None if number is None else SimpleNamespace(virtual_memory=lambda: SimpleNamespace(available=number))
+        monkeypatch.setitem(sys.modules, "psutil", fake)
+
+    return set_free
 
 
 def audio(seconds=1.23, channels=1, rate=16000):

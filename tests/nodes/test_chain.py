@@ -153,16 +153,24 @@ def test_the_file_goes_with_the_video(nodes, scene):
     assert not path.exists()
 
 
-def test_progress_counts_all_clips(nodes, scene):
-    seen = []
-    module("comfy.utils").set_progress_bar_global_hook(lambda value, total, preview, **_: seen.append((value, total)))
-    sample(nodes, scene, clip_index=3, clips=2)
-    assert seen == [(7, 16), (8, 16), (9, 16), (10, 16)]
-
-
 def test_frames_are_only_given_when_wanted(nodes, scene):
     blocked = chain(nodes, scene, seconds=0.1, return_frames=False)[1]
     assert "turn on return_frames" in blocked.message
+
+
+@pytest.mark.parametrize("mode", ["loop", "expanded"])
+def test_frames_that_cannot_be_kept_are_refused_before_the_first(nodes, scene, free_memory, mode):
+    """31 frames of 64 x 64 take 1.5 MB; half of that is enough for half the seconds, and none is needed without them."""
+    told = []
+    module("comfy.utils").set_progress_bar_global_hook(lambda value, *_, **__: told.append(value))
+    free_memory(31 * 64 * 64 * 12 // 2)
+    problem(
+        lambda: chain(nodes, scene, mode=mode),
+        r"31 frames of 64 x 64 pixels take .*; turn return_frames off, or set seconds to 0\.6 at most",
+    )
+    assert told == []
+    assert len(chain(nodes, scene, seconds=0.4)[1]) == 10
+    chain(nodes, scene, return_frames=False)
 
 
 def test_bad_input_is_named(nodes, scene):
@@ -215,9 +223,20 @@ def test_every_condition_acts(nodes, scene, model):
     for change in ({"mask": mask}, {"emo_speed": speed}, {"audio_scale": 5.0}, {"reference_scale": 2.0}, {"seed": 6}):
         changed = sample(nodes, scene, clip_index=0, **change)[0]["samples"]
         assert not torch.equal(changed, plain), change
-    for same in ({"mask": torch.zeros(1, 64, 64)}, {"mask": torch.ones(1, 16, 16)}, {"audio_scale": 2.0}):
+    empty, white = torch.zeros(1, 64, 64), torch.ones(1, 480, 832)
+    for same in (*({"mask": mask} for mask in (empty, empty + 0.04, white, white * 0)), {"audio_scale": 2.0}):
         again = sample(nodes, scene, clip_index=0, **same)[0]["samples"]
         assert torch.equal(again, plain), same
+
+
+def test_a_mask_of_another_picture_is_refused(nodes, scene):
+    """It would be squeezed into the square, and the face sent to the wrong place."""
+    photo = torch.zeros(1, 48, 64)
+    photo[:, 8:24, 40:56] = 1
+    problem(
+        lambda: sample(nodes, scene, clip_index=0, mask=photo), r"mask: got 64 x 48; .* wire the mask of Face Locator"
+    )
+    problem(lambda: chain(nodes, scene, mask=photo), "mask: got 64 x 48")
 
 
 @pytest.mark.parametrize("stop_at", [1, 3, 12])
@@ -258,12 +277,3 @@ def test_two_samplers_do_not_disturb_each_other(nodes, scene):
     outer = sample(nodes, scene, clip_index=0)[0]["samples"]
     assert torch.equal(outer, alone[0])
     assert torch.equal(inside[0], alone[1])
-
-
-def test_previews_show_the_picture(nodes, scene, monkeypatch):
-    arguments, shown = module("comfy.cli_args"), []
-    monkeypatch.setattr(arguments.args, "preview_method", arguments.LatentPreviewMethod.Latent2RGB)
-    module("comfy.utils").set_progress_bar_global_hook(lambda value, total, preview, **_: shown.append(preview))
-    sample(nodes, scene, clip_index=0)
-    assert [preview[0] for preview in shown] == ["JPEG", "JPEG"]
-    assert shown[0][1].size == (CONFIG.image_size,) * 2

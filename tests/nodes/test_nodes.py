@@ -2,6 +2,7 @@
 
 from fractions import Fraction
 from functools import partial
+from types import SimpleNamespace
 
 import av
 import numpy as np
@@ -183,12 +184,26 @@ def test_any_mask_will_do(nodes, model):
     assert (whole.left, whole.side) == (40, 120)
 
 
-def test_of_several_pictures_the_one_without_a_face_is_named(nodes, model):
+def test_a_film_without_a_face_is_refused(nodes, model):
     pictures = torch.zeros(2, 120, 200, 3)
     problem(
         lambda: nodes.FaceLocatorMask.execute(model, pictures, 1.1, 0, "built-in", "face", 1.0, 1.0, 1.0),
-        "picture 1 of 2: portrait: no face found",
+        "2 pictures: portrait: no face found in the 200 x 120 picture",
     )
+
+
+def test_one_of_two_people_is_cut_out_of_a_film(nodes, model, monkeypatch):
+    """Which of them is the larger changes from frame to frame."""
+    core = module(".emo_core.face.detect")
+    left, right = (core.Box(x, 40.0, x + 40.0, 90.0) for x in (20.0, 140.0))
+    orders = iter([(left, right), (right, left), (), (left, right)])
+    detector = SimpleNamespace(detect=lambda picture: [core.Face(box) for box in next(orders)])
+    monkeypatch.setattr(module(".nodes.portrait"), "FinderDetector", lambda: detector)
+    film = torch.rand(4, 120, 200, 3)
+    found = nodes.FaceLocatorMask.execute(model, film, 1.1, 0, "built-in", "face", 1.0, 1.0, 1.0).args
+    assert found[1].shape[0] == 4
+    assert found[2].side == pytest.approx(50 / CONFIG.face_share, abs=1)
+    assert found[2].left < 20 < found[2].left + found[2].side < 140
 
 
 def test_a_broken_mediapipe_is_passed_over(monkeypatch):
@@ -213,7 +228,20 @@ def test_paste_back_changes_nothing_outside(nodes, model):
     with pytest.raises(module("comfy.model_management").InterruptProcessingException):
         nodes.EMOPasteBack.execute(frames, crop, picture, 0.1)
     problem(lambda: nodes.EMOPasteBack.execute(frames, crop, picture.repeat(2, 1, 1, 1), 0.1), "got 2 pictures")
-    problem(lambda: nodes.EMOPasteBack.execute(frames, crop, picture[:, :, :30], 0.1), "the crop lies outside")
+    other = picture.repeat(1, 2, 2, 1)
+    problem(
+        lambda: nodes.EMOPasteBack.execute(frames, crop, other, 0.1),
+        "got 400 x 242 pixels; the square was cut from a picture of 200 x 121",
+    )
+
+
+def test_an_odd_side_gets_its_last_row_or_column_twice(nodes, model):
+    """Of the pasted frame: where the square reaches the edge, it does not fade there."""
+    picture = torch.zeros(1, 65, 65, 3)
+    crop = nodes.FaceLocatorMask.execute(model, picture, 1.1, 0, "none", "face", 1.0, 1.0, 1.0)[2]
+    pasted = nodes.EMOPasteBack.execute(torch.ones(1, 64, 64, 3), crop, picture, 0.1)[0]
+    assert pasted.shape == (1, 66, 66, 3)
+    assert pasted.min() == 1
 
 
 def test_an_mp4_of_the_sounds_length(nodes, scene, model):

@@ -1,0 +1,33 @@
+"""One face through the frames of a clip, among others."""
+
+import math
+
+from .detect import Face
+
+
+def follow(who: Face, seen: list[Face], frames: list[list[Face]]) -> list[Face | None]:
+    """Find a face again, frame by frame.
+
+    Where it was last seen, the others were seen too: a face that is nearer to one of those is not taken for it. So where a
+    detector misses it, or it has left, nobody else is followed instead.
+
+    Args:
+        who: the face.
+        seen: all faces of its frame.
+        frames: the faces of the frames from there on.
+
+    Returns:
+        The face in each of those frames; None where it is not found.
+    """
+    found: list[Face | None] = []
+    for faces in frames:
+        alike = [face for face in faces if _nearest(face, seen) is who]
+        found.append(_nearest(who, alike) if alike else None)
+        if alike:
+            who, seen = found[-1], faces
+    return found
+
+
+def _nearest(face: Face, others: list[Face]) -> Face:
+    """The one whose box overlaps most, or, where none does, whose centre is nearest."""
+    return max(others, key=lambda other: (other.box.overlap(face.box), -math.dist(other.box.centre, face.box.centre)))
