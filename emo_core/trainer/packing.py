@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from fnmatch import fnmatch
@@ -14,6 +15,8 @@ from .shards import HELD_OUT, INDEX, TRAIN, Clip, Dataset, Shard, read_clips, re
 
 SHARD_BYTES = 256 * 2**20
 """A shard is closed when it has grown to this."""
+OWN = re.compile(rf"(?:{TRAIN}|{HELD_OUT})-\d{{6}}\.tar|\.(?:{TRAIN}|{HELD_OUT})-\d{{6}}\.tar\.part")
+"""Names of shards and of what is being written; whatever else lies in the folder is its user's."""
 QUANTILES = tuple(range(0, 101, 5))
 ENOUGH = 5
 """From so many sources on, one is held out even if the share would round to none."""
@@ -35,13 +38,13 @@ def report_of(out: Path, key: str) -> Path:
 def pack(out: Path, recipe: Recipe, split: Split) -> Dataset:
     """Move pending clips into shards, and write `dataset.json`.
 
-    A shard counts from the moment `dataset.json` names it; files that it does not name are left over from a killed run.
+    A shard counts from the moment `dataset.json` names it; others of such names are left over from a killed run.
     """
     dataset = Dataset.open(out) if (out / INDEX).is_file() else None
     dataset = dataset or Dataset(folder=out, fps=recipe.fps, size=recipe.size, expand=recipe.expand)
     known = {shard.name for shard in dataset.shards}
     packed = {key for shard in dataset.shards for key in shard.sources}
-    for stray in (path for path in out.glob("*.tar") if path.name not in known):
+    for stray in (path for path in out.iterdir() if OWN.fullmatch(path.name) and path.name not in known):
         stray.unlink()
     pending = sorted((out / "pending").glob("*.tar"))
     fresh = [path for path in pending if path.stem not in packed]

@@ -27,10 +27,11 @@ from ..face.detect import FaceDetector, make_detector
 from .judge import REASONS
 from .packing import QUANTILES, Split, pack, report_of
 from .prepare import Piece, Recipe, prepare_video
-from .shards import HELD_OUT, Dataset, write_clips, write_json
+from .shards import CACHE_MARK, HELD_OUT, INDEX, Dataset, write_clips, write_json
 
 SUFFIXES = frozenset(".mp4 .mov .mkv .webm .avi .m4v .mpg .mpeg .ts .mts .wmv .flv .ogv .3gp".split())
 """What is taken from a folder; a file that is named is tried whatever its suffix."""
+RECIPE = "recipe.json"
 PARTS = 16
 """Of each worker's videos: as many detectors are made in its process."""
 
@@ -97,7 +98,7 @@ def prepare(
         face_model: a face_landmarker.task for MediaPipe.
 
     Raises:
-        InputError: where the folder holds a dataset of another recipe, or nothing could be kept.
+        InputError: where the folder holds a dataset of another recipe or a cache, or nothing could be kept.
     """
     make_detector(face_model, landmarks=True)  # Say what is missing before any work is done.
     try:
@@ -111,6 +112,7 @@ def prepare(
 def _prepare(
     videos: list[Path], out: Path, recipe: Recipe, workers: int, split: Split, face_model: Path | None
 ) -> Summary:
+    _own_folder(out)
     for folder in ("reports", "pending"):
         (out / folder).mkdir(parents=True, exist_ok=True)
     _same_recipe(out, recipe)
@@ -134,8 +136,17 @@ def source_key(path: Path) -> str:
     return f"{slug}-{hashlib.sha1(str(path).encode()).hexdigest()[:8]}"
 
 
+def _own_folder(out: Path) -> None:
+    """Refuse a dataset that `prepare` did not make: its clips carry more than new ones would."""
+    if (out / CACHE_MARK).is_file() or ((out / INDEX).is_file() and not (out / RECIPE).is_file()):
+        raise InputError(
+            f"out: {out} holds a dataset that `prepare` did not make, such as a cache; give the folder of a prepared one, "
+            "or a new one"
+        )
+
+
 def _same_recipe(out: Path, recipe: Recipe) -> None:
-    file = out / "recipe.json"
+    file = out / RECIPE
     wanted = json.loads(json.dumps(asdict(recipe)))
     if file.is_file() and json.loads(file.read_text()) != wanted:
         raise InputError(f"out: {out} was begun with another recipe ({file}); give its options, or another folder")

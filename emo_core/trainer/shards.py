@@ -30,6 +30,8 @@ from .labels import Labels
 
 INDEX = "dataset.json"
 FORMAT = "emo-dataset-1"
+CACHE_MARK = "cache.txt"
+"""A folder with this is a cache's, finished or not."""
 TRAIN, HELD_OUT = "train", "held-out"
 QUALITY = {"crf": "10", "preset": "veryfast"}
 """x264: finer than any model draws."""
