@@ -133,7 +133,7 @@ def _begin(out: Path, how: str) -> None:
 
 
 def _encoded(dataset: Dataset, shard: Shard, encoders: Encoders, voices: int, bar: tqdm) -> Iterator[Clip]:
-    for members in read_members([dataset.folder / shard.name]):
+    for members in read_members(dataset.folder / shard.name, shard.clips):
         yield encode_clip(Clip.of_members(members), encoders, voices)
         bar.update()
 

@@ -46,9 +46,10 @@ class Lane:
     def _epoch(self, shards: tuple, epoch: int, passed: int) -> Iterator[dict]:
         """Undecoded clips of one pass over the shards; the first `passed` are read over, not decoded."""
         rng = self._generator(0, epoch)
-        paths = [self.dataset.folder / shards[i].name for i in rng.permutation(len(shards))]
+        mixed = (shards[i] for i in rng.permutation(len(shards)))
+        clips = (members for shard in mixed for members in read_members(self.dataset.folder / shard.name, shard.clips))
         held, seed = self.sampler.stage.shuffle, int(rng.integers(2**31))
-        mixed = webdataset.detshuffle(bufsize=held, initial=held, seed=seed).run(read_members(paths))
+        mixed = webdataset.detshuffle(bufsize=held, initial=held, seed=seed).run(clips)
         for index, members in enumerate(mixed):
             if index >= passed:
                 yield members

@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from fnmatch import fnmatch
+from itertools import chain
 from pathlib import Path
 
 import numpy as np
@@ -86,7 +87,7 @@ def _write_shards(out: Path, split: str, tars: list[Path], number: int) -> Itera
 
 
 def _counting(tars: list[Path], counted: list) -> Iterator[Clip]:
-    for members in read_members(tars):
+    for members in chain.from_iterable(map(read_members, tars)):
         clip = Clip.of_members(members)
         counted.append((clip.key, clip.frames))
         yield clip

@@ -1,6 +1,8 @@
 """The order of samples: the seed's alone, whatever the number of processes, workers and restarts."""
 
+import math
 from itertools import islice
+from pathlib import Path
 
 import pytest
 import torch
@@ -8,8 +10,9 @@ import torch
 from emo_core.errors import InputError
 from emo_core.trainer.examples import Sampler
 from emo_core.trainer.lanes import Batches, Lane, check_dataset, load_batches
-from emo_core.trainer.shards import Dataset
+from emo_core.trainer.shards import TRAIN, Dataset, read_clips
 from emo_core.trainer.stages import STAGES
+from emo_core.trainer.tars import places
 from tests.conftest import CONFIG
 from tests.trainer.synthetic import write_dataset
 
@@ -83,12 +86,26 @@ def test_a_dataset_that_does_not_fit(plain, changes, message):
         check_dataset(replace(plain, **changes), CONFIG, CONFIG.temporal.frames)
 
 
-def test_a_broken_shard_is_named(tmp_path):
+@pytest.mark.parametrize("left", ["half", "no header", "one clip"])
+def test_a_broken_shard_is_named(tmp_path, left):
+    """Cut off between two clips, a tar looks whole."""
     dataset = write_dataset(tmp_path, clips=2, held_out=0)
     file = tmp_path / dataset.shards[0].name
-    file.write_bytes(file.read_bytes()[:3000])
-    with pytest.raises(Exception, match=r"broken|train-000000\.tar"):
+    first = max(start + size for start, size in places(file)[0].members.values())
+    length = {"half": 3000, "no header": 100, "one clip": math.ceil(first / 512) * 512}[left]
+    file.write_bytes(file.read_bytes()[:length])
+    with pytest.raises(InputError, match=r"train-000000\.tar is damaged .*copy it again .* or prepare"):
         take(dataset, 3)
+    with pytest.raises(InputError, match=r"train-000000\.tar is damaged"):
+        list(read_clips(dataset, TRAIN))
+
+
+def test_a_colon_in_a_path_is_no_protocol(tmp_path, monkeypatch):
+    """As in every path of Windows."""
+    monkeypatch.chdir(tmp_path)
+    dataset = write_dataset(Path("take:2"), clips=2, held_out=0)
+    assert [clip.key for clip in read_clips(dataset, TRAIN)] == ["clip0-000", "clip1-000"]
+    assert len(take(dataset, 3)) == 3
 
 
 def test_datasets_that_cannot_be_opened(tmp_path):
