@@ -18,9 +18,9 @@ from ..errors import Cancelled, EmoError, InputError
 from ..models.emo import EMO
 from ..sampling.denoiser import Denoiser
 from . import state
+from .batches import Batches, load_batches
 from .examples import Batch, Sampler
 from .journal import Journal
-from .lanes import Batches, load_batches
 from .meter import Meter
 from .objective import Frozen, Objective, inputs
 from .parts import freeze_all_but, trained

@@ -140,14 +140,14 @@ def stage_config(name: str, file: Path | None, settings: list[str]) -> StageConf
 
 
 def _check_folder(args: argparse.Namespace, stage: StageConfig) -> None:
-    """A run is begun in an empty folder, and resumed with the stage and worker count that it was begun with."""
+    """A run is begun in an empty folder, and resumed with the stage that it was begun with."""
     if not args.resume:
         if checkpoints(args.out):
             raise InputError(f"out: {args.out} holds a run; add --resume to go on with it, or give another folder")
         return
     run = read_run(args.out)
     begun = run["stage"]
-    for name in ("stage", "trains", "batch", "accumulate", "workers", "seed", "shuffle", "resident"):
+    for name in ("stage", "trains", "batch", "accumulate", "seed", "resident"):
         now, then = options_of(stage)[name], begun.get(name, False)  # Older runs were never resident.
         if (list(now) if isinstance(now, tuple) else now) != then:
             raise InputError(f"resume: {name} was {then} when {args.out} was begun, now it is {now}; keep it")

@@ -1,6 +1,7 @@
 """The order of samples: the seed's alone, whatever the number of processes, workers and restarts."""
 
 import math
+from collections import Counter
 from itertools import islice
 from pathlib import Path
 
@@ -8,8 +9,8 @@ import pytest
 import torch
 
 from emo_core.errors import InputError
+from emo_core.trainer.batches import Batches, Order, check_dataset, load_batches
 from emo_core.trainer.examples import Sampler
-from emo_core.trainer.lanes import Batches, Lane, check_dataset, load_batches
 from emo_core.trainer.shards import TRAIN, Dataset, read_clips
 from emo_core.trainer.stages import STAGES
 from emo_core.trainer.tars import places
@@ -51,18 +52,25 @@ def test_a_restart_with_worker_processes(dataset):
     assert all(same(a, b) for a, b in zip(whole[3:], rest, strict=True))
 
 
+def test_the_number_of_workers_changes_nothing(dataset):
+    none, two = (take(dataset, 7, STAGE.with_options({"workers": count})) for count in (0, 2))
+    assert all(same(a, b) for a, b in zip(none, two, strict=True))
+
+
 def test_an_epoch_shows_every_clip_once_in_new_order(dataset):
-    lane = Lane(dataset, Sampler(CONFIG, STAGE), 0, 2)
-    keys = [batch.keys[0] for batch in islice(lane.samples(0), 12)]
+    order = Order(dataset, 0)
+    keys = [order.members(number)["__key__"] for number in range(12)]
     assert sorted(keys[:6]) == sorted(keys[6:]) and len(set(keys[:6])) == 6
     assert keys[:6] != keys[6:]
 
 
-def test_enough_shards_are_shared_out(tmp_path):
-    dataset = write_dataset(tmp_path, clips=4, shards=4, held_out=0)
-    lanes = [Lane(dataset, Sampler(CONFIG, STAGE), index, 2) for index in range(2)]
-    seen = [{batch.keys[0] for batch in islice(lane.samples(0), 6)} for lane in lanes]
-    assert not seen[0] & seen[1] and len(seen[0] | seen[1]) == 4
+@pytest.mark.parametrize("batch", [2, 5])
+def test_a_clip_is_drawn_as_often_as_any_other(tmp_path, batch):
+    """Whether it lies alone in its shard, or with many; with fewer shards than places in the batch, or more."""
+    dataset = write_dataset(tmp_path, sizes=(1, 7, 1, 1), held_out=0)
+    batches = take(dataset, 30 // batch, STAGE.with_options({"batch": batch}))
+    counts = Counter(key for found in batches for key in found.keys)
+    assert len(counts) == 10 and set(counts.values()) == {3}
 
 
 def test_held_out_clips_are_not_trained_on(dataset):
@@ -125,7 +133,7 @@ def test_datasets_that_cannot_be_opened(tmp_path):
 
 
 def test_a_batch_has_speeds_or_has_none(dataset):
-    """The lanes agree, and so do processes."""
+    """All its places agree, and so do processes."""
     stage = STAGES["3"].with_options({"batch": 2, "workers": 0, "drop_speed": 0.5})
     batches = iter(Batches(dataset, Sampler(CONFIG, stage)))
     whole = [next(batches).speed for _ in range(20)]
