@@ -13,7 +13,7 @@ from ..config import EMOConfig
 from ..errors import CheckpointError, InputError
 from ..weights.checkpoint import load_checkpoint, save_checkpoint
 from .shards import write_json
-from .state import AVERAGE, latest, read_progress
+from .state import AVERAGE, latest, read_progress, without
 
 RUN = "run.json"
 
@@ -58,9 +58,7 @@ def run_config(checkpoint: Path) -> EMOConfig:
 
 
 def _damaged(checkpoint: Path, error: Exception) -> CheckpointError:
-    return CheckpointError(
-        f"run: {checkpoint / AVERAGE} is damaged ({error}); remove {checkpoint} to use an earlier one"
-    )
+    return CheckpointError(f"run: {checkpoint / AVERAGE} is damaged ({error}); {without(checkpoint)}")
 
 
 def export(run: Path, out: Path, *, dtype: torch.dtype = torch.float16, init: Path | None = None) -> int:

@@ -7,10 +7,12 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from pickle import UnpicklingError
 
 import torch
 from accelerate import Accelerator, DistributedDataParallelKwargs
 from diffusers.training_utils import EMAModel
+from safetensors import SafetensorError
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
@@ -286,8 +288,8 @@ def _optimiser(chosen: dict[str, nn.Parameter], stage: StageConfig) -> torch.opt
 def _load(accelerator: Accelerator, checkpoint: Path) -> None:
     try:
         accelerator.load_state(str(checkpoint))
-    except (OSError, RuntimeError, ValueError, KeyError) as error:
+    except (OSError, RuntimeError, ValueError, KeyError, EOFError, UnpicklingError, SafetensorError) as error:
         raise InputError(
-            f"resume: {checkpoint} does not fit this run ({' '.join(str(error).split())[:300]}); resume with the stage "
-            "and model it was begun with"
+            f"resume: {checkpoint} is damaged, or does not fit this run ({' '.join(str(error).split())[:300]}); resume with "
+            f"the stage and model it was begun with, or {state.without(checkpoint)}"
         ) from error
