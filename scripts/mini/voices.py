@@ -25,6 +25,7 @@ from emo_core.trainer.shards import HELD_OUT, TRAIN, Clip, Dataset, read_clips
 
 from .espeak import Espeak, Spoken
 from .visemes import COUNT, visemes
+from .whole import whole
 
 SAMPLES = 48000
 TIMES = (np.arange((SAMPLES - FIELD) // HOP + 1) * HOP + FIELD / 2) / SAMPLE_RATE
@@ -149,7 +150,8 @@ class Speech:
 
     def save(self, path: Path) -> None:
         """Write all pieces."""
-        np.savez(path, **{name: np.stack([row[name] for row in self.rows]) for name in self.rows[0]})
+        with whole(path) as temporary:
+            np.savez(temporary, **{name: np.stack([row[name] for row in self.rows]) for name in self.rows[0]})
 
 
 def main() -> None:
