@@ -2,6 +2,7 @@
 
 import sys
 from argparse import Namespace
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -66,3 +67,17 @@ def test_a_file_that_is_there_is_whole(speech, data, tmp_path, monkeypatch):
         with pytest.raises(KeyboardInterrupt):
             write()
         assert not list(out.iterdir())
+
+
+def test_other_languages_learn_no_lips_of_people_held_out(speech, data):
+    """Theirs are the means of what GRID's speakers do at the same sounds."""
+    clips = [*read_clips(data, TRAIN), *read_clips(data, HELD_OUT)]
+    clips[2] = replace(clips[2], labels=replace(clips[2].labels, opening=1 - clips[2].labels.opening))
+    found = []
+    for shown in (clips[:2], clips):
+        collected = voices.Speech()
+        for number, clip in enumerate(shown):
+            collected.add_clip(clip, data.fps, held_out=number == 2, trained=True)
+        collected.add_language("ba ma", "de", held_out=False, trained=False)
+        found.append(collected.rows[-1]["lips"])
+    assert found[0].std() > 0 and np.array_equal(*found)
