@@ -11,7 +11,7 @@ from safetensors.torch import load_file
 from ..audio.encoder import load_encoder, with_encoder
 from ..config import EMOConfig
 from ..errors import CheckpointError, InputError
-from ..weights.checkpoint import load_checkpoint, save_checkpoint
+from ..weights.checkpoint import file_digest, load_checkpoint, save_checkpoint
 from .shards import write_json
 from .state import AVERAGE, latest, read_progress, without
 
@@ -23,6 +23,7 @@ def write_run(run: Path, init: Path, audio_encoder: Path | None, stage: dict, da
     run.mkdir(parents=True, exist_ok=True)
     content = {
         "init": str(init.resolve()),
+        "init_digest": file_digest(init),
         "audio_encoder": None if audio_encoder is None else str(audio_encoder.resolve()),
         "data": str(data.resolve()),
         "stage": stage,

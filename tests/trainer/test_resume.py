@@ -13,7 +13,7 @@ from emo_core.trainer import state
 from emo_core.trainer.__main__ import main
 from emo_core.trainer.export import export, run_config, write_run
 from emo_core.trainer.stages import options_of
-from emo_core.weights.checkpoint import load_checkpoint
+from emo_core.weights.checkpoint import load_checkpoint, save_checkpoint
 from tests.trainer.test_train import STAGE, run
 
 
@@ -70,3 +70,20 @@ def test_a_checkpoint_is_on_the_disk_before_it_has_its_name(dataset, checkpoint,
     monkeypatch.setattr(Path, "rename", renamed)
     run(dataset, checkpoint, tmp_path, 1)
     assert len(state.checkpoints(tmp_path)) == 1
+
+
+def test_a_run_is_resumed_with_the_checkpoint_it_was_begun_with(dataset, checkpoint, tmp_path, capsys):
+    """Which may have been moved; another one's encoders would not fit what has been learnt."""
+    options = [f"--set={name}" for name in ("batch=2", "workers=0", "validate_every=0")]
+    base = ["train", "--stage", "2", "--data", str(dataset.folder), "--out", str(tmp_path / "run"), *options]
+    assert main([*base, "--init", str(checkpoint), "--max-steps", "1"]) == 0
+    moved, other = tmp_path / "moved.safetensors", tmp_path / "other.safetensors"
+    shutil.copy(checkpoint, moved)
+    model = load_checkpoint(checkpoint)
+    parts = {"emo": model.emo, "vae": model.vae, "audio_encoder": model.audio_encoder}
+    save_checkpoint(other, model.config, parts, dtype=torch.float32, notes={"licence": "another"})
+    assert main([*base, "--init", str(other), "--max-steps", "2", "--resume"]) == 2
+    assert "other.safetensors is another checkpoint; keep it" in capsys.readouterr().err
+    assert main([*base, "--init", str(tmp_path / "gone"), "--max-steps", "2", "--resume"]) == 2
+    assert "no file at" in capsys.readouterr().err
+    assert main([*base, "--init", str(moved), "--max-steps", "2", "--resume"]) == 0
