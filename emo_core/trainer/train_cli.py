@@ -115,8 +115,15 @@ def _train(args: argparse.Namespace) -> None:
     first = os.environ.get("RANK", "0") == "0"  # Of the processes that accelerate or torchrun started.
     if first and not args.resume:
         write_run(args.out, args.init, args.audio_encoder, options_of(stage), args.data)
-    clips, other = fixed_clips(dataset)
-    validation = Validation(tuple(clips), other, stage, trainee.frozen, args.out / "validation", landmarks_detector())
+    clips, other, name = fixed_clips(dataset)
+    if first and name == "seen" and stage.validate_every:
+        _say(
+            f"data: nothing is held out in {dataset.folder}, so validation looks at clips that are trained on, and calls "
+            "its numbers seen_...; to know more, prepare into a new folder with --hold-out"
+        )
+    validation = Validation(
+        tuple(clips), other, stage, trainee.frozen, args.out / "validation", landmarks_detector(), name
+    )
     done = train(trainee, stage, limits, resume=args.resume, validate=validation)
     if first:
         sys.stdout.write(f"{args.out}: stage {stage.stage}, {done.step} steps in {done.seconds / 60:.1f} minutes\n")

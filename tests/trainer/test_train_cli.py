@@ -3,6 +3,7 @@
 import pytest
 
 from emo_core.trainer.__main__ import main
+from emo_core.trainer.journal import read_log
 from tests.trainer.synthetic import of_size, write_dataset
 
 
@@ -41,3 +42,14 @@ def test_stage_vae_wants_pictures_of_the_models_size(checkpoint, tmp_path, capsy
     base = ["train", "--stage", "vae", "--data", str(other.folder), "--init", str(checkpoint), "--max-steps", "1"]
     assert main([*base, "--out", str(tmp_path / "run")]) == 2
     assert "has 128 pixels at 25 fps, the model 64" in capsys.readouterr().err
+
+
+def test_clips_that_are_trained_on_are_no_validation(checkpoint, tmp_path, capsys):
+    """Their numbers say so by name, and the user is told once."""
+    alone = write_dataset(tmp_path / "data", clips=2, held_out=0)
+    small = [f"--set={name}" for name in ("batch=2", "workers=0", "validate_every=1", "validation_steps=1")]
+    base = ["train", "--stage", "2", "--data", str(alone.folder), "--init", str(checkpoint), "--max-steps", "2"]
+    assert main([*base, "--out", str(tmp_path / "run"), *small]) == 0
+    assert capsys.readouterr().err.count("nothing is held out") == 1
+    names = {name for line in read_log(tmp_path / "run") for name in line}
+    assert "seen_loss" in names and not any(name.startswith("validation") for name in names)
