@@ -163,7 +163,7 @@ class _Run:
     def _step(self, batches: Iterator[Batch], meter: Meter) -> tuple[float, float]:
         """One step of the optimiser; gives the mean loss over all samples and the gradient's norm."""
         start = time.monotonic()
-        losses = []
+        losses, keys = [], []
         for group in self.optimiser.param_groups:
             group["lr"] = self._rate() * group["times"]
         for _ in range(self.stage.accumulate):
@@ -174,10 +174,11 @@ class _Run:
                 loss = self._loss(batch)
                 self.accelerator.backward(loss.mean())
                 losses.append(loss.detach())
+                keys.extend(batch.keys)
                 norm = torch.zeros(())
                 if self.accelerator.sync_gradients:
                     norm = self.accelerator.clip_grad_norm_(self.parameters, self.stage.clip)
-                    self._check(torch.cat(losses), norm, batch)
+                    self._check(torch.cat(losses), norm, keys)
                 self.optimiser.step()
                 self.optimiser.zero_grad()
         self.average.step(self.parameters)
@@ -193,13 +194,13 @@ class _Run:
         clean, conditions = inputs(batch, self.trainee.emo.config, self.trainee.frozen)
         return self.model(batch, clean, conditions)
 
-    def _check(self, losses: Tensor, norm: Tensor, batch: Batch) -> None:
+    def _check(self, losses: Tensor, norm: Tensor, keys: list[str]) -> None:
         """Stop before a bad gradient reaches the weights (fp16 skips such steps by itself)."""
         bad = not bool(torch.isfinite(losses).all())
         bad = bad or (self.stage.precision != "fp16" and not math.isfinite(float(norm)))
         if self._agreed(bad):
             raise TrainingError(
-                f"train: the loss is no number at step {self.progress.step + 1} (clips {', '.join(batch.keys) or 'drawn from memory'}); "
+                f"train: the loss is no number at step {self.progress.step + 1} (clips {', '.join(keys) or 'drawn from memory'}); "
                 "the checkpoints before it are good. Lower learning_rate, use precision bf16, or prepare without these clips"
             )
 

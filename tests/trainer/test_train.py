@@ -89,10 +89,15 @@ def test_a_resumed_run_equals_an_unbroken_one(dataset, checkpoint, tmp_path, res
 
 
 def test_accumulated_steps_equal_one_large_batch(dataset, checkpoint, tmp_path):
-    """Not bit by bit, as the samples differ, but the same number of samples and steps."""
-    halves = STAGE.with_options({"batch": 1, "accumulate": 2})
-    progress = run(dataset, checkpoint, tmp_path, 3, halves)
+    """The same samples in micro steps of one, but for rounding."""
+    run(dataset, checkpoint, tmp_path / "whole", 3)
+    progress = run(dataset, checkpoint, tmp_path / "parts", 3, STAGE.with_options({"batch": 1, "accumulate": 2}))
     assert (progress.step, progress.micro_steps) == (3, 6)
+    begun = load_checkpoint(checkpoint).emo.state_dict()
+    whole, parts = weights(tmp_path / "whole"), weights(tmp_path / "parts")
+    moved = torch.cat([(whole[name] - begun[name]).flatten() for name in whole])
+    apart = torch.cat([(whole[name] - parts[name]).flatten() for name in whole])
+    assert apart.norm() < 1e-3 * moved.norm()
 
 
 @pytest.fixture
@@ -133,16 +138,18 @@ def test_a_wish_to_stop_saves_first(dataset, checkpoint, tmp_path):
     assert signal.getsignal(signal.SIGTERM) == before
 
 
-def test_a_loss_that_is_no_number_stops_and_names_the_clips(dataset, checkpoint, tmp_path, monkeypatch):
+@pytest.mark.parametrize("parts", [1, 2])
+def test_a_loss_that_is_no_number_stops_and_names_the_clips(dataset, checkpoint, tmp_path, monkeypatch, parts):
+    """All of the step, whichever micro step is to blame."""
     real, calls = Objective.forward, []
 
     def poisoned(self, batch, clean, conditions):
         calls.append(batch)
-        return real(self, batch, clean, conditions) * (float("nan") if len(calls) == 6 else 1.0)
+        return real(self, batch, clean, conditions) * (float("nan") if len(calls) == 5 * parts + 1 else 1.0)
 
     monkeypatch.setattr(Objective, "forward", poisoned)
     with pytest.raises(TrainingError, match=r"no number at step 6 \(clips clip\d-000, clip\d-000\)"):
-        run(dataset, checkpoint, tmp_path, 20)
+        run(dataset, checkpoint, tmp_path, 20, STAGE.with_options({"batch": 2 // parts, "accumulate": parts}))
     found = weights(tmp_path)
     assert state.read_progress(state.latest(tmp_path)).step == 4
     assert all(bool(torch.isfinite(value).all()) for value in found.values())
