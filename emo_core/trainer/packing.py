@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
+from ..errors import InputError
 from .prepare import Recipe
 from .shards import HELD_OUT, INDEX, TRAIN, Clip, Dataset, Shard, read_clips, read_members, write_clips
 
@@ -34,6 +35,22 @@ class Split:
 def report_of(out: Path, key: str) -> Path:
     """Where it is written what became of a source."""
     return out / "reports" / f"{key}.json"
+
+
+def check_hold_out(out: Path, split: Split) -> None:
+    """Refuse to hold out what a dataset trains on already.
+
+    Raises:
+        InputError: naming a video.
+    """
+    shards = Dataset.open(out).split(TRAIN) if split.names and (out / INDEX).is_file() else ()
+    names = [_file_name(out, key) for shard in shards for key in shard.sources]
+    late = [name for name in names if _matches(name, split.names)]
+    if late:
+        raise InputError(
+            f"hold-out: {out} already trains on {len(late)} of these videos ({late[0]} ...); prepare into a new folder, or "
+            "name others"
+        )
 
 
 def pack(out: Path, recipe: Recipe, split: Split) -> Dataset:
@@ -68,9 +85,16 @@ def _splits(tars: list[Path], held_out: float) -> dict[str, list[Path]]:
 
 
 def _splits_by_name(out: Path, tars: list[Path], patterns: tuple[str, ...]) -> dict[str, list[Path]]:
-    names = {tar: Path(json.loads(report_of(out, tar.stem).read_text())["file"]).name for tar in tars}
-    chosen = [tar for tar in tars if any(fnmatch(names[tar], pattern) for pattern in patterns)]
+    chosen = [tar for tar in tars if _matches(_file_name(out, tar.stem), patterns)]
     return {TRAIN: [tar for tar in tars if tar not in chosen], HELD_OUT: chosen}
+
+
+def _file_name(out: Path, key: str) -> str:
+    return Path(json.loads(report_of(out, key).read_text())["file"]).name
+
+
+def _matches(name: str, patterns: tuple[str, ...]) -> bool:
+    return any(fnmatch(name, pattern) for pattern in patterns)
 
 
 def _write_shards(out: Path, split: str, tars: list[Path], number: int) -> Iterator[Shard]:

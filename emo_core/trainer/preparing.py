@@ -12,6 +12,7 @@ import hashlib
 import json
 import math
 import re
+import sys
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
@@ -25,12 +26,14 @@ from ..__main__ import silence_native_logs
 from ..errors import InputError
 from ..face.detect import FaceDetector, make_detector
 from .judge import REASONS
-from .packing import QUANTILES, Split, pack, report_of
+from .packing import QUANTILES, Split, check_hold_out, pack, report_of
 from .prepare import Piece, Recipe, prepare_video
 from .shards import CACHE_MARK, HELD_OUT, INDEX, Dataset, write_clips, write_json
 
 SUFFIXES = frozenset(".mp4 .mov .mkv .webm .avi .m4v .mpg .mpeg .ts .mts .wmv .flv .ogv .3gp".split())
 """What is taken from a folder; a file that is named is tried whatever its suffix."""
+HEAD = 2**20
+"""Bytes that tell a video from others of its size."""
 RECIPE = "recipe.json"
 PARTS = 16
 """Of each worker's videos: as many detectors are made in its process."""
@@ -93,12 +96,13 @@ def prepare(
         out: the dataset's folder.
         recipe: rate, size and limits.
         workers: processes.
-        held_out: share of the sources that is kept for validation, chosen by their names' hash.
+        held_out: share of the sources that is kept for validation, chosen by a hash of names and contents.
         hold_out: patterns of file names (`s26_*`) that are kept for it instead, so that whole people can be left out.
         face_model: a face_landmarker.task for MediaPipe.
 
     Raises:
-        InputError: where the folder holds a dataset of another recipe or a cache, or nothing could be kept.
+        InputError: where the folder holds a dataset of another recipe or a cache, where it trains on what is to be held
+            out, or where nothing could be kept.
     """
     make_detector(face_model, landmarks=True)  # Say what is missing before any work is done.
     try:
@@ -113,12 +117,12 @@ def _prepare(
     videos: list[Path], out: Path, recipe: Recipe, workers: int, split: Split, face_model: Path | None
 ) -> Summary:
     _own_folder(out)
+    check_hold_out(out, split)
     for folder in ("reports", "pending"):
         (out / folder).mkdir(parents=True, exist_ok=True)
     _same_recipe(out, recipe)
-    keys = {source_key(path): path for path in videos}
-    todo = {key: path for key, path in keys.items() if not report_of(out, key).is_file()}
-    with tqdm(total=len(keys), initial=len(keys) - len(todo), desc="prepare", unit="video", disable=None) as bar:
+    todo = _fresh(out, videos)
+    with tqdm(total=len(videos), initial=len(videos) - len(todo), desc="prepare", unit="video", disable=None) as bar:
         for done in _work(todo, out, recipe, workers, face_model):
             bar.update(done)
     dataset = pack(out, recipe, split)
@@ -126,14 +130,44 @@ def _prepare(
     write_json(out / "summary.json", asdict(summary))
     if not summary.kept:
         table = ", ".join(f"{count} {reason}" for reason, count in summary.rejected.items())
-        raise InputError(f"videos: none of {len(keys)} gave a usable clip ({table}); see {out / 'reports'}")
+        raise InputError(f"videos: none of {len(videos)} gave a usable clip ({table}); see {out / 'reports'}")
     return summary
 
 
+def _fresh(out: Path, videos: list[Path]) -> dict[str, Path]:
+    """Videos to work on by key: each content once, wherever it lies and whatever it is called."""
+    reports = {path.stem for path in (out / "reports").glob("*.json")}
+    done, todo = {_content(key) for key in reports}, {}
+    for path in videos:
+        key = source_key(path)
+        if _content(key) in todo:
+            tqdm.write(f"{path}: left out, the same as {todo[_content(key)][1]}", file=sys.stderr)
+        elif _content(key) not in done and _earlier_key(path) not in reports:
+            todo[_content(key)] = key, path
+    return dict(todo.values())
+
+
 def source_key(path: Path) -> str:
-    """A name that is unique to a file, and that WebDataset takes (no dots)."""
-    slug = re.sub(r"[^A-Za-z0-9_-]+", "-", path.stem)[:60]
-    return f"{slug}-{hashlib.sha1(str(path).encode()).hexdigest()[:8]}"
+    """A name that tells a video by its content from all others, and that WebDataset takes (no dots)."""
+    try:
+        with path.open("rb") as file:
+            digest = hashlib.sha1(file.read(HEAD) + str(path.stat().st_size).encode())
+    except OSError:  # It is reported as unreadable.
+        digest = hashlib.sha1(str(path).encode())
+    return f"{_slug(path)}-{digest.hexdigest()[:16]}"
+
+
+def _earlier_key(path: Path) -> str:
+    """The key that datasets of earlier versions know a video by, as long as it lies where it lay."""
+    return f"{_slug(path)}-{hashlib.sha1(str(path).encode()).hexdigest()[:8]}"
+
+
+def _slug(path: Path) -> str:
+    return re.sub(r"[^A-Za-z0-9_-]+", "-", path.stem)[:60]
+
+
+def _content(key: str) -> str:
+    return key.rpartition("-")[2]
 
 
 def _own_folder(out: Path) -> None:
