@@ -62,7 +62,14 @@ class Batches(IterableDataset):
         self.places = range(rank * sampler.stage.batch, (rank + 1) * sampler.stage.batch)
         self.all_places = processes * sampler.stage.batch
 
-    def __iter__(self) -> Iterator[Batch]:
+    def __iter__(self) -> Iterator[Batch | InputError]:
+        """Batches; at last an error, where a clip cannot be read."""
+        try:
+            yield from self._batches()
+        except InputError as error:  # Raised in a worker, it would come out with its whole traceback for a message.
+            yield error
+
+    def _batches(self) -> Iterator[Batch]:
         info = get_worker_info()
         workers, own = (1, 0) if info is None else (info.num_workers, info.id)
         order, step = Order(self.dataset, self.sampler.stage.seed), self.consumed + own
@@ -81,11 +88,18 @@ class Batches(IterableDataset):
         return np.random.default_rng([stage.seed, step]).random() >= stage.drop_speed
 
 
-def load_batches(batches: Batches) -> DataLoader:
-    """Read in worker processes, a few batches ahead."""
+def load_batches(batches: Batches) -> Iterator[Batch]:
+    """Read in worker processes, a few batches ahead.
+
+    Raises:
+        InputError: where a clip cannot be read.
+    """
     workers = batches.sampler.stage.workers
     extra = {"prefetch_factor": 4} if workers else {}
-    return DataLoader(batches, batch_size=None, num_workers=workers, **extra)
+    for found in DataLoader(batches, batch_size=None, num_workers=workers, **extra):
+        if isinstance(found, InputError):
+            raise found
+        yield found
 
 
 def check_dataset(dataset: Dataset, model: EMOConfig, frames: int) -> None:

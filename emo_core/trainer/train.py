@@ -158,7 +158,7 @@ class _Run:
             processes=accelerator.num_processes,
             consumed=self.progress.micro_steps,
         )
-        return iter(load_batches(batches))
+        return load_batches(batches)
 
     def _step(self, batches: Iterator[Batch], meter: Meter) -> tuple[float, float]:
         """One step of the optimiser; gives the mean loss over all samples and the gradient's norm."""
