@@ -7,11 +7,13 @@ Shape legend: B pictures (clips x frames in the Backbone), C channels, H W laten
 """
 
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.checkpoint import checkpoint
 
 from ..config import UNetConfig
@@ -125,8 +127,19 @@ class UNet(nn.Module):
 
     def _run(self, site: nn.Module, x: Tensor, time: Tensor, context: Any, features: list[Any]) -> Tensor:
         if self.gradient_checkpointing and torch.is_grad_enabled():
-            x, feature = checkpoint(site, x, time, context, use_reentrant=False)
+            x, feature = checkpoint(site, x, time, context, use_reentrant=False, context_fn=_same_attention)
         else:
             x, feature = site(x, time, context)
         features.append(feature)
         return x
+
+
+def _same_attention() -> tuple[AbstractContextManager, AbstractContextManager]:
+    """Contexts of a forward pass and of its recomputation: the caller's choice of attention kernels may be over by then."""
+    chosen = {
+        SDPBackend.FLASH_ATTENTION: torch.backends.cuda.flash_sdp_enabled(),
+        SDPBackend.EFFICIENT_ATTENTION: torch.backends.cuda.mem_efficient_sdp_enabled(),
+        SDPBackend.CUDNN_ATTENTION: torch.backends.cuda.cudnn_sdp_enabled(),
+        SDPBackend.MATH: torch.backends.cuda.math_sdp_enabled(),
+    }
+    return nullcontext(), sdpa_kernel([backend for backend, on in chosen.items() if on])

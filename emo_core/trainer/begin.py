@@ -11,8 +11,8 @@ from ..config import EMOConfig, SpeedConfig
 from ..errors import CheckpointError, InputError
 from ..models.emo import EMO
 from ..weights.checkpoint import Checkpoint, load_checkpoint
+from .batches import check_dataset, stage_frames
 from .cache import Encoders, check_cache
-from .lanes import check_dataset, stage_frames
 from .objective import Frozen
 from .shards import Dataset
 from .stages import StageConfig

@@ -22,7 +22,7 @@ from ..errors import InputError
 from ..models.vae import VAE
 from ..weights.checkpoint import file_digest
 from .objective import Frozen
-from .shards import INDEX, Clip, Dataset, Shard, read_members, write_clips
+from .shards import CACHE_MARK, INDEX, Clip, Dataset, Shard, read_members, write_clips
 
 SOURCE = ".source"
 """Ends the name of the file that says which clips, before they were encoded, a shard holds."""
@@ -120,7 +120,7 @@ def check_cache(dataset: Dataset, encoders: Encoders) -> None:
 
 
 def _begin(out: Path, how: str) -> None:
-    mark = out / "cache.txt"
+    mark = out / CACHE_MARK
     if mark.is_file() and mark.read_text() != how:
         raise InputError(f"out: {out} was begun with other encoders or options; give another folder, or remove it")
     if (out / INDEX).is_file() and not mark.is_file():
@@ -133,7 +133,7 @@ def _begin(out: Path, how: str) -> None:
 
 
 def _encoded(dataset: Dataset, shard: Shard, encoders: Encoders, voices: int, bar: tqdm) -> Iterator[Clip]:
-    for members in read_members([dataset.folder / shard.name]):
+    for members in read_members(dataset.folder / shard.name, shard.clips):
         yield encode_clip(Clip.of_members(members), encoders, voices)
         bar.update()
 

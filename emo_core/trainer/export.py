@@ -11,9 +11,9 @@ from safetensors.torch import load_file
 from ..audio.encoder import load_encoder, with_encoder
 from ..config import EMOConfig
 from ..errors import CheckpointError, InputError
-from ..weights.checkpoint import load_checkpoint, save_checkpoint
+from ..weights.checkpoint import file_digest, load_checkpoint, save_checkpoint
 from .shards import write_json
-from .state import AVERAGE, latest, read_progress
+from .state import AVERAGE, latest, read_progress, without
 
 RUN = "run.json"
 
@@ -23,6 +23,7 @@ def write_run(run: Path, init: Path, audio_encoder: Path | None, stage: dict, da
     run.mkdir(parents=True, exist_ok=True)
     content = {
         "init": str(init.resolve()),
+        "init_digest": file_digest(init),
         "audio_encoder": None if audio_encoder is None else str(audio_encoder.resolve()),
         "data": str(data.resolve()),
         "stage": stage,
@@ -58,9 +59,7 @@ def run_config(checkpoint: Path) -> EMOConfig:
 
 
 def _damaged(checkpoint: Path, error: Exception) -> CheckpointError:
-    return CheckpointError(
-        f"run: {checkpoint / AVERAGE} is damaged ({error}); remove {checkpoint} to use an earlier one"
-    )
+    return CheckpointError(f"run: {checkpoint / AVERAGE} is damaged ({error}); {without(checkpoint)}")
 
 
 def export(run: Path, out: Path, *, dtype: torch.dtype = torch.float16, init: Path | None = None) -> int:

@@ -82,7 +82,7 @@ def frames_at(source: Source, fps: float, first: int = 0, last: int | None = Non
         last: number after the last frame wanted; None for all.
 
     Yields:
-        number and picture (H, W, 3) uint8, upright.
+        number and picture (H, W, 3) uint8, upright and of square pixels.
 
     Raises:
         av.FFmpegError: where the file is damaged.
@@ -90,25 +90,27 @@ def frames_at(source: Source, fps: float, first: int = 0, last: int | None = Non
     number, shown, turned, end = first, None, None, 0.0
     colours = VideoReformatter()  # One for all frames: each would start threads of its own.
     with av.open(str(source.path.absolute())) as container:
-        container.streams.video[0].thread_type = "AUTO"
+        video = container.streams.video[0]
+        video.thread_type = "AUTO"
+        aspect = float(video.sample_aspect_ratio or 1)
         for index, frame in enumerate(container.decode(video=0)):
             time = index / source.fps if frame.time is None else frame.time - source.start
             while shown is not None and (number + 0.5) / fps < time:
-                turned = _upright(colours, shown) if turned is None else turned
+                turned = _upright(colours, shown, aspect) if turned is None else turned
                 yield number, turned
                 number += 1
                 if number == last:
                     return
             shown, turned, end = frame, None, time + 1 / source.fps
     while shown is not None and (number + 0.5) / fps < end and number != last:
-        yield number, _upright(colours, shown)
+        yield number, _upright(colours, shown, aspect)
         number += 1
 
 
-def _upright(colours: VideoReformatter, frame: av.VideoFrame) -> np.ndarray:
-    """A phone's video is stored as the sensor saw it; its display matrix says how it was held."""
-    turns = round(getattr(frame, "rotation", 0) / 90) % 4
-    return np.ascontiguousarray(np.rot90(colours.reformat(frame, format="rgb24").to_ndarray(), turns))
+def _upright(colours: VideoReformatter, frame: av.VideoFrame, aspect: float) -> np.ndarray:
+    """As it is shown: pixels may be wider than high, and a phone stores what its sensor saw, with how it was held."""
+    square = colours.reformat(frame, width=max(1, round(frame.width * aspect)), format="rgb24").to_ndarray()
+    return np.ascontiguousarray(np.rot90(square, round(getattr(frame, "rotation", 0) / 90) % 4))
 
 
 def sound_of(source: Source) -> np.ndarray:

@@ -45,7 +45,6 @@ SMALL = {
     "warm_up": 100,
     "decay_from": 0.5,
     "ema": 0.998,
-    "shuffle": 1,
     "workers": 0,
     "mouth_weight": 4.0,
     "high_noise": 0.5,

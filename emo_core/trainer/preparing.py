@@ -12,33 +12,31 @@ import hashlib
 import json
 import math
 import re
+import sys
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
-from dataclasses import asdict, dataclass, replace
-from fnmatch import fnmatch
+from dataclasses import asdict, dataclass
 from multiprocessing import get_context
 from pathlib import Path
 
-import numpy as np
 from tqdm import tqdm
 
 from ..__main__ import silence_native_logs
 from ..errors import InputError
 from ..face.detect import FaceDetector, make_detector
 from .judge import REASONS
+from .packing import QUANTILES, Split, check_hold_out, pack, report_of
 from .prepare import Piece, Recipe, prepare_video
-from .shards import HELD_OUT, INDEX, TRAIN, Clip, Dataset, Shard, read_clips, read_members, write_clips, write_json
+from .shards import CACHE_MARK, HELD_OUT, INDEX, Dataset, write_clips, write_json
 
 SUFFIXES = frozenset(".mp4 .mov .mkv .webm .avi .m4v .mpg .mpeg .ts .mts .wmv .flv .ogv .3gp".split())
 """What is taken from a folder; a file that is named is tried whatever its suffix."""
-SHARD_BYTES = 256 * 2**20
-"""A shard is closed when it has grown to this."""
-QUANTILES = tuple(range(0, 101, 5))
+HEAD = 2**20
+"""Bytes that tell a video from others of its size."""
+RECIPE = "recipe.json"
 PARTS = 16
 """Of each worker's videos: as many detectors are made in its process."""
-ENOUGH = 5
-"""From so many sources on, one is held out even if the share would round to none."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,14 +55,6 @@ class Summary:
     rejected_minutes: float
     speed_quantiles: dict[str, float]
     """Degrees per frame, over all kept frames."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Split:
-    """What is held out: a share of the sources, or those of certain file names."""
-
-    share: float
-    names: tuple[str, ...]
 
 
 def find_videos(paths: list[Path]) -> list[Path]:
@@ -106,16 +96,17 @@ def prepare(
         out: the dataset's folder.
         recipe: rate, size and limits.
         workers: processes.
-        held_out: share of the sources that is kept for validation, chosen by their names' hash.
+        held_out: share of the sources that is kept for validation, chosen by a hash of names and contents.
         hold_out: patterns of file names (`s26_*`) that are kept for it instead, so that whole people can be left out.
         face_model: a face_landmarker.task for MediaPipe.
 
     Raises:
-        InputError: where the folder holds a dataset of another recipe, or nothing could be kept.
+        InputError: where the folder holds a dataset of another recipe or a cache, where it trains on what is to be held
+            out, or where nothing could be kept.
     """
     make_detector(face_model, landmarks=True)  # Say what is missing before any work is done.
     try:
-        return _prepare(videos, out, recipe, workers, _Split(held_out, hold_out), face_model)
+        return _prepare(videos, out, recipe, workers, Split(held_out, hold_out), face_model)
     except OSError as error:
         raise InputError(
             f"out: cannot write {out} ({error}); make room, and the same command goes on where it was"
@@ -123,14 +114,15 @@ def prepare(
 
 
 def _prepare(
-    videos: list[Path], out: Path, recipe: Recipe, workers: int, split: _Split, face_model: Path | None
+    videos: list[Path], out: Path, recipe: Recipe, workers: int, split: Split, face_model: Path | None
 ) -> Summary:
+    _own_folder(out)
+    check_hold_out(out, split)
     for folder in ("reports", "pending"):
         (out / folder).mkdir(parents=True, exist_ok=True)
     _same_recipe(out, recipe)
-    keys = {source_key(path): path for path in videos}
-    todo = {key: path for key, path in keys.items() if not _report(out, key).is_file()}
-    with tqdm(total=len(keys), initial=len(keys) - len(todo), desc="prepare", unit="video", disable=None) as bar:
+    todo = _fresh(out, videos)
+    with tqdm(total=len(videos), initial=len(videos) - len(todo), desc="prepare", unit="video", disable=None) as bar:
         for done in _work(todo, out, recipe, workers, face_model):
             bar.update(done)
     dataset = pack(out, recipe, split)
@@ -138,26 +130,61 @@ def _prepare(
     write_json(out / "summary.json", asdict(summary))
     if not summary.kept:
         table = ", ".join(f"{count} {reason}" for reason, count in summary.rejected.items())
-        raise InputError(f"videos: none of {len(keys)} gave a usable clip ({table}); see {out / 'reports'}")
+        raise InputError(f"videos: none of {len(videos)} gave a usable clip ({table}); see {out / 'reports'}")
     return summary
 
 
+def _fresh(out: Path, videos: list[Path]) -> dict[str, Path]:
+    """Videos to work on by key: each content once, wherever it lies and whatever it is called."""
+    reports = {path.stem for path in (out / "reports").glob("*.json")}
+    done, todo = {_content(key) for key in reports}, {}
+    for path in videos:
+        key = source_key(path)
+        if _content(key) in todo:
+            tqdm.write(f"{path}: left out, the same as {todo[_content(key)][1]}", file=sys.stderr)
+        elif _content(key) not in done and _earlier_key(path) not in reports:
+            todo[_content(key)] = key, path
+    return dict(todo.values())
+
+
 def source_key(path: Path) -> str:
-    """A name that is unique to a file, and that WebDataset takes (no dots)."""
-    slug = re.sub(r"[^A-Za-z0-9_-]+", "-", path.stem)[:60]
-    return f"{slug}-{hashlib.sha1(str(path).encode()).hexdigest()[:8]}"
+    """A name that tells a video by its content from all others, and that WebDataset takes (no dots)."""
+    try:
+        with path.open("rb") as file:
+            digest = hashlib.sha1(file.read(HEAD) + str(path.stat().st_size).encode())
+    except OSError:  # It is reported as unreadable.
+        digest = hashlib.sha1(str(path).encode())
+    return f"{_slug(path)}-{digest.hexdigest()[:16]}"
+
+
+def _earlier_key(path: Path) -> str:
+    """The key that datasets of earlier versions know a video by, as long as it lies where it lay."""
+    return f"{_slug(path)}-{hashlib.sha1(str(path).encode()).hexdigest()[:8]}"
+
+
+def _slug(path: Path) -> str:
+    return re.sub(r"[^A-Za-z0-9_-]+", "-", path.stem)[:60]
+
+
+def _content(key: str) -> str:
+    return key.rpartition("-")[2]
+
+
+def _own_folder(out: Path) -> None:
+    """Refuse a dataset that `prepare` did not make: its clips carry more than new ones would."""
+    if (out / CACHE_MARK).is_file() or ((out / INDEX).is_file() and not (out / RECIPE).is_file()):
+        raise InputError(
+            f"out: {out} holds a dataset that `prepare` did not make, such as a cache; give the folder of a prepared one, "
+            "or a new one"
+        )
 
 
 def _same_recipe(out: Path, recipe: Recipe) -> None:
-    file = out / "recipe.json"
+    file = out / RECIPE
     wanted = json.loads(json.dumps(asdict(recipe)))
     if file.is_file() and json.loads(file.read_text()) != wanted:
         raise InputError(f"out: {out} was begun with another recipe ({file}); give its options, or another folder")
     write_json(file, wanted)
-
-
-def _report(out: Path, key: str) -> Path:
-    return out / "reports" / f"{key}.json"
 
 
 def _work(todo: dict[str, Path], out: Path, recipe: Recipe, workers: int, face_model: Path | None) -> Iterator[int]:
@@ -199,81 +226,7 @@ def prepare_source(path: Path, key: str, out: Path, recipe: Recipe, detector: Fa
     pieces, clips = prepare_video(path, key, recipe, detector)
     if any(not piece.reason for piece in pieces):
         write_clips(out / "pending" / f"{key}.tar", clips)
-    write_json(_report(out, key), {"file": str(path), "pieces": [asdict(piece) for piece in pieces]})
-
-
-def pack(out: Path, recipe: Recipe, split: _Split) -> Dataset:
-    """Move pending clips into shards, and write `dataset.json`.
-
-    A shard counts from the moment `dataset.json` names it; files that it does not name are left over from a killed run.
-    """
-    dataset = Dataset.open(out) if (out / INDEX).is_file() else None
-    dataset = dataset or Dataset(folder=out, fps=recipe.fps, size=recipe.size, expand=recipe.expand)
-    known = {shard.name for shard in dataset.shards}
-    packed = {key for shard in dataset.shards for key in shard.sources}
-    for stray in (path for path in out.glob("*.tar") if path.name not in known):
-        stray.unlink()
-    pending = sorted((out / "pending").glob("*.tar"))
-    fresh = [path for path in pending if path.stem not in packed]
-    groups = _splits_by_name(out, fresh, split.names) if split.names else _splits(fresh, split.share)
-    if any(groups.values()):
-        shards = [shard for split, tars in groups.items() for shard in _write_shards(out, split, tars, len(known))]
-        dataset = _measured(dataset.with_shards(shards))
-        dataset.save()
-    for path in pending:
-        path.unlink()
-    return dataset
-
-
-def _splits(tars: list[Path], held_out: float) -> dict[str, list[Path]]:
-    hashes = {tar: int(hashlib.sha1(tar.stem.encode()).hexdigest(), 16) % 10_000 / 10_000 for tar in tars}
-    chosen = [tar for tar in tars if hashes[tar] < held_out]
-    if not chosen and held_out > 0 and len(tars) >= ENOUGH:
-        chosen = [min(tars, key=hashes.__getitem__)]
-    return {TRAIN: [tar for tar in tars if tar not in chosen], HELD_OUT: chosen}
-
-
-def _splits_by_name(out: Path, tars: list[Path], patterns: tuple[str, ...]) -> dict[str, list[Path]]:
-    names = {tar: Path(json.loads(_report(out, tar.stem).read_text())["file"]).name for tar in tars}
-    chosen = [tar for tar in tars if any(fnmatch(names[tar], pattern) for pattern in patterns)]
-    return {TRAIN: [tar for tar in tars if tar not in chosen], HELD_OUT: chosen}
-
-
-def _write_shards(out: Path, split: str, tars: list[Path], number: int) -> Iterator[Shard]:
-    group: list[Path] = []
-    for index, tar in enumerate(tars):
-        group.append(tar)
-        if index == len(tars) - 1 or sum(path.stat().st_size for path in group) >= SHARD_BYTES:
-            name = f"{split}-{number:06d}.tar"
-            counted: list[Clip] = []
-            write_clips(out / name, _counting(group, counted))
-            frames = sum(frames for _, frames in counted)
-            yield Shard(name, split, len(counted), frames, tuple(path.stem for path in group))
-            group, number = [], number + 1
-
-
-def _counting(tars: list[Path], counted: list) -> Iterator[Clip]:
-    for members in read_members(tars):
-        clip = Clip.of_members(members)
-        counted.append((clip.key, clip.frames))
-        yield clip
-
-
-def _measured(dataset: Dataset) -> Dataset:
-    """Take the framing and the head speeds from all frames."""
-    boxes, speeds = [], []
-    for split in (TRAIN, HELD_OUT):
-        for clip in read_clips(dataset, split):
-            boxes.append(clip.labels.boxes)
-            speeds.append(clip.labels.speed)
-    left, top, right, bottom = np.concatenate(boxes).T
-    return replace(
-        dataset,
-        shortest=min(map(len, speeds)),
-        face_share=round(float(np.median(bottom - top)), 4),
-        face_centre=(round(float(np.median(left + right) / 2), 4), round(float(np.median(top + bottom) / 2), 4)),
-        speed_quantiles=tuple(round(float(q), 4) for q in np.percentile(np.concatenate(speeds), QUANTILES)),
-    )
+    write_json(report_of(out, key), {"file": str(path), "pieces": [asdict(piece) for piece in pieces]})
 
 
 def _summary(out: Path, dataset: Dataset) -> Summary:

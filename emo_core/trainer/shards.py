@@ -7,7 +7,7 @@ A clip is four members of a tar, or six where latents and features are cached:
     KEY.npz      labels
     KEY.json     where it comes from
 
-Shards are only ever read from front to back, so they may lie on any storage that WebDataset reads.
+Files are opened by us, never by WebDataset, which takes a colon in a path for a protocol.
 """
 
 import io
@@ -27,9 +27,12 @@ from av.video.reformatter import VideoReformatter
 from ..audio.sound import SAMPLE_RATE
 from ..errors import InputError
 from .labels import Labels
+from .tars import places
 
 INDEX = "dataset.json"
 FORMAT = "emo-dataset-1"
+CACHE_MARK = "cache.txt"
+"""A folder with this is a cache's, finished or not."""
 TRAIN, HELD_OUT = "train", "held-out"
 QUALITY = {"crf": "10", "preset": "veryfast"}
 """x264: finer than any model draws."""
@@ -167,7 +170,7 @@ class Clip:
 
     @classmethod
     def of_members(cls, members: dict[str, Any]) -> "Clip":
-        """Read what WebDataset hands out.
+        """Read what `read_members` hands out.
 
         Raises:
             InputError: where a member is missing or broken.
@@ -216,7 +219,7 @@ def write_clips(path: Path, clips: Iterator[Clip] | list[Clip]) -> None:
     """Write a tar of clips, whole or not at all."""
     temporary = path.with_name(f".{path.name}.part")
     try:
-        with webdataset.TarWriter(str(temporary), mtime=0) as writer:
+        with temporary.open("wb") as file, webdataset.TarWriter(file, mtime=0) as writer:
             for clip in clips:
                 writer.write(clip.members())
         os.replace(temporary, path)
@@ -224,19 +227,28 @@ def write_clips(path: Path, clips: Iterator[Clip] | list[Clip]) -> None:
         temporary.unlink(missing_ok=True)
 
 
-def read_members(shards: list[Path]) -> Iterator[dict[str, Any]]:
-    """Stream the undecoded clips of tars, in order."""
-    return iter(
-        webdataset.DataPipeline(
-            webdataset.SimpleShardList([str(path) for path in shards]), webdataset.tarfile_to_samples()
-        )
-    )
+def read_members(tar: Path, clips: int | None = None) -> Iterator[dict[str, Any]]:
+    """Stream the undecoded clips of a tar, in order.
+
+    Args:
+        tar: a shard, or clips that are not packed yet.
+        clips: how many it should hold, where that is known.
+
+    Raises:
+        InputError: where it is damaged.
+    """
+    return (place.read() for place in places(tar, clips))
 
 
 def read_clips(dataset: Dataset, split: str) -> Iterator[Clip]:
-    """Stream the clips of a split, in order."""
-    paths = [dataset.folder / shard.name for shard in dataset.split(split)]
-    return (Clip.of_members(members) for members in read_members(paths)) if paths else iter(())
+    """Stream the clips of a split, in order.
+
+    Raises:
+        InputError: where a shard is damaged.
+    """
+    for shard in dataset.split(split):
+        for members in read_members(dataset.folder / shard.name, shard.clips):
+            yield Clip.of_members(members)
 
 
 def write_json(path: Path, content: Any) -> None:

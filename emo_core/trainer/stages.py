@@ -115,8 +115,6 @@ class StageConfig:
     seed: int = 0
     workers: int = 1
     """Processes that read data; 0 reads in the training process."""
-    shuffle: int = 64
-    """Clips that are held to be drawn from, per place in the batch."""
     resident: bool = False
     """Hold a cached dataset in the device's memory and draw batches there: for GPUs and small models."""
     log_every: int = 25

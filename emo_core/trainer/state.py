@@ -6,6 +6,7 @@ RUN/checkpoints/step-00000500/     accelerate's state: model, optimiser, moving 
 """
 
 import json
+import os
 import shutil
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
@@ -48,6 +49,13 @@ def latest(run: Path) -> Path:
     return found[-1]
 
 
+def without(checkpoint: Path) -> str:
+    """What to do about a checkpoint of no use."""
+    earlier = [path for path in checkpoints(checkpoint.parents[1]) if path < checkpoint]
+    go_on = f"go on from {earlier[-1].name}" if earlier else "begin again, as there is no earlier one"
+    return f"remove the folder {checkpoint.name} to {go_on}"
+
+
 def save(
     run: Path, accelerator: Accelerator, progress: Progress, write_average: Callable[[Path], None], keep: int
 ) -> Path:
@@ -75,6 +83,7 @@ def save(
         accelerator.wait_for_everyone()
         if accelerator.is_main_process:
             (temporary / PROGRESS).write_text(json.dumps(asdict(progress)))
+            _flush(temporary)
             shutil.rmtree(final, ignore_errors=True)
             temporary.rename(final)
     except (OSError, RuntimeError, SafetensorError) as error:
@@ -92,6 +101,14 @@ def save(
     return final
 
 
+def _flush(folder: Path) -> None:
+    """Bring files to the disk: a new name may get there before what it names, and the power fail between."""
+    for path in folder.rglob("*"):
+        if path.is_file():
+            with path.open("r+b") as file:
+                os.fsync(file.fileno())
+
+
 def read_progress(checkpoint: Path) -> Progress:
     """Where a checkpoint's run was.
 
@@ -101,4 +118,4 @@ def read_progress(checkpoint: Path) -> Progress:
     try:
         return Progress(**json.loads((checkpoint / PROGRESS).read_text()))
     except (OSError, ValueError, TypeError) as error:
-        raise InputError(f"resume: {checkpoint} is damaged ({error}); remove it, and an earlier one is used") from error
+        raise InputError(f"resume: {checkpoint} is damaged ({error}); {without(checkpoint)}") from error

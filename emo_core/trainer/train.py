@@ -7,10 +7,12 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from pickle import UnpicklingError
 
 import torch
 from accelerate import Accelerator, DistributedDataParallelKwargs
 from diffusers.training_utils import EMAModel
+from safetensors import SafetensorError
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
@@ -18,9 +20,9 @@ from ..errors import Cancelled, EmoError, InputError
 from ..models.emo import EMO
 from ..sampling.denoiser import Denoiser
 from . import state
+from .batches import Batches, load_batches
 from .examples import Batch, Sampler
 from .journal import Journal
-from .lanes import Batches, load_batches
 from .meter import Meter
 from .objective import Frozen, Objective, inputs
 from .parts import freeze_all_but, trained
@@ -156,12 +158,12 @@ class _Run:
             processes=accelerator.num_processes,
             consumed=self.progress.micro_steps,
         )
-        return iter(load_batches(batches))
+        return load_batches(batches)
 
     def _step(self, batches: Iterator[Batch], meter: Meter) -> tuple[float, float]:
         """One step of the optimiser; gives the mean loss over all samples and the gradient's norm."""
         start = time.monotonic()
-        losses = []
+        losses, keys = [], []
         for group in self.optimiser.param_groups:
             group["lr"] = self._rate() * group["times"]
         for _ in range(self.stage.accumulate):
@@ -172,10 +174,11 @@ class _Run:
                 loss = self._loss(batch)
                 self.accelerator.backward(loss.mean())
                 losses.append(loss.detach())
+                keys.extend(batch.keys)
                 norm = torch.zeros(())
                 if self.accelerator.sync_gradients:
                     norm = self.accelerator.clip_grad_norm_(self.parameters, self.stage.clip)
-                    self._check(torch.cat(losses), norm, batch)
+                    self._check(torch.cat(losses), norm, keys)
                 self.optimiser.step()
                 self.optimiser.zero_grad()
         self.average.step(self.parameters)
@@ -191,13 +194,13 @@ class _Run:
         clean, conditions = inputs(batch, self.trainee.emo.config, self.trainee.frozen)
         return self.model(batch, clean, conditions)
 
-    def _check(self, losses: Tensor, norm: Tensor, batch: Batch) -> None:
+    def _check(self, losses: Tensor, norm: Tensor, keys: list[str]) -> None:
         """Stop before a bad gradient reaches the weights (fp16 skips such steps by itself)."""
         bad = not bool(torch.isfinite(losses).all())
         bad = bad or (self.stage.precision != "fp16" and not math.isfinite(float(norm)))
         if self._agreed(bad):
             raise TrainingError(
-                f"train: the loss is no number at step {self.progress.step + 1} (clips {', '.join(batch.keys) or 'drawn from memory'}); "
+                f"train: the loss is no number at step {self.progress.step + 1} (clips {', '.join(keys) or 'drawn from memory'}); "
                 "the checkpoints before it are good. Lower learning_rate, use precision bf16, or prepare without these clips"
             )
 
@@ -251,7 +254,8 @@ class _Run:
             if self.accelerator.is_main_process and self.accelerator.distributed_type != "FSDP":
                 model = self.accelerator.unwrap_model(self.model)
                 model.eval()
-                validate(self.progress.step, model.denoiser, journal)
+                with self.accelerator.autocast():  # Only the prepared model's own forward brings its precision.
+                    validate(self.progress.step, model.denoiser, journal)
                 model.train()
         self.accelerator.wait_for_everyone()
 
@@ -286,8 +290,8 @@ def _optimiser(chosen: dict[str, nn.Parameter], stage: StageConfig) -> torch.opt
 def _load(accelerator: Accelerator, checkpoint: Path) -> None:
     try:
         accelerator.load_state(str(checkpoint))
-    except (OSError, RuntimeError, ValueError, KeyError) as error:
+    except (OSError, RuntimeError, ValueError, KeyError, EOFError, UnpicklingError, SafetensorError) as error:
         raise InputError(
-            f"resume: {checkpoint} does not fit this run ({' '.join(str(error).split())[:300]}); resume with the stage "
-            "and model it was begun with"
+            f"resume: {checkpoint} is damaged, or does not fit this run ({' '.join(str(error).split())[:300]}); resume with "
+            f"the stage and model it was begun with, or {state.without(checkpoint)}"
         ) from error

@@ -3,14 +3,16 @@
 import argparse
 import os
 import sys
+import tempfile
 from dataclasses import replace
 from pathlib import Path
 
 import torch
 
 from ..audio.encoder import with_encoder
-from ..errors import InputError
-from ..weights.checkpoint import DTYPES, load_checkpoint, save_checkpoint
+from ..errors import InputError, existing_file
+from ..weights.checkpoint import DTYPES, file_digest, load_checkpoint, save_checkpoint
+from .batches import check_dataset
 from .begin import begin, frozen_parts
 from .cache import Encoders, cache
 from .export import export, read_run, run_config, write_run
@@ -23,6 +25,8 @@ from .validate import Validation, fixed_clips, landmarks_detector
 
 OTHER_STAGES = ("0", "vae")
 """Stages that train a net of their own."""
+VAE_OPTIONS = {"decoder_only": False, "precision": "auto", "adversarial": 0.0}
+"""Options of that stage alone, and their defaults."""
 
 
 def add_parsers(commands: argparse._SubParsersAction) -> None:
@@ -90,8 +94,7 @@ def _cache(args: argparse.Namespace) -> None:
 
 def _train(args: argparse.Namespace) -> None:
     dataset = Dataset.open(args.data)
-    if args.stage in OTHER_STAGES:
-        _check_options(args)
+    _check_options(args)
     if args.stage == "0":
         _train_finder(dataset, args)
         return
@@ -112,8 +115,15 @@ def _train(args: argparse.Namespace) -> None:
     first = os.environ.get("RANK", "0") == "0"  # Of the processes that accelerate or torchrun started.
     if first and not args.resume:
         write_run(args.out, args.init, args.audio_encoder, options_of(stage), args.data)
-    clips, other = fixed_clips(dataset)
-    validation = Validation(tuple(clips), other, stage, trainee.frozen, args.out / "validation", landmarks_detector())
+    clips, other, name = fixed_clips(dataset)
+    if first and name == "seen" and stage.validate_every:
+        _say(
+            f"data: nothing is held out in {dataset.folder}, so validation looks at clips that are trained on, and calls "
+            "its numbers seen_...; to know more, prepare into a new folder with --hold-out"
+        )
+    validation = Validation(
+        tuple(clips), other, stage, trainee.frozen, args.out / "validation", landmarks_detector(), name
+    )
     done = train(trainee, stage, limits, resume=args.resume, validate=validation)
     if first:
         sys.stdout.write(f"{args.out}: stage {stage.stage}, {done.step} steps in {done.seconds / 60:.1f} minutes\n")
@@ -140,17 +150,21 @@ def stage_config(name: str, file: Path | None, settings: list[str]) -> StageConf
 
 
 def _check_folder(args: argparse.Namespace, stage: StageConfig) -> None:
-    """A run is begun in an empty folder, and resumed with the stage and worker count that it was begun with."""
+    """A run is begun in an empty folder, and resumed with the stage that it was begun with."""
     if not args.resume:
         if checkpoints(args.out):
             raise InputError(f"out: {args.out} holds a run; add --resume to go on with it, or give another folder")
         return
     run = read_run(args.out)
     begun = run["stage"]
-    for name in ("stage", "trains", "batch", "accumulate", "workers", "seed", "shuffle", "resident"):
+    for name in ("stage", "trains", "batch", "accumulate", "seed", "resident"):
         now, then = options_of(stage)[name], begun.get(name, False)  # Older runs were never resident.
         if (list(now) if isinstance(now, tuple) else now) != then:
             raise InputError(f"resume: {name} was {then} when {args.out} was begun, now it is {now}; keep it")
+    # The dataset may have grown or moved; whether it fits is seen where it is opened.
+    digest = run.get("init_digest")  # Older runs have none.
+    if digest is not None and digest != file_digest(existing_file(args.init, "init", "the run's EMO checkpoint")):
+        raise InputError(f"resume: {args.out} was begun with {run['init']}, {args.init} is another checkpoint; keep it")
     encoder = None if args.audio_encoder is None else str(args.audio_encoder.resolve())
     if encoder != run["audio_encoder"]:
         raise InputError(
@@ -160,19 +174,36 @@ def _check_folder(args: argparse.Namespace, stage: StageConfig) -> None:
 
 
 def _check_options(args: argparse.Namespace) -> None:
-    """Of stages that are no stages of the network.
+    """Refuse what the stage would not read.
 
     Raises:
-        InputError: for an option that they would not read.
+        InputError: naming it.
     """
     given = [name for name in ("resume", "fresh", "config", "set") if getattr(args, name)]
-    if given:
+    if given and args.stage in OTHER_STAGES:
         raise InputError(f"train: stage {args.stage} takes no --{given[0]}; it trains in one go, with its own settings")
+    given = [name.replace("_", "-") for name, default in VAE_OPTIONS.items() if getattr(args, name) != default]
+    if given and args.stage != "vae":
+        raise InputError(
+            f"train: stage {args.stage} takes no --{given[0]}, which is stage vae's (the network's stages have "
+            "--set precision=bf16)"
+        )
+
+
+def _check_writable(folder: Path) -> None:
+    """Make a folder that is written to at the very end, and try it."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    except OSError as error:
+        raise InputError(f"out: cannot write {folder} ({error}); give a folder you may write to") from error
 
 
 def _train_finder(dataset: Dataset, args: argparse.Namespace) -> None:
     from .face_finder import train_finder
 
+    _check_writable(args.out)
     file = train_finder(dataset, args.out, steps=args.max_steps, minutes=args.max_minutes, report=_say)
     sys.stdout.write(f"{file}: copy it to models/ to use it as the built-in face detector\n")
 
@@ -181,6 +212,8 @@ def _train_autoencoder(dataset: Dataset, args: argparse.Namespace) -> None:
     from .autoencoder import Learning, both_splits, train_autoencoder
 
     checkpoint = load_checkpoint(args.init)
+    check_dataset(dataset, checkpoint.config, frames=1)
+    _check_writable(args.out)
     frozen = frozen_parts(checkpoint, args.audio_encoder)
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     with stop_signals() as stopped:

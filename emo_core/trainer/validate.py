@@ -5,6 +5,7 @@ Shape legend: F frames, S picture side.
 
 import sys
 from dataclasses import asdict, dataclass, replace
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
@@ -52,10 +53,12 @@ class Validation:
     folder: Path
     detector: FaceDetector | None
     """None: no landmarks, so no numbers about mouth and head."""
+    name: str = "validation"
+    """Begins the names of what is reported; see `fixed_clips`."""
 
     def __call__(self, step: int, denoiser: Denoiser, journal: Journal) -> None:
         """Report to a journal."""
-        journal.write(step, validation_loss=self.loss(denoiser))
+        journal.write(step, **{f"{self.name}_loss": self.loss(denoiser)})
         if self.stage.validation_steps:
             self._speak(step, denoiser, journal)
 
@@ -87,21 +90,21 @@ class Validation:
         sheet = contact_sheet(true, made)
         self.folder.mkdir(parents=True, exist_ok=True)
         sheet.save(self.folder / f"step-{step:08d}.jpg", quality=90)
-        journal.picture(step, "validation", np.asarray(sheet))
+        journal.picture(step, self.name, np.asarray(sheet))
         if self.detector is not None:
             numbers = asdict(nearness(made, shuffled, true, self.detector))
-            journal.write(step, **{f"validation_{name}": round(value, 4) for name, value in numbers.items()})
+            journal.write(step, **{f"{self.name}_{name}": round(value, 4) for name, value in numbers.items()})
 
 
-def fixed_clips(dataset: Dataset) -> tuple[list[Clip], Clip]:
-    """Up to `MAX_CLIPS` held-out clips, or training clips where none are held out; and one with another sound."""
-    split = HELD_OUT if dataset.clips(HELD_OUT) else TRAIN
-    clips = []
-    for clip in read_clips(dataset, split):
-        clips.append(clip)
-        if len(clips) == MAX_CLIPS:
-            break
-    return clips, clips[-1]
+def fixed_clips(dataset: Dataset) -> tuple[list[Clip], Clip, str]:
+    """Up to `MAX_CLIPS` held-out clips, or training clips where none are held out.
+
+    Returns:
+        the clips, one with another sound, and what their numbers are called: `validation`, or `seen`.
+    """
+    split, name = (HELD_OUT, "validation") if dataset.clips(HELD_OUT) else (TRAIN, "seen")
+    clips = list(islice(read_clips(dataset, split), MAX_CLIPS))
+    return clips, clips[-1], name
 
 
 def landmarks_detector(face_model: Path | None = None) -> FaceDetector | None:

@@ -23,6 +23,7 @@ from emo_core.audio.sound import BLOCK, GATE
 
 from .visemes import COUNT
 from .voices import KINDS
+from .whole import whole
 
 RATE, LIPS = 1e-3, 3
 SHARES = (0.3, 0.1, 0.1, 0.1, 0.2, 0.2)
@@ -191,9 +192,9 @@ def main() -> None:
             print(f"{spent / 60:.1f} min step {step} loss {loss:.3f} | {report(encoder, head, pieces)}", flush=True)
     encoder.eval()
     print(f"{step} steps", report(encoder, head, pieces))
-    save_file(
-        {k: v.cpu().contiguous() for k, v in encoder.state_dict().items()}, args.out, {"config": json.dumps(CONFIG)}
-    )
+    weights = {k: v.cpu().contiguous() for k, v in encoder.state_dict().items()}
+    with whole(args.out) as temporary:
+        save_file(weights, temporary, {"config": json.dumps(CONFIG)})
 
 
 if __name__ == "__main__":

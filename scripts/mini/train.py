@@ -35,6 +35,7 @@ from emo_core.weights.checkpoint import Checkpoint, load_checkpoint, save_checkp
 from .audio import encoder_of
 from .gather import PEOPLE, Filmed, Variant, encode, features_of, film, pictures_of, resident_of, variants
 from .people import Framing, Person
+from .whole import whole
 
 M = TypeVar("M", bound=nn.Module)
 PICTURES = 4
@@ -142,7 +143,8 @@ def autoencoder(args: argparse.Namespace, filmed: list[Filmed], chosen: list[Var
         report=say,
     )
     say(f"vae: {found.whole:.2f} dB, mouth {found.mouth:.2f} dB")
-    save_file({name: value.cpu().contiguous() for name, value in vae.state_dict().items()}, file)
+    with whole(file) as temporary:
+        save_file({name: value.cpu().contiguous() for name, value in vae.state_dict().items()}, temporary)
     return vae
 
 

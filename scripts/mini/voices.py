@@ -25,6 +25,7 @@ from emo_core.trainer.shards import HELD_OUT, TRAIN, Clip, Dataset, read_clips
 
 from .espeak import Espeak, Spoken
 from .visemes import COUNT, visemes
+from .whole import whole
 
 SAMPLES = 48000
 TIMES = (np.arange((SAMPLES - FIELD) // HOP + 1) * HOP + FIELD / 2) / SAMPLE_RATE
@@ -114,8 +115,9 @@ class Speech:
         row = {"sounds": sounds, "lips": lips.astype(np.float32), "mel": mel.numpy().astype(np.float16)}
         self.rows.append({**row, "visemes": classes.astype(np.int8), "kinds": kind, **about})
 
-    def add_clip(self, clip: Clip, fps: float, **about: bool) -> None:
+    def add_clip(self, clip: Clip, fps: float, *, held_out: bool, trained: bool) -> None:
         """A clip, its shifted copies, and espeak-ng's reading of it."""
+        about = {"held_out": held_out, "trained": trained}
         real, lips = fit(clip.sound()), lips_of(clip, fps)
         mel = log_mel(torch.from_numpy(real))
         words, classes = sentence(clip.about["file"]), np.full(len(TIMES), -1)
@@ -125,8 +127,9 @@ class Speech:
             path = align(heard, real)
             classes[path] = said
             self.add(4, heard, lips[path], mel[path], said, **about)
-            np.add.at(self._lips, said, lips[path])
-            np.add.at(self._count, said, 1)
+            if not held_out:  # Other languages' lips are made of these, and trained on.
+                np.add.at(self._lips, said, lips[path])
+                np.add.at(self._count, said, 1)
         self.add(0, real, lips, mel, classes, **about)
         for number, factor in enumerate(SHIFTS, 1):
             self.add(number, fit(shift(real, factor)), lips, mel, classes, **about)
@@ -149,7 +152,8 @@ class Speech:
 
     def save(self, path: Path) -> None:
         """Write all pieces."""
-        np.savez(path, **{name: np.stack([row[name] for row in self.rows]) for name in self.rows[0]})
+        with whole(path) as temporary:
+            np.savez(temporary, **{name: np.stack([row[name] for row in self.rows]) for name in self.rows[0]})
 
 
 def main() -> None:

@@ -48,14 +48,21 @@ def draw_clip(key: str, frames: int = 20, seed: int = 0) -> Clip:
 
 
 def write_dataset(
-    folder: Path, *, clips: int = 6, shards: int = 1, held_out: int = 1, frames: int = 20, files: tuple[str, ...] = ()
+    folder: Path,
+    *,
+    clips: int = 6,
+    sizes: tuple[int, ...] = (),
+    held_out: int = 1,
+    frames: int = 20,
+    files: tuple[str, ...] = (),
 ) -> Dataset:
-    """A dataset of drawn clips; the first ones come from the named files."""
+    """A dataset of drawn clips, in one shard or in several of given sizes; the first ones come from the named files."""
     folder.mkdir(parents=True, exist_ok=True)
+    clips = sum(sizes) or clips
     drawn = [draw_clip(f"clip{i}-000", frames, i) for i in range(clips + held_out)]
     for i, file in enumerate(files):
         drawn[i] = dataclasses.replace(drawn[i], about=drawn[i].about | {"file": file})
-    groups = [(TRAIN, part) for part in np.array_split(np.arange(clips), shards)]
+    groups = [(TRAIN, part) for part in np.split(np.arange(clips), np.cumsum(sizes[:-1], dtype=int))]
     groups += [(HELD_OUT, np.arange(clips, clips + held_out))] if held_out else []
     described = []
     for number, (split, indices) in enumerate(groups):

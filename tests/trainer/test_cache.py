@@ -34,7 +34,7 @@ def test_latents_and_features_of_every_frame(dataset, encoders):
 def test_a_clip_survives_the_way_to_the_disk(tmp_path):
     drawn = draw_clip("clip0-000")
     write_clips(tmp_path / "train-000000.tar", [drawn])
-    clip = Clip.of_members(next(read_members([tmp_path / "train-000000.tar"])))
+    clip = Clip.of_members(next(read_members(tmp_path / "train-000000.tar")))
     assert clip.video == drawn.video
     for name in ("boxes", "mouths", "poses", "speed", "opening"):
         assert np.allclose(getattr(clip.labels, name), getattr(drawn.labels, name), atol=1e-6)

@@ -160,8 +160,8 @@ def test_the_autoencoder_must_be_of_the_right_kind(plain):
 def test_validation_says_loss_and_shows_a_video(dataset, checkpoint, tmp_path):
     model = load_checkpoint(checkpoint)
     stage = STAGES["2"].with_options({"validation_steps": 2})
-    clips, other = fixed_clips(dataset)
-    assert [clip.key for clip in clips] == ["clip6-000"]
+    clips, other, name = fixed_clips(dataset)
+    assert ([clip.key for clip in clips], name) == (["clip6-000"], "validation")
     validation = Validation(tuple(clips), other, stage, frozen_parts(model, None), tmp_path / "validation", None)
     with Journal(tmp_path, step=0) as journal:
         validation(7, Denoiser(model.emo), journal)

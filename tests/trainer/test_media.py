@@ -1,12 +1,15 @@
 """Source videos as they come: cover pictures, odd clocks, lengths."""
 
+import struct
+from fractions import Fraction
+
 import av
 import numpy as np
 import pytest
 
 from emo_core.errors import InputError
 from emo_core.trainer.judge import Rules
-from emo_core.trainer.media import open_source, scenes
+from emo_core.trainer.media import frames_at, open_source, scenes
 from emo_core.trainer.track import Run, pieces
 
 
@@ -27,6 +30,57 @@ def test_a_cover_picture_is_no_video(tmp_path, name):
         container.mux(sound.encode(None))
     with pytest.raises(InputError, match="only a cover picture"):
         open_source(tmp_path / name)
+
+
+def stored(path, picture, aspect=1):
+    """A video of one picture (H, W, 3), whose pixels are `aspect` times as wide as high."""
+    with av.open(str(path), "w") as container:
+        video = container.add_stream("libx264", rate=25)
+        video.height, video.width = picture.shape[:2]
+        video.pix_fmt = "yuv420p"
+        video.codec_context.sample_aspect_ratio = Fraction(aspect)
+        for _ in range(5):
+            container.mux(video.encode(av.VideoFrame.from_ndarray(picture, format="rgb24")))
+        container.mux(video.encode(None))
+    return path
+
+
+def held_sideways(path):
+    """Write into the track's header that it is shown turned by 90 degrees clockwise."""
+    content = path.read_bytes()
+    straight, turned = (struct.pack(">9i", *m) for m in ((1 << 16, 0, 0, 0, 1 << 16, 0, 0, 0, 1 << 30),
+                                                         (0, 1 << 16, 0, -1 << 16, 0, 0, 0, 0, 1 << 30)))  # fmt: skip
+    before, mark, track = content.partition(b"tkhd")
+    path.write_bytes(before + mark + track.replace(straight, turned, 1))
+    return path
+
+
+def disc(height, width):
+    """White on black, as high and as wide as half the picture."""
+    rows, columns = np.mgrid[:height, :width]
+    inside = ((rows + 0.5) / height - 0.5) ** 2 + ((columns + 0.5) / width - 0.5) ** 2 < 0.25**2
+    return np.repeat(inside[..., None] * np.uint8(255), 3, axis=2)
+
+
+@pytest.mark.parametrize(("width", "aspect"), [(64, Fraction(3, 2)), (128, Fraction(3, 4))])
+def test_pixels_that_are_not_square(tmp_path, width, aspect):
+    source = open_source(stored(tmp_path / "wide.mp4", disc(96, width), aspect))
+    (_, picture), *_ = frames_at(source, 25)
+    assert picture.shape == (96, 96, 3)
+    lit = picture[..., 0] > 128
+    assert lit.any(0).sum() == pytest.approx(48, abs=2) and lit.any(1).sum() == pytest.approx(48, abs=2)
+
+
+def test_a_phone_held_upright(tmp_path):
+    """Also where its pixels are not square, as they are stored."""
+    picture = np.zeros((64, 96, 3), np.uint8)
+    picture[:32, :48] = 255
+    for aspect, size in ((1, (96, 64)), (Fraction(2, 3), (64, 64))):
+        source = open_source(held_sideways(stored(tmp_path / "phone.mp4", picture, aspect)))
+        (_, shown), *_ = frames_at(source, 25)
+        assert shown.shape[:2] == size
+        light = shown[: size[0] // 2, size[1] // 2 :]  # What was at the top left is at the top right.
+        assert light.mean() > 240 and shown.mean() == pytest.approx(64, abs=4)
 
 
 def test_cuts_are_told_from_the_first_frame_on(tmp_path):

@@ -199,3 +199,17 @@ def test_any_version_of_the_sound_is_drawn(dataset):
         sampler = Sampler(CONFIG, stage.with_options({"voices": voices}))
         drawn = [sampler.draw(clip, np.random.default_rng(i)).features for i in range(20)]
         assert {bool(features.mean() > 50) for features in drawn} == levels
+
+
+def test_recomputed_activations_give_the_same_gradients(dataset, checkpoint):
+    """The backward pass recomputes outside of `forward`, with the attention kernels that were chosen there."""
+    batch, gradients = draw(dataset, STAGES["2"]), []
+    clean, conditions = inputs(batch, CONFIG, frozen_parts(load_checkpoint(checkpoint), None))
+    for checkpointing in (False, True):
+        emo = load_checkpoint(checkpoint).emo.train().requires_grad_(True)
+        emo.set_gradient_checkpointing(checkpointing)
+        objective = Objective(Denoiser(emo), 5.0)
+        objective(batch, clean, conditions).mean().backward()
+        gradients.append({name: value.grad for name, value in emo.named_parameters() if value.grad is not None})
+    assert gradients[0].keys() == gradients[1].keys() and gradients[0]
+    assert all(torch.allclose(value, gradients[1][name], atol=1e-6) for name, value in gradients[0].items())

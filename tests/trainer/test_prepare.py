@@ -169,7 +169,6 @@ def test_a_dataset_from_a_folder(videos, tmp_path):
     summary = prepare(find_videos([videos]), tmp_path, SMALL, held_out=0.05)
     dataset = Dataset.open(tmp_path)
     assert (summary.sources, summary.kept, summary.rejected) == (6, 6, {})
-    # Chosen by a hash of the path, which is another one in every run.
     assert summary.held_out == dataset.clips(HELD_OUT) >= 1
     assert (dataset.clips(TRAIN), dataset.shortest) == (6 - summary.held_out, 40)
     assert dataset.speed_quantiles[10] == pytest.approx(0.2, rel=0.1)

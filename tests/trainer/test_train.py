@@ -10,17 +10,19 @@ from pathlib import Path
 
 import pytest
 import torch
+from accelerate.state import AcceleratorState
 from safetensors.torch import load_file
 
 from emo_core.errors import Cancelled, InputError
 from emo_core.trainer import state
-from emo_core.trainer.begin import begin
+from emo_core.trainer.begin import begin, frozen_parts
 from emo_core.trainer.examples import Batch
 from emo_core.trainer.export import export, write_run
 from emo_core.trainer.journal import read_log
 from emo_core.trainer.objective import Objective
 from emo_core.trainer.stages import STAGES, options_of
 from emo_core.trainer.train import Limits, TrainingError, train
+from emo_core.trainer.validate import Validation, fixed_clips
 from emo_core.weights.checkpoint import load_checkpoint
 from tests.conftest import ROOT
 
@@ -87,10 +89,40 @@ def test_a_resumed_run_equals_an_unbroken_one(dataset, checkpoint, tmp_path, res
 
 
 def test_accumulated_steps_equal_one_large_batch(dataset, checkpoint, tmp_path):
-    """Not bit by bit, as the samples differ, but the same number of samples and steps."""
-    halves = STAGE.with_options({"batch": 1, "accumulate": 2})
-    progress = run(dataset, checkpoint, tmp_path, 3, halves)
+    """The same samples in micro steps of one, but for rounding."""
+    run(dataset, checkpoint, tmp_path / "whole", 3)
+    progress = run(dataset, checkpoint, tmp_path / "parts", 3, STAGE.with_options({"batch": 1, "accumulate": 2}))
     assert (progress.step, progress.micro_steps) == (3, 6)
+    begun = load_checkpoint(checkpoint).emo.state_dict()
+    whole, parts = weights(tmp_path / "whole"), weights(tmp_path / "parts")
+    moved = torch.cat([(whole[name] - begun[name]).flatten() for name in whole])
+    apart = torch.cat([(whole[name] - parts[name]).flatten() for name in whole])
+    assert apart.norm() < 1e-3 * moved.norm()
+
+
+@pytest.fixture
+def any_precision():
+    """A process has one precision; accelerate keeps it."""
+    AcceleratorState._reset_state()
+    yield
+    AcceleratorState._reset_state()
+
+
+@pytest.mark.usefixtures("any_precision")
+def test_validation_has_the_precision_of_training(dataset, checkpoint, tmp_path):
+    kinds = []
+
+    def look(step, denoiser, journal):
+        stage = STAGE.with_options({"validation_steps": 1})
+        clips, other, _ = fixed_clips(dataset)
+        frozen = frozen_parts(load_checkpoint(checkpoint), None)
+        validation = Validation(tuple(clips), other, stage, frozen, tmp_path / "validation", None)
+        denoiser.emo.backbone.conv_out.register_forward_hook(lambda module, given, found: kinds.append(found.dtype))
+        validation(step, denoiser, journal)
+
+    run(dataset, checkpoint, tmp_path, 1, STAGE.with_options({"validate_every": 1, "precision": "bf16"}), validate=look)
+    assert set(kinds) == {torch.bfloat16}
+    assert list((tmp_path / "validation").iterdir())
 
 
 def test_a_wish_to_stop_saves_first(dataset, checkpoint, tmp_path):
@@ -106,16 +138,18 @@ def test_a_wish_to_stop_saves_first(dataset, checkpoint, tmp_path):
     assert signal.getsignal(signal.SIGTERM) == before
 
 
-def test_a_loss_that_is_no_number_stops_and_names_the_clips(dataset, checkpoint, tmp_path, monkeypatch):
+@pytest.mark.parametrize("parts", [1, 2])
+def test_a_loss_that_is_no_number_stops_and_names_the_clips(dataset, checkpoint, tmp_path, monkeypatch, parts):
+    """All of the step, whichever micro step is to blame."""
     real, calls = Objective.forward, []
 
     def poisoned(self, batch, clean, conditions):
         calls.append(batch)
-        return real(self, batch, clean, conditions) * (float("nan") if len(calls) == 6 else 1.0)
+        return real(self, batch, clean, conditions) * (float("nan") if len(calls) == 5 * parts + 1 else 1.0)
 
     monkeypatch.setattr(Objective, "forward", poisoned)
     with pytest.raises(TrainingError, match=r"no number at step 6 \(clips clip\d-000, clip\d-000\)"):
-        run(dataset, checkpoint, tmp_path, 20)
+        run(dataset, checkpoint, tmp_path, 20, STAGE.with_options({"batch": 2 // parts, "accumulate": parts}))
     found = weights(tmp_path)
     assert state.read_progress(state.latest(tmp_path)).step == 4
     assert all(bool(torch.isfinite(value).all()) for value in found.values())

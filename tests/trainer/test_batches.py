@@ -1,15 +1,19 @@
 """The order of samples: the seed's alone, whatever the number of processes, workers and restarts."""
 
+import math
+from collections import Counter
 from itertools import islice
+from pathlib import Path
 
 import pytest
 import torch
 
 from emo_core.errors import InputError
+from emo_core.trainer.batches import Batches, Order, check_dataset, load_batches
 from emo_core.trainer.examples import Sampler
-from emo_core.trainer.lanes import Batches, Lane, check_dataset, load_batches
-from emo_core.trainer.shards import Dataset
+from emo_core.trainer.shards import TRAIN, Dataset, read_clips
 from emo_core.trainer.stages import STAGES
+from emo_core.trainer.tars import places
 from tests.conftest import CONFIG
 from tests.trainer.synthetic import write_dataset
 
@@ -17,7 +21,7 @@ STAGE = STAGES["2"].with_options({"batch": 2, "workers": 0})
 
 
 def take(dataset, count, stage=STAGE, **place):
-    return list(islice(iter(load_batches(Batches(dataset, Sampler(CONFIG, stage), **place))), count))
+    return list(islice(load_batches(Batches(dataset, Sampler(CONFIG, stage), **place)), count))
 
 
 def same(a, b) -> bool:
@@ -48,18 +52,25 @@ def test_a_restart_with_worker_processes(dataset):
     assert all(same(a, b) for a, b in zip(whole[3:], rest, strict=True))
 
 
+def test_the_number_of_workers_changes_nothing(dataset):
+    none, two = (take(dataset, 7, STAGE.with_options({"workers": count})) for count in (0, 2))
+    assert all(same(a, b) for a, b in zip(none, two, strict=True))
+
+
 def test_an_epoch_shows_every_clip_once_in_new_order(dataset):
-    lane = Lane(dataset, Sampler(CONFIG, STAGE), 0, 2)
-    keys = [batch.keys[0] for batch in islice(lane.samples(0), 12)]
+    order = Order(dataset, 0)
+    keys = [order.members(number)["__key__"] for number in range(12)]
     assert sorted(keys[:6]) == sorted(keys[6:]) and len(set(keys[:6])) == 6
     assert keys[:6] != keys[6:]
 
 
-def test_enough_shards_are_shared_out(tmp_path):
-    dataset = write_dataset(tmp_path, clips=4, shards=4, held_out=0)
-    lanes = [Lane(dataset, Sampler(CONFIG, STAGE), index, 2) for index in range(2)]
-    seen = [{batch.keys[0] for batch in islice(lane.samples(0), 6)} for lane in lanes]
-    assert not seen[0] & seen[1] and len(seen[0] | seen[1]) == 4
+@pytest.mark.parametrize("batch", [2, 5])
+def test_a_clip_is_drawn_as_often_as_any_other(tmp_path, batch):
+    """Whether it lies alone in its shard, or with many; with fewer shards than places in the batch, or more."""
+    dataset = write_dataset(tmp_path, sizes=(1, 7, 1, 1), held_out=0)
+    batches = take(dataset, 30 // batch, STAGE.with_options({"batch": batch}))
+    counts = Counter(key for found in batches for key in found.keys)
+    assert len(counts) == 10 and set(counts.values()) == {3}
 
 
 def test_held_out_clips_are_not_trained_on(dataset):
@@ -83,12 +94,27 @@ def test_a_dataset_that_does_not_fit(plain, changes, message):
         check_dataset(replace(plain, **changes), CONFIG, CONFIG.temporal.frames)
 
 
-def test_a_broken_shard_is_named(tmp_path):
+@pytest.mark.parametrize("left", ["half", "no header", "one clip"])
+def test_a_broken_shard_is_named(tmp_path, left):
+    """Cut off between two clips, a tar looks whole."""
     dataset = write_dataset(tmp_path, clips=2, held_out=0)
     file = tmp_path / dataset.shards[0].name
-    file.write_bytes(file.read_bytes()[:3000])
-    with pytest.raises(Exception, match=r"broken|train-000000\.tar"):
-        take(dataset, 3)
+    first = max(start + size for start, size in places(file)[0].members.values())
+    length = {"half": 3000, "no header": 100, "one clip": math.ceil(first / 512) * 512}[left]
+    file.write_bytes(file.read_bytes()[:length])
+    for workers in (0, 1):
+        with pytest.raises(InputError, match=r"^data: .*train-000000\.tar is damaged .*copy it again .* or prepare"):
+            take(dataset, 3, STAGE.with_options({"workers": workers}))
+    with pytest.raises(InputError, match=r"train-000000\.tar is damaged"):
+        list(read_clips(dataset, TRAIN))
+
+
+def test_a_colon_in_a_path_is_no_protocol(tmp_path, monkeypatch):
+    """As in every path of Windows."""
+    monkeypatch.chdir(tmp_path)
+    dataset = write_dataset(Path("take:2"), clips=2, held_out=0)
+    assert [clip.key for clip in read_clips(dataset, TRAIN)] == ["clip0-000", "clip1-000"]
+    assert len(take(dataset, 3)) == 3
 
 
 def test_datasets_that_cannot_be_opened(tmp_path):
@@ -108,7 +134,7 @@ def test_datasets_that_cannot_be_opened(tmp_path):
 
 
 def test_a_batch_has_speeds_or_has_none(dataset):
-    """The lanes agree, and so do processes."""
+    """All its places agree, and so do processes."""
     stage = STAGES["3"].with_options({"batch": 2, "workers": 0, "drop_speed": 0.5})
     batches = iter(Batches(dataset, Sampler(CONFIG, stage)))
     whole = [next(batches).speed for _ in range(20)]
