@@ -24,7 +24,7 @@ async def watched(host, prompt, stop_at=None):
     """
     async with aiohttp.ClientSession() as session, session.ws_connect(f"{host.url}/ws?clientId=watch") as socket:
         prompt_id, start = host.queue(prompt, client="watch"), time.monotonic()
-        steps, cancelled, late = {}, False, 0
+        steps, total, cancelled, late = {}, None, False, 0
         async for message in socket:
             if message.type != aiohttp.WSMsgType.TEXT:
                 continue
@@ -32,7 +32,8 @@ async def watched(host, prompt, stop_at=None):
             data = event.get("data") or {}
             if data.get("prompt_id") != prompt_id:
                 continue
-            if event["type"] == "progress":
+            total = total or data.get("max")
+            if event["type"] == "progress" and data["max"] == total:  # The bar of the video that is written counts frames.
                 steps[data["node"]] = steps.get(data["node"], 0) + 1
                 late += cancelled
                 if stop_at and len(steps) == stop_at and steps[data["node"]] == 2 and not cancelled:
