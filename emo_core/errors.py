@@ -11,6 +11,7 @@
 Every message says what came, what was expected and what to do.
 """
 
+import tempfile
 from pathlib import Path
 
 
@@ -70,3 +71,21 @@ def existing_file(path: Path, what: str, give: str) -> Path:
     if not found:
         raise InputError(f"{what}: {'a folder' if path.is_dir() else 'no file'} at {path}; give {give}")
     return path
+
+
+def writable_folder(path: Path, what: str) -> None:
+    """Make a folder that is written to after long work, and try it first.
+
+    Args:
+        path: the folder.
+        what: its role, for the message.
+
+    Raises:
+        InputError: where nothing can be written.
+    """
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=path):
+            pass
+    except OSError as error:
+        raise InputError(f"{what}: cannot write {path} ({error.strerror}); give a folder you may write to") from error

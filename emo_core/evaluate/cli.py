@@ -3,14 +3,13 @@
 import argparse
 import os
 import sys
-import tempfile
 from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 from ..animate_cli import interval
-from ..errors import InputError
+from ..errors import InputError, writable_folder
 from ..face.detect import FaceDetector, make_detector
 from ..sampling.generate import Settings
 from ..sampling.guidance import Guidance
@@ -86,7 +85,7 @@ def _box(text: str) -> tuple[float, float, float, float]:
 
 def _run(args: argparse.Namespace, making: Making) -> None:
     _check(args, making)
-    _begin(args.out)
+    writable_folder(args.out, "out")
     detector = make_detector(args.face_model, landmarks=True, blendshapes=True)
     paths, clip_frames = (args.generated, args.true, args.other), args.clip_frames
     if args.checkpoint is not None:
@@ -116,16 +115,6 @@ def _check(args: argparse.Namespace, making: Making) -> None:
             raise InputError(f"{name}: nothing at {getattr(args, name)}")
     if args.limit < 0 or args.workers < 1 or (args.seconds is not None and args.seconds <= 0):
         raise InputError("evaluate: --limit, --workers and --seconds must be more than 0")
-
-
-def _begin(out: Path) -> None:
-    """Before hours of work: the report must have a place."""
-    try:
-        out.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryFile(dir=out):
-            pass
-    except OSError as error:
-        raise InputError(f"out: {out} cannot be written ({error.strerror}); give a folder that can") from error
 
 
 def _generate(args: argparse.Namespace) -> int:
@@ -180,7 +169,7 @@ def _report(args: argparse.Namespace, detector: FaceDetector, paths: Paths, clip
     extractors = Extractors(
         inception=args.inception, i3d=args.i3d, syncnet=args.syncnet, s3fd=args.s3fd, insightface=args.insightface
     )
-    numbers, notes = standard(judged, extractors, args.out / "pictures" / "standard")
+    numbers, notes = standard(judged, extractors, args.out)
     judged.summary["Standard metrics"] = numbers
     judged.notes.extend(notes)
     write(args.out, judged)

@@ -96,10 +96,15 @@ def _watch(files: Files, detector: FaceDetector, notes: list[str]) -> Iterator[W
         try:
             made = observe(files.made[name], detector)
             true = observe(files.true[name], detector, made.fps) if files.true else None
-            other = observe(files.other[name], detector, made.fps) if true and name in files.other else None
         except InputError as error:
             notes.append(f"{name}: left out; {error}")
             continue
+        other = None
+        if true is not None and name in files.other:
+            try:
+                other = observe(files.other[name], detector, made.fps)
+            except InputError as error:
+                notes.append(f"{name}: without its control; {error}")
         if true is not None and not len(made.loud):
             made = replace(made, loud=true.loud)  # Made without a sound track, from that sound.
         yield Watched(made, true, other)
@@ -129,7 +134,7 @@ def _missing(judged: Judged) -> Iterator[str]:
                 f"{a.name}: {a.size[0]} x {a.size[1]} pixels against {b.size[0]} x {b.size[1]} true ones; sharpness and flicker "
                 "are compared at one size only"
             )
-    if not any(video.blendshapes.shape[1] for video in judged.made):
+    if not any(video.blendshapes.shape[1] for video in (*judged.made, *judged.true)):
         yield "blinks and blendshape_frechet: not computed; give --face-model, MediaPipe's face_landmarker.task"
     elif judged.true and judged.summary["The set"]["blendshape_frechet"] is None:
         yield "blendshape_frechet: not computed; it needs twice as many frames with a face as there are blendshapes (104)"

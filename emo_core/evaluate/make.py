@@ -38,6 +38,8 @@ from ..trainer.validate import speak
 from ..video import VideoWriter
 from ..weights.checkpoint import file_digest, load_checkpoint
 
+NAMES = "content"
+"""What files are called by; videos under names of another kind would be judged beside their own twins."""
 ANY = Rules(min_seconds=1.0, max_seconds=60.0, sync_seconds=1e9, side=0.0, luma=0.0, speech=0.0)
 """Clips are judged here whatever their picture or sound is like."""
 
@@ -95,7 +97,7 @@ def make(plan: Plan) -> int:
 
 def _begin(plan: Plan) -> None:
     """Videos of another checkpoint or other settings must not pass for this plan's."""
-    how = asdict(plan) | {"checkpoint": file_digest(plan.checkpoint)[:16]}
+    how = asdict(plan) | {"checkpoint": file_digest(plan.checkpoint)[:16], "names": NAMES}
     for name in ("out", "workers", "face_model"):
         del how[name]
     told, file = json.loads(json.dumps(how, default=str)), plan.out / "plan.json"

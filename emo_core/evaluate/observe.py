@@ -28,7 +28,7 @@ SHEET = 8
 SHEET_SIDE = 512
 ABOVE, BESIDE = 0.6, 0.5
 """Hair reaches so far from the face box, in its heights and widths; what lies farther, and not below the chin, is background."""
-LEAST = 0.02
+ROOM = 0.02
 """Share of the picture from which there is a background at all."""
 
 
@@ -176,7 +176,7 @@ def _again(source: Source, fps: float, free: np.ndarray, frames: int) -> tuple[n
     for number, picture in frames_at(source, fps):
         if number in picks:
             kept[number] = _small(picture)
-        if before is not None and free.mean() >= LEAST:
+        if before is not None and free.mean() >= ROOM:
             flicker[number] = cv2.absdiff(picture, before)[free].mean()
         before = picture
     return flicker, np.stack([kept[pick] for pick in picks])

@@ -59,8 +59,9 @@ def _curves(file: Path, made: Observed, true: Observed | None) -> None:
         if video is not None:
             axes.plot(np.arange(video.frames) / video.fps, video.opening, label=name)
     if len(made.loud):
-        loud = made.loud / max(made.loud.max(), 1e-9) * max(float(np.nanmax(made.opening, initial=0)), 1e-3)
-        axes.fill_between(np.arange(made.frames) / made.fps, loud, color="0.88", label="loudness")
+        loud = made.loud[: made.frames]  # Another video's may be longer, or shorter.
+        high = max(float(np.nanmax(made.opening, initial=0)), 1e-3) / max(loud.max(), 1e-9)
+        axes.fill_between(np.arange(len(loud)) / made.fps, loud * high, color="0.88", label="loudness")
     axes.set_ylabel("mouth opening")
     axes.set_xlabel("seconds")
     axes.legend(loc="upper right")

@@ -6,7 +6,7 @@ Shape legend: T frames of a window, H W picture.
 """
 
 import itertools
-import shutil
+import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from importlib import import_module
@@ -66,7 +66,7 @@ def standard(judged: Judged, extractors: Extractors, scratch: Path) -> tuple[Num
     Args:
         judged: the videos.
         extractors: weights.
-        scratch: a folder for pictures.
+        scratch: a folder in which pictures may lie for a while.
 
     Returns:
         Numbers, and a line for each one that is missing or limited.
@@ -104,24 +104,22 @@ def _fid(judged: Judged, extractors: Extractors, scratch: Path) -> Found:
         raise InputError(f"it compares pictures of one size, and these are {told}; scale them to one")
     calculate_metrics = _library("torch_fidelity", "torch-fidelity").calculate_metrics
     folders, counts = [], []
-    for name, videos in (("generated", judged.made), ("true", judged.true)):
-        folder = scratch / name
-        shutil.rmtree(folder, ignore_errors=True)
-        folder.mkdir(parents=True)
-        for number, frame in enumerate(itertools.chain.from_iterable(map(_frames, videos))):
-            Image.fromarray(frame).save(folder / f"{number:06d}.png")
-        folders.append(str(folder))
-        counts.append(sum(video.frames for video in videos))
-    found = calculate_metrics(
-        input1=folders[0],
-        input2=folders[1],
-        fid=True,
-        cuda=False,
-        verbose=False,
-        feature_extractor_weights_path=weights,
-    )
-    for folder in folders:
-        shutil.rmtree(folder, ignore_errors=True)
+    with tempfile.TemporaryDirectory(dir=scratch) as place:
+        for name, videos in (("generated", judged.made), ("true", judged.true)):
+            folder = Path(place) / name
+            folder.mkdir()
+            for number, frame in enumerate(itertools.chain.from_iterable(map(_frames, videos))):
+                Image.fromarray(frame).save(folder / f"{number:06d}.png")
+            folders.append(str(folder))
+            counts.append(sum(video.frames for video in videos))
+        found = calculate_metrics(
+            input1=folders[0],
+            input2=folders[1],
+            fid=True,
+            cuda=False,
+            verbose=False,
+            feature_extractor_weights_path=weights,
+        )
     return Found({"FID": float(found["frechet_inception_distance"])}, _few(min(counts), "frames"))
 
 
@@ -156,7 +154,11 @@ def _syncnet(judged: Judged, extractors: Extractors, scratch: Path) -> Found:
     for of, videos in (("", judged.made), (" of the true videos", judged.true)):
         scores = []
         for video in videos:
-            offsets, confidences, distances, *_ = pipeline.inference(video_path=str(video.path))
+            try:
+                offsets, confidences, distances, *_ = pipeline.inference(video_path=str(video.path))
+            except RuntimeError as error:  # A video without sound, above all.
+                notes.append(f"{video.name}{of}: left out, SyncNet cannot read it ({error})")
+                continue
             if not offsets:
                 notes.append(f"{video.name}{of}: no face is tracked for 50 frames at 100 pixels or more; left out")
                 continue

@@ -4,12 +4,16 @@ import math
 
 from .detect import Face
 
+LEAP = 4.0
+"""Sides of its box that a face moves at most from one frame in which it is found to the next."""
+
 
 def follow(who: Face, seen: list[Face], frames: list[list[Face]]) -> list[Face | None]:
     """Find a face again, frame by frame.
 
-    Where it was last seen, the others were seen too: a face that is nearer to one of those is not taken for it. So where a
-    detector misses it, or it has left, nobody else is followed instead.
+    Where it was last seen, the others were seen too: a face that is nearer to one of those is not taken for it, nor is one that is
+    farther than a face leaps. So where a detector misses it, or it has left, nobody else who was there, and nobody far off, is
+    followed instead.
 
     Args:
         who: the face.
@@ -21,7 +25,7 @@ def follow(who: Face, seen: list[Face], frames: list[list[Face]]) -> list[Face |
     """
     found: list[Face | None] = []
     for faces in frames:
-        alike = [face for face in faces if _nearest(face, seen) is who]
+        alike = [face for face in faces if _nearest(face, seen) is who and _leap(who, face) <= LEAP]
         found.append(_nearest(who, alike) if alike else None)
         if alike:
             who, seen = found[-1], faces
@@ -31,3 +35,9 @@ def follow(who: Face, seen: list[Face], frames: list[list[Face]]) -> list[Face |
 def _nearest(face: Face, others: list[Face]) -> Face:
     """The one whose box overlaps most, or, where none does, whose centre is nearest."""
     return max(others, key=lambda other: (other.box.overlap(face.box), -math.dist(other.box.centre, face.box.centre)))
+
+
+def _leap(start: Face, end: Face) -> float:
+    """Distance of the centres in longest sides of the boxes."""
+    side = max(start.box.width, start.box.height, end.box.width, end.box.height)
+    return math.dist(start.box.centre, end.box.centre) / side

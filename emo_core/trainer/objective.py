@@ -19,6 +19,7 @@ from ..config import DiffusionConfig, EMOConfig
 from ..models.vae import VAE
 from ..sampling.denoiser import Denoiser
 from .examples import Batch
+from .stages import precision_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +91,12 @@ def snr_weights(alphas: Tensor, diffusion: DiffusionConfig, gamma: float) -> Ten
 def quick_attention(device: torch.device) -> AbstractContextManager:
     """On CPUs bf16 attention over short rows is slow in fused kernels; the plain formula is not."""
     return sdpa_kernel(SDPBackend.MATH) if device.type == "cpu" else nullcontext()
+
+
+def in_precision(wanted: str, device: torch.device) -> AbstractContextManager:
+    """The precision that the network trains in, for those who call it by itself."""
+    kind = {"bf16": torch.bfloat16, "fp16": torch.float16}.get(precision_of(wanted))
+    return nullcontext() if kind is None else torch.autocast(device.type, kind)
 
 
 @torch.no_grad()

@@ -3,7 +3,7 @@
 import hashlib
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from dataclasses import dataclass, replace
 from fnmatch import fnmatch
 from itertools import chain
@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ..errors import InputError
+from ..errors import InputError, existing_file
 from .prepare import Recipe
 from .shards import HELD_OUT, INDEX, TRAIN, Clip, Dataset, Shard, read_clips, read_members, write_clips
 
@@ -37,20 +37,34 @@ def report_of(out: Path, key: str) -> Path:
     return out / "reports" / f"{key}.json"
 
 
-def check_hold_out(out: Path, split: Split) -> None:
+def check_hold_out(out: Path, split: Split, contents: Container[str]) -> None:
     """Refuse to hold out what a dataset trains on already.
+
+    Args:
+        out: the dataset's folder.
+        split: what is to be held out.
+        contents: of videos of such names, whatever they were called when they were packed; see `content_of`.
 
     Raises:
         InputError: naming a video.
     """
     shards = Dataset.open(out).split(TRAIN) if split.names and (out / INDEX).is_file() else ()
-    names = [_file_name(out, key) for shard in shards for key in shard.sources]
-    late = [name for name in names if _matches(name, split.names)]
+    late = [
+        key
+        for shard in shards
+        for key in shard.sources
+        if content_of(key) in contents or matches(_file_name(out, key), split.names)
+    ]
     if late:
         raise InputError(
-            f"hold-out: {out} already trains on {len(late)} of these videos ({late[0]} ...); prepare into a new folder, or "
-            "name others"
+            f"hold-out: {out} already trains on {len(late)} of these videos ({_file_name(out, late[0])} ...); prepare into a new "
+            "folder, or name others"
         )
+
+
+def content_of(key: str) -> str:
+    """What of a source's key stays when its file is renamed."""
+    return key.rpartition("-")[2]
 
 
 def pack(out: Path, recipe: Recipe, split: Split) -> Dataset:
@@ -85,15 +99,17 @@ def _splits(tars: list[Path], held_out: float) -> dict[str, list[Path]]:
 
 
 def _splits_by_name(out: Path, tars: list[Path], patterns: tuple[str, ...]) -> dict[str, list[Path]]:
-    chosen = [tar for tar in tars if _matches(_file_name(out, tar.stem), patterns)]
+    chosen = [tar for tar in tars if matches(_file_name(out, tar.stem), patterns)]
     return {TRAIN: [tar for tar in tars if tar not in chosen], HELD_OUT: chosen}
 
 
 def _file_name(out: Path, key: str) -> str:
-    return Path(json.loads(report_of(out, key).read_text())["file"]).name
+    report = existing_file(report_of(out, key), "reports", "the folder that `prepare` wrote beside the shards")
+    return Path(json.loads(report.read_text())["file"]).name
 
 
-def _matches(name: str, patterns: tuple[str, ...]) -> bool:
+def matches(name: str, patterns: tuple[str, ...]) -> bool:
+    """Whether a file name fits one of the patterns."""
     return any(fnmatch(name, pattern) for pattern in patterns)
 
 

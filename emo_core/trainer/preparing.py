@@ -26,14 +26,14 @@ from ..__main__ import silence_native_logs
 from ..errors import InputError
 from ..face.detect import FaceDetector, make_detector
 from .judge import REASONS
-from .packing import QUANTILES, Split, check_hold_out, pack, report_of
+from .packing import QUANTILES, Split, check_hold_out, content_of, matches, pack, report_of
 from .prepare import Piece, Recipe, prepare_video
 from .shards import CACHE_MARK, HELD_OUT, INDEX, Dataset, write_clips, write_json
 
 SUFFIXES = frozenset(".mp4 .mov .mkv .webm .avi .m4v .mpg .mpeg .ts .mts .wmv .flv .ogv .3gp".split())
 """What is taken from a folder; a file that is named is tried whatever its suffix."""
-HEAD = 2**20
-"""Bytes that tell a video from others of its size."""
+PIECE = 2**20
+"""Bytes of a video's beginning, middle and end that tell it from others of its size."""
 RECIPE = "recipe.json"
 PARTS = 16
 """Of each worker's videos: as many detectors are made in its process."""
@@ -117,11 +117,15 @@ def _prepare(
     videos: list[Path], out: Path, recipe: Recipe, workers: int, split: Split, face_model: Path | None
 ) -> Summary:
     _own_folder(out)
-    check_hold_out(out, split)
+    late = [path for path in videos if matches(path.name, split.names)]
+    check_hold_out(
+        out, split, {key for path in late for key in (content_of(source_key(path)), content_of(_earlier_key(path)))}
+    )
     for folder in ("reports", "pending"):
         (out / folder).mkdir(parents=True, exist_ok=True)
     _same_recipe(out, recipe)
-    todo = _fresh(out, videos)
+    # Of copies the first one counts: one that is to be held out comes before others.
+    todo = _fresh(out, sorted(videos, key=lambda path: not matches(path.name, split.names)))
     with tqdm(total=len(videos), initial=len(videos) - len(todo), desc="prepare", unit="video", disable=None) as bar:
         for done in _work(todo, out, recipe, workers, face_model):
             bar.update(done)
@@ -137,21 +141,25 @@ def _prepare(
 def _fresh(out: Path, videos: list[Path]) -> dict[str, Path]:
     """Videos to work on by key: each content once, wherever it lies and whatever it is called."""
     reports = {path.stem for path in (out / "reports").glob("*.json")}
-    done, todo = {_content(key) for key in reports}, {}
+    done, todo = {content_of(key) for key in reports}, {}
     for path in videos:
         key = source_key(path)
-        if _content(key) in todo:
-            tqdm.write(f"{path}: left out, the same as {todo[_content(key)][1]}", file=sys.stderr)
-        elif _content(key) not in done and _earlier_key(path) not in reports:
-            todo[_content(key)] = key, path
+        if content_of(key) in todo:
+            tqdm.write(f"{path}: left out, the same as {todo[content_of(key)][1]}", file=sys.stderr)
+        elif content_of(key) not in done and _earlier_key(path) not in reports:
+            todo[content_of(key)] = key, path
     return dict(todo.values())
 
 
 def source_key(path: Path) -> str:
     """A name that tells a video by its content from all others, and that WebDataset takes (no dots)."""
     try:
+        size = path.stat().st_size
+        digest = hashlib.sha1(str(size).encode())
         with path.open("rb") as file:
-            digest = hashlib.sha1(file.read(HEAD) + str(path.stat().st_size).encode())
+            for start in (0, size // 2, max(0, size - PIECE)):
+                file.seek(start)
+                digest.update(file.read(PIECE))
     except OSError:  # It is reported as unreadable.
         digest = hashlib.sha1(str(path).encode())
     return f"{_slug(path)}-{digest.hexdigest()[:16]}"
@@ -164,10 +172,6 @@ def _earlier_key(path: Path) -> str:
 
 def _slug(path: Path) -> str:
     return re.sub(r"[^A-Za-z0-9_-]+", "-", path.stem)[:60]
-
-
-def _content(key: str) -> str:
-    return key.rpartition("-")[2]
 
 
 def _own_folder(out: Path) -> None:

@@ -254,8 +254,7 @@ class _Run:
             if self.accelerator.is_main_process and self.accelerator.distributed_type != "FSDP":
                 model = self.accelerator.unwrap_model(self.model)
                 model.eval()
-                with self.accelerator.autocast():  # Only the prepared model's own forward brings its precision.
-                    validate(self.progress.step, model.denoiser, journal)
+                validate(self.progress.step, model.denoiser, journal)
                 model.train()
         self.accelerator.wait_for_everyone()
 

@@ -3,14 +3,13 @@
 import argparse
 import os
 import sys
-import tempfile
 from dataclasses import replace
 from pathlib import Path
 
 import torch
 
 from ..audio.encoder import with_encoder
-from ..errors import InputError, existing_file
+from ..errors import InputError, existing_file, writable_folder
 from ..weights.checkpoint import DTYPES, file_digest, load_checkpoint, save_checkpoint
 from .batches import check_dataset
 from .begin import begin, frozen_parts
@@ -182,6 +181,11 @@ def _check_options(args: argparse.Namespace) -> None:
     given = [name for name in ("resume", "fresh", "config", "set") if getattr(args, name)]
     if given and args.stage in OTHER_STAGES:
         raise InputError(f"train: stage {args.stage} takes no --{given[0]}; it trains in one go, with its own settings")
+    given = [name for name in ("init", "audio-encoder") if getattr(args, name.replace("-", "_"))]
+    if given and args.stage == "0":
+        raise InputError(
+            f"train: stage 0 takes no --{given[0]}; the face finder trains from nothing, on pictures alone"
+        )
     given = [name.replace("_", "-") for name, default in VAE_OPTIONS.items() if getattr(args, name) != default]
     if given and args.stage != "vae":
         raise InputError(
@@ -190,20 +194,10 @@ def _check_options(args: argparse.Namespace) -> None:
         )
 
 
-def _check_writable(folder: Path) -> None:
-    """Make a folder that is written to at the very end, and try it."""
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryFile(dir=folder):
-            pass
-    except OSError as error:
-        raise InputError(f"out: cannot write {folder} ({error}); give a folder you may write to") from error
-
-
 def _train_finder(dataset: Dataset, args: argparse.Namespace) -> None:
     from .face_finder import train_finder
 
-    _check_writable(args.out)
+    writable_folder(args.out, "out")
     file = train_finder(dataset, args.out, steps=args.max_steps, minutes=args.max_minutes, report=_say)
     sys.stdout.write(f"{file}: copy it to models/ to use it as the built-in face detector\n")
 
@@ -213,7 +207,7 @@ def _train_autoencoder(dataset: Dataset, args: argparse.Namespace) -> None:
 
     checkpoint = load_checkpoint(args.init)
     check_dataset(dataset, checkpoint.config, frames=1)
-    _check_writable(args.out)
+    writable_folder(args.out, "out")
     frozen = frozen_parts(checkpoint, args.audio_encoder)
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     with stop_signals() as stopped:

@@ -28,7 +28,7 @@ from .cache import encode_pictures
 from .examples import Sampler, collate
 from .journal import Journal
 from .measure import nearness, shuffle_sound
-from .objective import Frozen, inputs, quick_attention
+from .objective import Frozen, in_precision, inputs, quick_attention
 from .shards import HELD_OUT, TRAIN, Clip, Dataset, read_clips
 from .sheet import contact_sheet
 from .stages import StageConfig
@@ -72,7 +72,7 @@ class Validation:
             batch = collate(samples).to(denoiser.emo.backbone.conv_in.weight.device)
             clean, conditions = inputs(batch, config, self.frozen)
             levels = ((torch.arange(LEVELS) + 0.5) / LEVELS * total).long().to(clean.device)
-            with quick_attention(clean.device):
+            with quick_attention(clean.device), in_precision(self.stage.precision, clean.device):
                 losses.append(denoiser.loss(clean, conditions, noise=batch.noise, timesteps=levels).mean())
         return float(torch.stack(losses).mean())
 
@@ -83,7 +83,8 @@ class Validation:
         sound = cut_sound(clip, denoiser, frames)
         wrong = shuffle_sound(sound) if self.other is clip else cut_sound(self.other, denoiser, frames)
         try:
-            made, shuffled = (speak(denoiser, self.frozen, clip, heard, settings) for heard in (sound, wrong))
+            how = {"precision": self.stage.precision}
+            made, shuffled = (speak(denoiser, self.frozen, clip, heard, settings, **how) for heard in (sound, wrong))
         except InputError as error:  # A silent clip is no reason to end a run.
             tqdm.write(f"no validation video: {error}", file=sys.stderr)
             return
@@ -138,12 +139,17 @@ def speak(
     *,
     speed: Tensor | None = None,
     mask: Tensor | None = None,
+    precision: str = "no",
 ) -> np.ndarray:
-    """A video from a clip's first frame, its face region (or another mask) and a sound: (F, S, S, 3) uint8."""
+    """A video from a clip's first frame, its face region (or another mask) and a sound: (F, S, S, 3) uint8.
+
+    In a `precision` of the stages' network and audio encoder compute, the autoencoder in its own.
+    """
     subject = subject_of(denoiser, frozen, clip, sound, speed)
     if mask is not None:
         subject = replace(subject, mask=mask.to(subject.reference.device))
-    latents = torch.cat(list(generate(denoiser, subject, settings)))
+    with in_precision(precision, subject.reference.device):
+        latents = torch.cat(list(generate(denoiser, subject, settings)))
     pictures = decode_frames(frozen.vae, latents)
     return rearrange(pictures * 255, "f c h w -> f h w c").round().to(torch.uint8).cpu().numpy()
 

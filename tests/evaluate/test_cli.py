@@ -26,7 +26,7 @@ def test_clear_errors(tmp_path, capsys):
         (["--generated", str(tmp_path), "--inception", "gone.pth"], "inception: nothing at"),
         ([*made, "--other", str(tmp_path)], "--other is compared with the true videos; give --true"),
         ([*made, "--limit", "1", "--seconds", "2"], "--limit, --seconds says how videos are made"),
-        ([*made, "--out", str(tmp_path / "file")], "cannot be written"),
+        ([*made, "--out", str(tmp_path / "file")], "out: cannot write"),
         (["--checkpoint", "x", "--videos", "y", "--workers", "0"], "must be more than 0"),
         (["--checkpoint", "x", "--true", "y"], "leave --true, --other and"),
         (["--checkpoint", "models/emo-mini.safetensors"], "--checkpoint needs --videos"),

@@ -59,10 +59,10 @@ def test_fid_sees_every_frame_of_both_sets(judged, extractors, tmp_path, monkeyp
         return {"frechet_inception_distance": 7.0}
 
     stand_in(monkeypatch, torch_fidelity={"calculate_metrics": calculate_metrics})
-    numbers, notes = standard(judged, extractors, tmp_path / "scratch")
+    numbers, notes = standard(judged, extractors, tmp_path)
     assert seen == [36, 36] and numbers["FID"] == 7
     assert any("FID: from 36 frames; from fewer than 2048" in note for note in notes)
-    assert not list((tmp_path / "scratch").glob("*"))
+    assert not list(tmp_path.glob("*/*.png")) and not list(tmp_path.glob("tmp*"))
 
 
 def test_fvd_sees_windows_of_sixteen(judged, extractors, tmp_path, monkeypatch):
@@ -77,7 +77,7 @@ def test_fvd_sees_windows_of_sixteen(judged, extractors, tmp_path, monkeypatch):
             return np.float64(3.0)
 
     stand_in(monkeypatch, cdfvd={}, cdfvd__fvd={"cdfvd": Evaluator})
-    numbers, _ = standard(judged, extractors, tmp_path / "scratch")
+    numbers, _ = standard(judged, extractors, tmp_path)
     assert numbers["FVD"] == 3
 
 
@@ -88,17 +88,21 @@ def test_syncnet_judges_generated_videos_that_stand_alone_too(judged, extractors
 
         def inference(self, video_path):
             if "true" in video_path:
+                raise RuntimeError("FFmpeg audio extraction failed")
+            if "far" in video_path:
                 return [], [], [], 0.0, 0.0, "", False
             return [3, 1], [2.0, 6.0], [9.0, 7.0], 6.0, 7.0, "", True
 
     stand_in(monkeypatch, syncnet_python={"SyncNetPipeline": SyncNetPipeline})
-    numbers, notes = standard(judged, extractors, tmp_path / "scratch")
+    numbers, notes = standard(judged, extractors, tmp_path)
     found = [numbers[f"SyncNet {name}"] for name in ("confidence", "distance", "offset")]
     assert found == [6, 7, 1]
-    assert any("a of the true videos: no face is tracked" in note for note in notes)
-    alone = judge(Files({"a": judged.made[0].path}, {}, {}), Reader())
-    numbers, notes = standard(alone, extractors, tmp_path / "scratch")
+    assert any("a of the true videos: left out, SyncNet cannot read it (FFmpeg" in note for note in notes)
+    far = film(tmp_path / "far.mp4", [picture(0.2)] * 20)
+    alone = judge(Files({"a": judged.made[0].path, "far": far}, {}, {}), Reader())
+    numbers, notes = standard(alone, extractors, tmp_path)
     assert numbers["SyncNet offset"] == 1
+    assert any("far: no face is tracked" in note for note in notes)
     assert sum("give --true" in note for note in notes) == 3  # FID, FVD and F-SIM.
 
 
@@ -112,14 +116,30 @@ def test_likeness_opens_insightface_once_and_has_its_control(judged, extractors,
         def prepare(self, ctx_id, det_size):
             pass
 
-        def get(self, pictures):
-            embedding = np.array([1.0, 0.0]) if len(opened) else None
-            return [SimpleNamespace(bbox=[0, 0, 9, 9], embedding=embedding)]
+        def get(self, picture):
+            """A direction by the red of a corner of the background (BGR); no face where it is dark."""
+            turn = picture[5, 5, 2] / 100
+            return (
+                [SimpleNamespace(bbox=[0, 0, 9, 9], embedding=np.array([np.cos(turn), np.sin(turn)]))]
+                if turn > 0.5
+                else []
+            )
 
     stand_in(monkeypatch, insightface={}, insightface__app={"FaceAnalysis": FaceAnalysis})
-    numbers, _ = standard(judged, extractors, tmp_path / "scratch")
-    assert numbers["F-SIM"] == numbers["F-SIM of the true videos"] == pytest.approx(1)
+    made, true = ([video.sheet[i] for i in range(8)] for video in (judged.made[0], judged.true[0]))
+    for frame in made:
+        frame[5, 5] = 160
+    made[-1][5, 5] = 0
+    for frame in true:
+        frame[5, 5] = 100
+    numbers, notes = standard(judged, extractors, tmp_path)
+    assert numbers["F-SIM"] == pytest.approx(6 / 7 * np.cos(0.6))  # The last of seven has no face.
+    assert numbers["F-SIM of the true videos"] == pytest.approx(1)
     assert len(opened) == 1
+    true[0][5, 5] = 0
+    numbers, notes = standard(judged, extractors, tmp_path)
+    assert numbers["F-SIM"] is None
+    assert "F-SIM: a: left out, no face is found in its first true frame" in notes
 
 
 def test_a_library_that_fails_costs_its_own_number_only(judged, extractors, tmp_path, monkeypatch):
@@ -127,7 +147,9 @@ def test_a_library_that_fails_costs_its_own_number_only(judged, extractors, tmp_
         raise RuntimeError("Error(s) in loading state_dict")
 
     stand_in(monkeypatch, torch_fidelity={"calculate_metrics": broken})
-    numbers, notes = standard(judged, extractors, tmp_path / "scratch")
+    before = set(tmp_path.iterdir())
+    numbers, notes = standard(judged, extractors, tmp_path)
+    assert set(tmp_path.iterdir()) == before
     assert "FID" not in numbers
     assert any(note.startswith("FID: not computed; it failed with RuntimeError: Error(s) in loading") for note in notes)
 
@@ -139,7 +161,7 @@ def test_files_that_would_run_code_are_refused(judged, extractors, tmp_path):
 
     torch.save({"weight": Trap()}, tmp_path / "inception")
     (tmp_path / "i3d").write_bytes(b"<html>not found</html>")
-    numbers, notes = standard(judged, extractors, tmp_path / "scratch")
+    numbers, notes = standard(judged, extractors, tmp_path)
     assert not (tmp_path / "run").exists() and numbers == {}
     for start in ("FID: not computed; ", "FVD: not computed; "):
         assert any(note.startswith(start) and "or damaged" in note for note in notes)

@@ -45,6 +45,11 @@ def test_who_was_nobody_before_is_not_taken_for_somebody():
     assert places([[at(100), at(400)], [at(460), at(400)]]) == [100, None]
 
 
+def test_who_comes_far_off_is_somebody_else():
+    """After a cut, or where one has left and another come."""
+    assert places([[at(100)], [at(800)], [at(110)]]) == [100, None, 110]
+
+
 def test_what_is_wrong_is_said_of_all_frames():
     with pytest.raises(InputError, match=r"^2 pictures: portrait: no face found in the 1000 x 100 picture"):
         places([[], []])

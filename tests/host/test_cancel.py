@@ -33,7 +33,9 @@ async def watched(host, prompt, stop_at=None):
             if data.get("prompt_id") != prompt_id:
                 continue
             total = total or data.get("max")
-            if event["type"] == "progress" and data["max"] == total:  # The bar of the video that is written counts frames.
+            if (
+                event["type"] == "progress" and data["max"] == total
+            ):  # The bar of the video that is written counts frames.
                 steps[data["node"]] = steps.get(data["node"], 0) + 1
                 late += cancelled
                 if stop_at and len(steps) == stop_at and steps[data["node"]] == 2 and not cancelled:

@@ -113,4 +113,32 @@ def test_what_is_trained_on_cannot_be_held_out(prepared, tmp_path):
         prepare(found[:2], tmp_path / "out", RECIPE, hold_out=(again,))
     with pytest.raises(InputError, match=r"already trains on 1 of these videos \(s2_a.mp4"):
         prepare(found, tmp_path / "out", RECIPE, hold_out=("s2_*",))
+    renamed = found[1].rename(tmp_path / "a" / "s26_a.mp4")
+    with pytest.raises(InputError, match=r"already trains on 1 of these videos \(s2_a.mp4"):
+        prepare([renamed], tmp_path / "out", RECIPE, hold_out=("s26_*",))
     assert prepared == ["s1_a.mp4", "s2_a.mp4"]
+    next((tmp_path / "out" / "reports").glob("s2_a*")).unlink()
+    with pytest.raises(InputError, match=r"^reports: no file at .*the folder that `prepare` wrote"):
+        prepare([renamed], tmp_path / "out", RECIPE, hold_out=("s26_*",))
+
+
+def test_of_copies_the_one_that_is_held_out_counts(prepared, tmp_path):
+    first, other = videos(tmp_path / "a", "a.mp4", "b.mp4")
+    copy = tmp_path / "a" / "s26_a.mp4"
+    copy.write_bytes(first.read_bytes())
+    prepare([first, other, copy], tmp_path / "out", RECIPE, hold_out=("s26_*",))
+    dataset = Dataset.open(tmp_path / "out")
+    assert (dataset.clips("train"), dataset.clips("held-out")) == (1, 1)
+    assert sorted(prepared) == ["b.mp4", "s26_a.mp4"]
+
+
+def test_videos_that_begin_alike_are_two(tmp_path):
+    """A fade from black: they differ in the middle or at the end alone."""
+    keys = set()
+    for place in (None, 3 * 2**20, 6 * 2**20 - 1):
+        content = bytearray(6 * 2**20)
+        if place is not None:
+            content[place] = 1
+        (tmp_path / "a.avi").write_bytes(content)
+        keys.add(source_key(tmp_path / "a.avi"))
+    assert len(keys) == 3

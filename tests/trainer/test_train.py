@@ -110,18 +110,25 @@ def any_precision():
 
 @pytest.mark.usefixtures("any_precision")
 def test_validation_has_the_precision_of_training(dataset, checkpoint, tmp_path):
-    kinds = []
+    kinds, drawn = [], []
 
     def look(step, denoiser, journal):
-        stage = STAGE.with_options({"validation_steps": 1})
+        stage = STAGE.with_options({"validation_steps": 1, "precision": "bf16"})
         clips, other, _ = fixed_clips(dataset)
         frozen = frozen_parts(load_checkpoint(checkpoint), None)
         validation = Validation(tuple(clips), other, stage, frozen, tmp_path / "validation", None)
-        denoiser.emo.backbone.conv_out.register_forward_hook(lambda module, given, found: kinds.append(found.dtype))
+        watched = (
+            (denoiser.emo.backbone.conv_out, kinds),
+            (frozen.vae.net.encoder, drawn),
+            (frozen.vae.net.decoder, drawn),
+        )
+        for part, seen in watched:
+            part.register_forward_hook(lambda module, given, found, seen=seen: seen.append(found.dtype))
         validation(step, denoiser, journal)
 
     run(dataset, checkpoint, tmp_path, 1, STAGE.with_options({"validate_every": 1, "precision": "bf16"}), validate=look)
     assert set(kinds) == {torch.bfloat16}
+    assert set(drawn) == {torch.float32}  # As where it trains, and where it animates.
     assert list((tmp_path / "validation").iterdir())
 
 

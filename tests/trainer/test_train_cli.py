@@ -18,12 +18,23 @@ def untrained(monkeypatch):
         monkeypatch.setattr(f"emo_core.trainer.{name}", never)
 
 
+def begun(stage, data, checkpoint):
+    init = [] if stage == "0" else ["--init", str(checkpoint)]
+    return ["train", "--stage", stage, "--data", str(data.folder), *init, "--max-steps", "1"]
+
+
+@pytest.mark.usefixtures("untrained")
+@pytest.mark.parametrize("option", ["--init", "--audio-encoder"])
+def test_the_face_finder_begins_with_nothing(plain, checkpoint, tmp_path, capsys, option):
+    assert main([*begun("0", plain, checkpoint), "--out", str(tmp_path), option, "x"]) == 2
+    assert f"stage 0 takes no {option}" in capsys.readouterr().err
+
+
 @pytest.mark.usefixtures("untrained")
 @pytest.mark.parametrize("option", [("--precision", "bf16"), ("--adversarial", "0.3"), ("--decoder-only",)])
 @pytest.mark.parametrize("stage", ["0", "2"])
 def test_options_of_stage_vae_are_its_alone(plain, checkpoint, tmp_path, capsys, stage, option):
-    base = ["train", "--stage", stage, "--data", str(plain.folder), "--init", str(checkpoint), "--max-steps", "1"]
-    assert main([*base, "--out", str(tmp_path), *option]) == 2
+    assert main([*begun(stage, plain, checkpoint), "--out", str(tmp_path), *option]) == 2
     assert f"stage {stage} takes no {option[0]}, which is stage vae's" in capsys.readouterr().err
 
 
@@ -31,8 +42,7 @@ def test_options_of_stage_vae_are_its_alone(plain, checkpoint, tmp_path, capsys,
 @pytest.mark.parametrize("stage", ["0", "vae"])
 def test_a_place_that_takes_no_files_is_refused_first(plain, checkpoint, tmp_path, capsys, stage):
     (tmp_path / "file").touch()
-    base = ["train", "--stage", stage, "--data", str(plain.folder), "--init", str(checkpoint), "--max-steps", "1"]
-    assert main([*base, "--out", str(tmp_path / "file" / "run")]) == 2
+    assert main([*begun(stage, plain, checkpoint), "--out", str(tmp_path / "file" / "run")]) == 2
     assert "out: cannot write" in capsys.readouterr().err
 
 
