@@ -177,3 +177,18 @@ def test_the_recipe_uses_all_its_time_and_every_stage(tmp_path):
     stages = [stage_of(name, plan) for name in EACH]
     assert [stage.stage for stage in stages] == ["1", "2", "3"]
     assert "audio" not in stages[2].trains
+
+
+def test_validation_has_the_precision_of_training(dataset, checkpoint, tmp_path):
+    """Its network; the autoencoder has its own, as where it trains and where it animates."""
+    model, network, pictures = load_checkpoint(checkpoint), [], []
+    denoiser, frozen = Denoiser(model.emo), frozen_parts(model, None)
+    clips, other, _ = fixed_clips(dataset)
+    stage = STAGES["2"].with_options({"validation_steps": 1, "precision": "bf16"})
+    vae = frozen.vae.net
+    for part, seen in ((model.emo.backbone.conv_out, network), (vae.encoder, pictures), (vae.decoder, pictures)):
+        part.register_forward_hook(lambda module, given, found, seen=seen: seen.append(found.dtype))
+    with Journal(tmp_path, step=0) as journal:
+        Validation(tuple(clips), other, stage, frozen, tmp_path, None)(1, denoiser, journal)
+    assert set(network) == {torch.bfloat16}
+    assert set(pictures) == {torch.float32}

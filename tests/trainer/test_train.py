@@ -10,19 +10,17 @@ from pathlib import Path
 
 import pytest
 import torch
-from accelerate.state import AcceleratorState
 from safetensors.torch import load_file
 
 from emo_core.errors import Cancelled, InputError
 from emo_core.trainer import state
-from emo_core.trainer.begin import begin, frozen_parts
+from emo_core.trainer.begin import begin
 from emo_core.trainer.examples import Batch
 from emo_core.trainer.export import export, write_run
 from emo_core.trainer.journal import read_log
 from emo_core.trainer.objective import Objective
 from emo_core.trainer.stages import STAGES, options_of
 from emo_core.trainer.train import Limits, TrainingError, train
-from emo_core.trainer.validate import Validation, fixed_clips
 from emo_core.weights.checkpoint import load_checkpoint
 from tests.conftest import ROOT
 
@@ -98,38 +96,6 @@ def test_accumulated_steps_equal_one_large_batch(dataset, checkpoint, tmp_path):
     moved = torch.cat([(whole[name] - begun[name]).flatten() for name in whole])
     apart = torch.cat([(whole[name] - parts[name]).flatten() for name in whole])
     assert apart.norm() < 1e-3 * moved.norm()
-
-
-@pytest.fixture
-def any_precision():
-    """A process has one precision; accelerate keeps it."""
-    AcceleratorState._reset_state()
-    yield
-    AcceleratorState._reset_state()
-
-
-@pytest.mark.usefixtures("any_precision")
-def test_validation_has_the_precision_of_training(dataset, checkpoint, tmp_path):
-    kinds, drawn = [], []
-
-    def look(step, denoiser, journal):
-        stage = STAGE.with_options({"validation_steps": 1, "precision": "bf16"})
-        clips, other, _ = fixed_clips(dataset)
-        frozen = frozen_parts(load_checkpoint(checkpoint), None)
-        validation = Validation(tuple(clips), other, stage, frozen, tmp_path / "validation", None)
-        watched = (
-            (denoiser.emo.backbone.conv_out, kinds),
-            (frozen.vae.net.encoder, drawn),
-            (frozen.vae.net.decoder, drawn),
-        )
-        for part, seen in watched:
-            part.register_forward_hook(lambda module, given, found, seen=seen: seen.append(found.dtype))
-        validation(step, denoiser, journal)
-
-    run(dataset, checkpoint, tmp_path, 1, STAGE.with_options({"validate_every": 1, "precision": "bf16"}), validate=look)
-    assert set(kinds) == {torch.bfloat16}
-    assert set(drawn) == {torch.float32}  # As where it trains, and where it animates.
-    assert list((tmp_path / "validation").iterdir())
 
 
 def test_a_wish_to_stop_saves_first(dataset, checkpoint, tmp_path):
