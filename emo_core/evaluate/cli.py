@@ -4,6 +4,7 @@ import argparse
 import os
 import sys
 from collections.abc import Mapping
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -161,17 +162,18 @@ def _generate(args: argparse.Namespace) -> int:
 
 def _report(args: argparse.Namespace, detector: FaceDetector, paths: Paths, clip_frames: int) -> None:
     from .judge import judge
-    from .report import write
+    from .report import draw, write
     from .standard import Extractors, standard
 
     judged = judge(find_files(paths), detector, clip_frames=clip_frames, region=args.region)
+    draw(args.out, judged)
     write(args.out, judged)  # Before the extractors, which take long.
     extractors = Extractors(
         inception=args.inception, i3d=args.i3d, syncnet=args.syncnet, s3fd=args.s3fd, insightface=args.insightface
     )
     numbers, notes = standard(judged, extractors, args.out)
-    judged.summary["Standard metrics"] = numbers
-    judged.notes.extend(notes)
+    summary = judged.summary | {"Standard metrics": numbers}
+    judged = replace(judged, summary=summary, notes=[*judged.notes, *notes])
     write(args.out, judged)
     for heading, numbers in judged.summary.items():
         sys.stdout.write(f"{heading}\n")

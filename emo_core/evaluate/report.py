@@ -1,15 +1,15 @@
 """`report.json` and `report.html` with its pictures: medians first, then every video, curves and contact sheets."""
 
 import html
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import quote
 
 import numpy as np
 from PIL import Image
 
-from ..trainer.shards import write_json
-from .judge import Judged, Watched
+from ..trainer.shards import write_json, write_text
+from .judge import Judged
 from .observe import Observed
 
 SIDE = 112
@@ -19,21 +19,23 @@ SHOWN = 24
 
 
 def write(out: Path, judged: Judged) -> None:
-    """Write `report.json`, and `report.html` with its pictures, into a folder; again with more, over what is there."""
+    """Write `report.json` and `report.html` into a folder; again, when more is known, over what is there."""
     content = {"summary": judged.summary, "videos": judged.rows, "true_videos": judged.true_rows, "notes": judged.notes}
     write_json(out / "report.json", _rounded(content))
+    write_text(out / "report.html", "\n".join(_page(judged)) + "\n")
+
+
+def draw(out: Path, judged: Judged) -> None:
+    """Write the pictures that `report.html` shows, beside it."""
     pictures = out / "pictures"
     pictures.mkdir(parents=True, exist_ok=True)
-    shown = judged.videos[:SHOWN]
-    for video in shown:
+    for video in judged.videos[:SHOWN]:
         _curves(pictures / f"{video.made.name}.png", video.made, video.true)
         _sheet(pictures / f"{video.made.name}.jpg", video.made, video.true)
-    temporary = out / ".report.html.part"
-    temporary.write_text("\n".join(_page(judged, shown)) + "\n", encoding="utf-8")
-    temporary.replace(out / "report.html")
 
 
-def _page(judged: Judged, shown: Sequence[Watched]) -> Iterator[str]:
+def _page(judged: Judged) -> Iterator[str]:
+    shown = judged.videos[:SHOWN]
     yield "<!doctype html><meta charset=utf-8><title>EMO evaluation</title>"
     yield "<style>body{font:15px sans-serif;margin:2em;max-width:70em}td,th{padding:.2em .8em;text-align:left}"
     yield "img{max-width:100%}</style><h1>Evaluation</h1>"

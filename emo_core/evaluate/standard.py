@@ -9,6 +9,7 @@ import itertools
 import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -71,8 +72,8 @@ def standard(judged: Judged, extractors: Extractors, scratch: Path) -> tuple[Num
     Returns:
         Numbers, and a line for each one that is missing or limited.
     """
-    metrics: dict[str, Callable[[Judged, Extractors, Path], Found]] = {
-        "FID": _fid,
+    metrics: dict[str, Callable[[Judged, Extractors], Found]] = {
+        "FID": partial(_fid, scratch=scratch),
         "FVD": _fvd,
         "SyncNet confidence, distance, offset": _syncnet,
         "F-SIM": _similarity,
@@ -81,7 +82,7 @@ def standard(judged: Judged, extractors: Extractors, scratch: Path) -> tuple[Num
     notes = [E_FID]
     for name, run in metrics.items():
         try:
-            found = run(judged, extractors, scratch)
+            found = run(judged, extractors)
         except InputError as error:
             notes.append(f"{name}: not computed; {error}")
         except Exception as error:  # noqa: BLE001 -- another's code, on files of the user's: the report must not be lost.
@@ -123,7 +124,7 @@ def _fid(judged: Judged, extractors: Extractors, scratch: Path) -> Found:
     return Found({"FID": float(found["frechet_inception_distance"])}, _few(min(counts), "frames"))
 
 
-def _fvd(judged: Judged, extractors: Extractors, scratch: Path) -> Found:
+def _fvd(judged: Judged, extractors: Extractors) -> Found:
     """From windows of 16 frames, one after the other."""
     weights = _weights(extractors.i3d, "--i3d", "cd-fvd's i3d_pretrained_400.pt")
     _need_truth(judged)
@@ -143,7 +144,7 @@ def _fvd(judged: Judged, extractors: Extractors, scratch: Path) -> Found:
     return Found({"FVD": float(evaluator.compute_fvd_from_stats())}, _few(min(counts), f"windows of {WINDOW} frames"))
 
 
-def _syncnet(judged: Judged, extractors: Extractors, scratch: Path) -> Found:
+def _syncnet(judged: Judged, extractors: Extractors) -> Found:
     """Medians over the videos; of the true ones too, as the control."""
     syncnet = _weights(extractors.syncnet, "--syncnet", "Oxford VGG's syncnet_v2.model")
     s3fd = _weights(extractors.s3fd, "--s3fd", "SyncNet's face detector, Oxford VGG's sfd_face.pth")
@@ -170,7 +171,7 @@ def _syncnet(judged: Judged, extractors: Extractors, scratch: Path) -> Found:
     return Found(numbers, tuple(notes))
 
 
-def _similarity(judged: Judged, extractors: Extractors, scratch: Path) -> Found:
+def _similarity(judged: Judged, extractors: Extractors) -> Found:
     """Mean cosine between the faces of a video's kept frames and the true video's first; of the true videos too."""
     if extractors.insightface is None:
         raise InputError("give --insightface, a folder with models/antelopev2/*.onnx")

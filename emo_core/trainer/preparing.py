@@ -13,7 +13,7 @@ import json
 import math
 import re
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import asdict, dataclass
@@ -117,15 +117,14 @@ def _prepare(
     videos: list[Path], out: Path, recipe: Recipe, workers: int, split: Split, face_model: Path | None
 ) -> Summary:
     _own_folder(out)
+    # Of copies the first one counts: one that is to be held out comes before others.
+    keys = {path: source_key(path) for path in sorted(videos, key=lambda path: not matches(path.name, split.names))}
     late = [path for path in videos if matches(path.name, split.names)]
-    check_hold_out(
-        out, split, {key for path in late for key in (content_of(source_key(path)), content_of(_earlier_key(path)))}
-    )
+    check_hold_out(out, split, {content_of(key) for path in late for key in (keys[path], _earlier_key(path))})
     for folder in ("reports", "pending"):
         (out / folder).mkdir(parents=True, exist_ok=True)
     _same_recipe(out, recipe)
-    # Of copies the first one counts: one that is to be held out comes before others.
-    todo = _fresh(out, sorted(videos, key=lambda path: not matches(path.name, split.names)))
+    todo = _fresh(out, keys)
     with tqdm(total=len(videos), initial=len(videos) - len(todo), desc="prepare", unit="video", disable=None) as bar:
         for done in _work(todo, out, recipe, workers, face_model):
             bar.update(done)
@@ -138,12 +137,11 @@ def _prepare(
     return summary
 
 
-def _fresh(out: Path, videos: list[Path]) -> dict[str, Path]:
+def _fresh(out: Path, keys: Mapping[Path, str]) -> dict[str, Path]:
     """Videos to work on by key: each content once, wherever it lies and whatever it is called."""
     reports = {path.stem for path in (out / "reports").glob("*.json")}
     done, todo = {content_of(key) for key in reports}, {}
-    for path in videos:
-        key = source_key(path)
+    for path, key in keys.items():
         if content_of(key) in todo:
             tqdm.write(f"{path}: left out, the same as {todo[content_of(key)][1]}", file=sys.stderr)
         elif content_of(key) not in done and _earlier_key(path) not in reports:

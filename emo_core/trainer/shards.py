@@ -253,8 +253,13 @@ def read_clips(dataset: Dataset, split: str) -> Iterator[Clip]:
 
 def write_json(path: Path, content: Any) -> None:
     """Write JSON, whole or not at all."""
+    write_text(path, json.dumps(content, indent=1) + "\n")
+
+
+def write_text(path: Path, content: str) -> None:
+    """Write a text, whole or not at all."""
     temporary = path.with_name(f".{path.name}.part")
-    temporary.write_text(json.dumps(content, indent=1) + "\n")
+    temporary.write_text(content, encoding="utf-8")
     os.replace(temporary, path)
 
 

@@ -12,7 +12,7 @@ from emo_core.evaluate.files import Files, find_files
 from emo_core.evaluate.judge import judge
 from emo_core.evaluate.measures import against
 from emo_core.evaluate.observe import observe
-from emo_core.evaluate.report import write
+from emo_core.evaluate.report import draw, write
 
 from .drawn import Reader, curve, film, picture, voice
 
@@ -56,6 +56,7 @@ def test_a_mouth_in_time_is_told_from_one_that_another_sound_moves(files, tmp_pa
     assert middle["mouths_not_scored"] == middle["lags_not_found"] == 0
     assert [note for note in judged.notes if "face_landmarker" not in note] == []
     (tmp_path / "out").mkdir()
+    draw(tmp_path / "out", judged)
     write(tmp_path / "out", judged)
     report = json.loads((tmp_path / "out" / "report.json").read_text())
     assert set(report["true_videos"]) == set(report["videos"]) == set(NAMES)
@@ -120,7 +121,7 @@ def test_silence_says_nothing_and_a_missing_sound_is_the_true_one(files, tmp_pat
         without = film(tmp_path / "without.mp4", [picture(o) for o in opening[:frames]])
         judged = judge(find_files((without, files.true["a"], None)), Reader())
         assert judged.rows["without"]["envelope_correlation"] > 0.5
-        write(tmp_path, judged)
+        draw(tmp_path, judged)
         assert (tmp_path / "pictures" / "without.png").is_file()
 
 
