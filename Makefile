@@ -31,15 +31,15 @@ host: $(READY)
 
 # What follows from the nodes' schemas: the snapshot, node_list.json, tables of the help pages, workflows.
 nodes: $(READY)
-	$(RUN) -m scripts.export_nodes
-	$(RUN) -m scripts.workflows
+	$(RUN) -m tools.export_nodes
+	$(RUN) -m tools.workflows
 
 fix: $(READY)
 	$(RUN) -m ruff check --fix .
 	$(RUN) -m ruff format .
 
 bench: $(READY)
-	$(RUN) -m scripts.bench
+	$(RUN) -m tools.benchmark
 
 $(READY): requirements.txt requirements-face.txt requirements-train.txt requirements-dev.txt constraints.txt
 	$(PYTHON) -m venv $(VENV)

@@ -6,14 +6,14 @@ Schemas are read when the host starts, the model's code only when a node runs: w
 
 from comfy_api.latest import ComfyExtension, io
 
-from .audio import LoadAudioWav2Vec
-from .chain import MotionFrameChainer
-from .face import FaceLocatorMask
-from .folders import register_folders
-from .loader import EMOModelLoader
-from .paste import EMOPasteBack
-from .sampler import EMOSampler
-from .speed import SpeedCondition
+from .emo.audio import LoadAudioWav2Vec
+from .emo.chain import MotionFrameChainer
+from .emo.face import FaceLocatorMask
+from .emo.folders import register_folders
+from .emo.loader import EMOModelLoader
+from .emo.paste import EMOPasteBack
+from .emo.sampler import EMOSampler
+from .emo.speed import SpeedCondition
 
 NODES: list[type[io.ComfyNode]] = [
     EMOModelLoader,

@@ -11,11 +11,11 @@ import soundfile
 import torch
 
 from emo_core.audio.encoder import AudioEncoder
-from emo_core.conditions import Conditions
-from emo_core.config import TINY, EMOConfig
-from emo_core.models.emo import EMO
-from emo_core.models.vae import VAE
-from emo_core.weights.checkpoint import save_checkpoint
+from emo_core.emo.conditions.clip import Conditions
+from emo_core.emo.config import TINY, EMOConfig
+from emo_core.emo.models.emo import EMO
+from emo_core.emo.models.vae import VAE
+from emo_core.emo.weights.checkpoint import save_checkpoint
 
 ROOT = Path(__file__).resolve().parents[1]
 DATA = Path(os.environ.get("EMO_DATA", ROOT.parent / "shared" / "data"))
@@ -88,6 +88,22 @@ def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
     parts = {"emo": awake(EMO(CONFIG)), "vae": VAE(CONFIG.vae), "audio_encoder": AudioEncoder.from_config(CONFIG.audio)}
     save_checkpoint(path, CONFIG, parts, dtype=torch.float32)
     return path
+
+
+@pytest.fixture(scope="session")
+def plain(tmp_path_factory):
+    """A drawn dataset."""
+    from tests.synthetic import write_dataset
+
+    return write_dataset(tmp_path_factory.mktemp("data") / "plain")
+
+
+@pytest.fixture(scope="session")
+def dataset(plain, checkpoint, tmp_path_factory):
+    """The same with cached latents and features."""
+    from tests.synthetic import cached
+
+    return cached(plain, checkpoint, tmp_path_factory.mktemp("data") / "cached")
 
 
 @pytest.fixture(scope="session")

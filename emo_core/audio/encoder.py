@@ -3,6 +3,7 @@
 import json
 from dataclasses import replace
 from pathlib import Path
+from typing import TypeVar
 
 import torch
 from safetensors import SafetensorError
@@ -10,9 +11,10 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 from transformers import Wav2Vec2Config, Wav2Vec2Model
 
-from ..config import AudioConfig
 from ..errors import CheckpointError, InputError
+from .config import AudioFeaturesConfig
 
+C = TypeVar("C", bound=AudioFeaturesConfig)
 BASE = Wav2Vec2Config()
 LARGE_SIZE = {"hidden_size": 1024, "num_hidden_layers": 24, "num_attention_heads": 16, "intermediate_size": 4096}
 LARGE = Wav2Vec2Config(**LARGE_SIZE)
@@ -30,7 +32,7 @@ class AudioEncoder(nn.Module):
         self.net = net
 
     @classmethod
-    def from_config(cls, config: AudioConfig) -> "AudioEncoder":
+    def from_config(cls, config: AudioFeaturesConfig) -> "AudioEncoder":
         """Build the (untrained) encoder that a checkpoint describes; CheckpointError where that is impossible."""
         try:
             settings = Wav2Vec2Config(**json.loads(config.encoder))
@@ -54,12 +56,12 @@ class AudioEncoder(nn.Module):
         return torch.stack(states[1:], dim=2)
 
 
-def with_encoder(config: AudioConfig, encoder: AudioEncoder) -> AudioConfig:
+def with_encoder(config: C, encoder: AudioEncoder) -> C:
     """The config of a checkpoint that ships this encoder."""
     return replace(config, encoder=encoder.net.config.to_json_string(use_diff=True))
 
 
-def load_encoder(path: Path, config: AudioConfig) -> AudioEncoder:
+def load_encoder(path: Path, config: AudioFeaturesConfig) -> AudioEncoder:
     """Open a local wav2vec2: a transformers folder or a single .safetensors file (base or large).
 
     Raises:

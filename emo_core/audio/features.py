@@ -10,8 +10,12 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
-from .sound import FIELD, HOP, SAMPLE_RATE, Sound
+from ..media.sound import SAMPLE_RATE, Sound
 
+HOP = 320
+"""Samples between two wav2vec features: 50 Hz."""
+FIELD = 400
+"""Samples that one feature sees in wav2vec's convolutions."""
 CHUNK_SECONDS = 16.0
 """Features are computed this many seconds at a time."""
 CONTEXT_SECONDS = 4.0

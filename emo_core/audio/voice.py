@@ -7,11 +7,11 @@ from dataclasses import dataclass, replace
 import numpy as np
 from torch import Tensor
 
-from ..config import AudioConfig
 from ..errors import InputError
-from .features import AudioFeatures, EncodedFeatures, FrameFeatures
-from .sound import HOP, SAMPLE_RATE, mono_16k, prepare_sound
-from .track import WaveTrack
+from ..media.sound import SAMPLE_RATE, mono_16k, prepare_sound
+from ..media.sound_track import WaveTrack
+from .config import AudioFeaturesConfig
+from .features import HOP, AudioFeatures, EncodedFeatures, FrameFeatures
 
 MAX_FPS = 120.0
 
@@ -23,7 +23,7 @@ class Voice:
     features: FrameFeatures
     fps: float
     """Video frames per second."""
-    config: AudioConfig
+    config: AudioFeaturesConfig
     """Of the model that it was prepared for."""
     track: WaveTrack | None
     """At its own rate and loudness; None: only features are known, the video is silent."""
@@ -48,7 +48,9 @@ class Excerpt:
             raise InputError(f"duration: got {self.seconds:g} s; expected more than 0")
 
 
-def listen(track: WaveTrack, encode: Callable[[Tensor], Tensor], config: AudioConfig, excerpt: Excerpt) -> Voice:
+def encode_audio(
+    track: WaveTrack, encode: Callable[[Tensor], Tensor], config: AudioFeaturesConfig, excerpt: Excerpt
+) -> Voice:
     """Hear a sound through a model's own audio encoder; long sounds are encoded piece by piece, when they are needed.
 
     Args:
@@ -80,7 +82,9 @@ def _part_16k(track: WaveTrack, start: float, seconds: float | None) -> np.ndarr
     return mono_16k(around.waveform, track.rate)[first:last]
 
 
-def listened(features: Tensor, samples: int, track: WaveTrack | None, config: AudioConfig, excerpt: Excerpt) -> Voice:
+def voice_from_features(
+    features: Tensor, samples: int, track: WaveTrack | None, config: AudioFeaturesConfig, excerpt: Excerpt
+) -> Voice:
     """Take features that another encoder made.
 
     Args:

@@ -7,7 +7,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from ..errors import InputError, existing_file
+from ..errors import InputError
+from ..files import existing_file
 from .check import problems, without_browser_only
 from .prompt import LOADERS, Change, Prompt, Template, Upload, apply, place
 from .server import Server

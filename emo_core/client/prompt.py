@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from ..errors import InputError, existing_file
+from ..errors import InputError
+from ..files import existing_file
 from .check import is_link, menu_of, near, title
 from .convert import is_ui, specs, to_api
 

@@ -1,4 +1,4 @@
-"""`python -m emo_core evaluate`: judge videos, or make some from true ones with a checkpoint and judge those."""
+"""`python -m emo_core evaluate`: evaluate_videos videos, or make some from true ones with a checkpoint and evaluate_videos those."""
 
 import argparse
 import os
@@ -9,14 +9,16 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from ..animate_cli import interval
-from ..errors import InputError, writable_folder
-from ..face.detect import FaceDetector, make_detector
-from ..sampling.generate import Settings
-from ..sampling.guidance import Guidance
-from ..sampling.schedule import SCHEDULERS, check_steps
-from ..sampling.speed import SpeedCurve
-from ..weights.checkpoint import DTYPES, read_metadata
+from ..emo.cli import interval
+from ..emo.conditions.speed import SpeedCurve
+from ..emo.sampling.generate import Settings
+from ..emo.sampling.guidance import Guidance
+from ..emo.sampling.schedule import SCHEDULERS, check_steps
+from ..emo.weights.checkpoint import DTYPES, read_metadata
+from ..errors import InputError
+from ..face.detect import FaceDetector
+from ..face.detectors import make_detector
+from ..files import writable_folder
 from .files import Paths, find_files
 
 Making = Mapping[str, Any]
@@ -27,7 +29,7 @@ def add_parser(commands: argparse._SubParsersAction) -> None:
     """Add the `evaluate` command to the program's parser."""
     parser = commands.add_parser("evaluate", help="measure how well videos talk, move and hold together")
     add = parser.add_argument
-    add("--generated", type=Path, help="videos to judge: a file or a folder")
+    add("--generated", type=Path, help="videos to evaluate_videos: a file or a folder")
     add("--true", type=Path, help="the true ones, of the same names (a file for a file may have another)")
     add("--other", type=Path, help="the same portraits generated from another clip's sound: the control")
     add("--clip-frames", type=int, default=0, help="f of the model that made them, for seams")
@@ -119,9 +121,9 @@ def _check(args: argparse.Namespace, making: Making) -> None:
 
 
 def _generate(args: argparse.Namespace) -> int:
-    from ..audio.alter import Alteration
-    from ..config import EMOConfig
-    from .make import Plan, make
+    from ..audio.augment import Alteration
+    from ..emo.config import EMOConfig
+    from .generate import Plan, make
 
     if not args.videos:
         raise InputError("evaluate: --checkpoint needs --videos, whose first frames and sounds are used")
@@ -161,11 +163,11 @@ def _generate(args: argparse.Namespace) -> int:
 
 
 def _report(args: argparse.Namespace, detector: FaceDetector, paths: Paths, clip_frames: int) -> None:
-    from .judge import judge
+    from .evaluate import evaluate_videos
     from .report import draw, write
-    from .standard import Extractors, standard
+    from .standard_metrics import Extractors, standard
 
-    judged = judge(find_files(paths), detector, clip_frames=clip_frames, region=args.region)
+    judged = evaluate_videos(find_files(paths), detector, clip_frames=clip_frames, region=args.region)
     draw(args.out, judged)
     write(args.out, judged)  # Before the extractors, which take long.
     extractors = Extractors(

@@ -44,11 +44,11 @@ def find_files(paths: Paths) -> Files:
 
 
 def _videos(path: Path, name: str) -> dict[str, Path]:
-    from ..trainer.preparing import SUFFIXES
+    from ..media.video_reader import VIDEO_SUFFIXES
 
     if not path.exists():
         raise InputError(f"{name}: nothing at {path}; give a video or a folder of videos")
-    found = sorted(p for p in path.iterdir() if p.suffix.lower() in SUFFIXES) if path.is_dir() else [path]
+    found = sorted(p for p in path.iterdir() if p.suffix.lower() in VIDEO_SUFFIXES) if path.is_dir() else [path]
     if not found:
         raise InputError(f"{name}: no videos in {path}; give a video or a folder of videos")
     files = {file.stem: file for file in found}

@@ -8,9 +8,9 @@ from urllib.parse import quote
 import numpy as np
 from PIL import Image
 
-from ..trainer.shards import write_json, write_text
-from .judge import Judged
-from .observe import Observed
+from ..files import write_json, write_text
+from ..metrics.observation import Observed
+from .evaluate import Evaluation
 
 SIDE = 112
 """Pixels of a frame on a contact sheet."""
@@ -18,14 +18,14 @@ SHOWN = 24
 """Videos that the page shows."""
 
 
-def write(out: Path, judged: Judged) -> None:
+def write(out: Path, judged: Evaluation) -> None:
     """Write `report.json` and `report.html` into a folder; again, when more is known, over what is there."""
     content = {"summary": judged.summary, "videos": judged.rows, "true_videos": judged.true_rows, "notes": judged.notes}
     write_json(out / "report.json", _rounded(content))
     write_text(out / "report.html", "\n".join(_page(judged)) + "\n")
 
 
-def draw(out: Path, judged: Judged) -> None:
+def draw(out: Path, judged: Evaluation) -> None:
     """Write the pictures that `report.html` shows, beside it."""
     pictures = out / "pictures"
     pictures.mkdir(parents=True, exist_ok=True)
@@ -34,7 +34,7 @@ def draw(out: Path, judged: Judged) -> None:
         _sheet(pictures / f"{video.made.name}.jpg", video.made, video.true)
 
 
-def _page(judged: Judged) -> Iterator[str]:
+def _page(judged: Evaluation) -> Iterator[str]:
     shown = judged.videos[:SHOWN]
     yield "<!doctype html><meta charset=utf-8><title>EMO evaluation</title>"
     yield "<style>body{font:15px sans-serif;margin:2em;max-width:70em}td,th{padding:.2em .8em;text-align:left}"

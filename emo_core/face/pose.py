@@ -70,6 +70,11 @@ def head_poses(landmarks: np.ndarray, size: tuple[int, int]) -> np.ndarray:
     return poses
 
 
+def head_yaw(poses: np.ndarray) -> np.ndarray:
+    """(F, 4, 4) poses to (F,) degrees: the nose's direction in the horizontal plane, 0 towards the camera."""
+    return np.rad2deg(np.arctan2(-poses[:, 0, 2], poses[:, 2, 2]))
+
+
 def head_speed(poses: np.ndarray, smooth: float = SMOOTH) -> np.ndarray:
     """Head rotation speed w_f: the angle between successive frames.
 

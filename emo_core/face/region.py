@@ -11,10 +11,10 @@ from torch import Tensor
 from torch.nn import functional
 
 from ..errors import InputError
+from ..media.picture import load_picture
 from .box import Box
 from .detect import Face, FaceDetector
-from .follow import follow
-from .portrait import load_portrait
+from .tracking import follow_face
 
 MIN_SIDE = 64
 """Pixels: a smaller portrait has nothing to animate."""
@@ -50,7 +50,7 @@ class RegionRequest:
         if text in ("auto", "none"):
             return cls(text, expand=expand, face_index=face_index)
         if Path(text).suffix.lower() in MASK_SUFFIXES:
-            return cls("mask", mask=load_portrait(Path(text), background="black").mean(-1) / 255, expand=expand)
+            return cls("mask", mask=load_picture(Path(text), background="black").mean(-1) / 255, expand=expand)
         try:
             x, y, w, h = (float(part) for part in text.split(","))
         except ValueError:
@@ -103,7 +103,7 @@ def find_faces(
         if len(frames) == 1:
             raise
         raise InputError(f"{len(frames)} pictures: {error}") from error
-    return [None] * start + follow(who, seen, frames[start:])
+    return [None] * start + follow_face(who, seen, frames[start:])
 
 
 def united(faces: list[Face | None]) -> Face | None:

@@ -9,9 +9,9 @@ from transformers import Wav2Vec2Config, Wav2Vec2Model
 
 from emo_core.audio.encoder import AudioEncoder, load_encoder, with_encoder
 from emo_core.audio.features import AudioFeatures, at_frames, frame_count
-from emo_core.audio.sound import Sound, load_sound
-from emo_core.config import AudioConfig
+from emo_core.emo.config import AudioConfig
 from emo_core.errors import CheckpointError, InputError
+from emo_core.media.sound import Sound, load_sound
 from tests.conftest import CONFIG, TINY_ENCODER, tone
 
 
@@ -72,8 +72,8 @@ def test_only_two_chunks_are_kept(encoder):
 
 
 def test_embedded_encoder_chunks_agree_on_real_speech(data):
-    from emo_core.config import EMO_MINI
-    from emo_core.weights.checkpoint import load_checkpoint
+    from emo_core.emo.config import EMO_MINI
+    from emo_core.emo.weights.checkpoint import load_checkpoint
 
     encoder = load_checkpoint(EMO_MINI).audio_encoder
     sound = load_sound(data / "speech" / "jfk.flac")

@@ -6,7 +6,7 @@ import numpy as np
 import soundfile
 
 from emo_core.face.detect import Face
-from emo_core.video import VideoWriter
+from emo_core.media.video_writer import VideoWriter
 
 SIDE, FPS = 128, 25
 CHIN, BROW = 90, 50

@@ -75,10 +75,10 @@ def test_true_clips_against_themselves(tmp_path, capsys):
 @pytest.mark.skipif(not CLIPS, reason="needs the GRID clips (EMO_DATA)")
 def test_a_silent_video_does_not_end_the_others(checkpoint, tmp_path, capsys):
     pytest.importorskip("mediapipe")
-    from emo_core.evaluate.make import Plan, make
-    from emo_core.evaluate.observe import frames_at, open_source
-    from emo_core.sampling.generate import Settings
-    from emo_core.video import VideoWriter
+    from emo_core.emo.sampling.generate import Settings
+    from emo_core.evaluate.generate import Plan, make
+    from emo_core.media.video_writer import VideoWriter
+    from emo_core.metrics.observation import frames_at, open_source
 
     silence = tmp_path / "silent.flac"
     soundfile.write(silence, np.zeros(48000), 16000)
@@ -98,10 +98,10 @@ def test_a_silent_video_does_not_end_the_others(checkpoint, tmp_path, capsys):
 def test_videos_are_made_from_true_ones(checkpoint, tmp_path):
     """The tiny model draws no faces, but files, lengths and resuming are the same."""
     pytest.importorskip("mediapipe")
-    from emo_core.audio.alter import Alteration
-    from emo_core.evaluate.make import Plan, make
-    from emo_core.evaluate.observe import frames_at, open_source
-    from emo_core.sampling.generate import Settings
+    from emo_core.audio.augment import Alteration
+    from emo_core.emo.sampling.generate import Settings
+    from emo_core.evaluate.generate import Plan, make
+    from emo_core.metrics.observation import frames_at, open_source
 
     plan = Plan(checkpoint=checkpoint, videos=tuple(CLIPS), out=tmp_path, settings=Settings(steps=1), seconds=1.0,
                 alteration=Alteration(noise=10), speed=0.5, region=(0.2, 0.2, 0.8, 0.8))  # fmt: skip

@@ -4,12 +4,12 @@ import numpy as np
 import pytest
 import torch
 
+from emo_core.emo.conditions.audio_regions import at_levels, face_regions, regions_of_mask
 from emo_core.errors import InputError
 from emo_core.face.box import Box
 from emo_core.face.crop import Crop, Framing, PasteBack
 from emo_core.face.detect import Face
 from emo_core.face.region import RegionRequest, find_face, region_mask, united
-from emo_core.face.regions import at_levels, face_regions, regions_of_mask
 
 FRAMING = Framing(0.54, (0.5, 0.57))
 

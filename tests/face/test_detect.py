@@ -7,11 +7,12 @@ import pytest
 from PIL import Image
 
 from emo_core.errors import InputError
-from emo_core.face import detect
-from emo_core.face.detect import BundledDetector, TasksDetector, make_detector
-from emo_core.face.finder import FinderDetector
-from emo_core.face.portrait import load_portrait
+from emo_core.face import detectors
+from emo_core.face.built_in_detector import BuiltInDetector
+from emo_core.face.detectors import make_detector
+from emo_core.face.mediapipe_detector import BundledDetector, TasksDetector
 from emo_core.face.region import RegionRequest, find_face
+from emo_core.media.picture import load_picture
 from tests.conftest import DATA
 
 BUNDLE = DATA.parent / "models" / "face_landmarker.task"
@@ -32,7 +33,7 @@ def detector(request):
 def astronaut():
     if not DATA.is_dir():
         pytest.skip(f"no real data at {DATA}")
-    return load_portrait(DATA / "portraits" / "astronaut.png")
+    return load_picture(DATA / "portraits" / "astronaut.png")
 
 
 def side_by_side(image: np.ndarray, count: int) -> np.ndarray:
@@ -77,30 +78,30 @@ def test_three_faces_must_be_chosen_from(detector, astronaut):
 
 
 def test_choice_of_detector(monkeypatch, tmp_path):
-    monkeypatch.delenv(detect.BUNDLE_VARIABLE, raising=False)
-    monkeypatch.setattr(detect, "BUNDLE", tmp_path / "none.task")
+    monkeypatch.delenv(detectors.BUNDLE_VARIABLE, raising=False)
+    monkeypatch.setattr(detectors, "BUNDLE", tmp_path / "none.task")
     if sys.version_info < (3, 13):
         assert isinstance(make_detector(), BundledDetector)
     with pytest.raises(InputError, match="no file at"):
         make_detector(tmp_path / "missing.task")
     if BUNDLE.is_file():
-        monkeypatch.setenv(detect.BUNDLE_VARIABLE, str(BUNDLE))
+        monkeypatch.setenv(detectors.BUNDLE_VARIABLE, str(BUNDLE))
         assert isinstance(make_detector(), TasksDetector)
 
 
 def test_without_mediapipe_the_built_in_finder_is_used(monkeypatch, tmp_path):
-    monkeypatch.setattr(detect.importlib.util, "find_spec", lambda name: None)
-    assert isinstance(make_detector(), FinderDetector)
+    monkeypatch.setattr(detectors.importlib.util, "find_spec", lambda name: None)
+    assert isinstance(make_detector(), BuiltInDetector)
     for arguments in ({"bundle": tmp_path / "face_landmarker.task"}, {"landmarks": True}):
         with pytest.raises(InputError, match=r"mediapipe is not installed.*pip install.*no landmarks"):
             make_detector(**arguments)
 
 
 def test_mediapipe_without_models_gives_way_to_the_built_in_finder(monkeypatch, tmp_path):
-    monkeypatch.delenv(detect.BUNDLE_VARIABLE, raising=False)
-    monkeypatch.setattr(detect, "BUNDLE", tmp_path / "none.task")
-    monkeypatch.setattr(detect.importlib.util, "find_spec", lambda name: None if "." in name else object())
-    assert isinstance(make_detector(), FinderDetector)
+    monkeypatch.delenv(detectors.BUNDLE_VARIABLE, raising=False)
+    monkeypatch.setattr(detectors, "BUNDLE", tmp_path / "none.task")
+    monkeypatch.setattr(detectors.importlib.util, "find_spec", lambda name: None if "." in name else object())
+    assert isinstance(make_detector(), BuiltInDetector)
     with pytest.raises(InputError, match=r"brings no models; put a face_landmarker.task at"):
         make_detector(landmarks=True)
 

@@ -66,7 +66,7 @@ def test_a_real_clip_moves_a_little():
     pytest.importorskip("mediapipe.python.solutions", reason="this mediapipe brings no models")
     import av
 
-    from emo_core.face.detect import BundledDetector
+    from emo_core.face.mediapipe_detector import BundledDetector
 
     detector = BundledDetector()
     with av.open(str(clip)) as container:

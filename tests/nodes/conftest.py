@@ -64,7 +64,7 @@ def host_input(tmp_path, monkeypatch):
 @pytest.fixture(scope="session")
 def model(checkpoint):
     """The tiny model in the host's hands."""
-    return module(".nodes.model").load_model(checkpoint)
+    return module(".nodes.emo.model").load_model(checkpoint)
 
 
 @pytest.fixture(autouse=True)

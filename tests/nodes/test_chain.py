@@ -39,8 +39,8 @@ def whole(nodes, scene):
 
 def test_one_node_gives_the_cores_video(nodes, scene, whole):
     """As `emo_core` generates it, frame by frame."""
-    core = module(".emo_core.sampling.generate")
-    sampling = module(".nodes.generation").Scene.from_inputs(**scene)
+    core = module(".emo_core.emo.sampling.generate")
+    sampling = module(".nodes.emo.generation").Scene.from_inputs(**scene)
     latents = list(core.generate(scene["model"].network.model, sampling.subject, sampling.settings))
     expected = torch.cat([scene["model"].vae.decode(part) for part in latents])
     assert torch.equal(whole[1], expected)
@@ -106,8 +106,8 @@ def test_an_expanded_graph_is_made_of_links(nodes, scene):
 
 def test_auto_expands_where_the_host_can(nodes, scene, monkeypatch):
     args = module("comfy.cli_args").args
-    made = module(".nodes.chaining")
-    pending = made.Chain(module(".nodes.generation").Scene.from_inputs(**scene), None, scene["emo_audio"], 0.0)
+    made = module(".nodes.emo.chaining")
+    pending = made.Chain(module(".nodes.emo.generation").Scene.from_inputs(**scene), None, scene["emo_audio"], 0.0)
     graph = Graph(graph_of(scene))
     hidden = SimpleNamespace(dynprompt=graph, unique_id="chain")
     assert made.should_expand("auto", pending, hidden)
@@ -204,7 +204,7 @@ def test_a_seed_from_another_node_may_be_negative(nodes, scene):
 
 def test_long_videos_take_few_nodes():
     """Rows of clips begin where they begin in any longer video; an hour is some two hundred nodes."""
-    rows = module(".nodes.chaining").rows
+    rows = module(".nodes.emo.chaining").rows
     for total in (1, 64, 65, 70, 500, 9000):
         made = list(rows(list(range(total))))
         assert [first for first, _ in made] == [sum(count for _, count in made[:i]) for i in range(len(made))]
@@ -243,7 +243,7 @@ def test_a_mask_of_another_picture_is_refused(nodes, scene):
 def test_cancel_ends_within_a_step_and_leaves_nothing(nodes, scene, whole, stop_at):
     """The step that Cancel is pressed in is the last; the next run is as if nothing had happened."""
     management, seen = module("comfy.model_management"), []
-    folder = module(".nodes.folders").temporary_folder()
+    folder = module(".nodes.emo.folders").temporary_folder()
 
     def hook(value, total, preview, node_id=None, prompt_id=None):
         seen.append((value, total))

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from emo_core.config import HALLO, AudioConfig, IdentityConfig, TemporalConfig, UNetConfig
+from emo_core.emo.config import HALLO, AudioConfig, IdentityConfig, TemporalConfig, UNetConfig
 from tests.nodes.conftest import audio, module
 from tests.nodes.test_nodes import problem
 
@@ -23,14 +23,14 @@ SMALL = replace(
 @pytest.fixture(scope="module")
 def hallo(tmp_path_factory):
     """Random weights, no VAE, no audio encoder: both are the host's."""
-    from emo_core.models.emo import EMO
-    from emo_core.weights.checkpoint import save_checkpoint
+    from emo_core.emo.models.emo import EMO
+    from emo_core.emo.weights.checkpoint import save_checkpoint
     from tests.conftest import awake
 
     torch.manual_seed(0)
     path = tmp_path_factory.mktemp("hallo") / "hallo.safetensors"
     save_checkpoint(path, SMALL, {"emo": awake(EMO(SMALL))}, dtype=torch.float32)
-    return module(".nodes.model").load_model(path)
+    return module(".nodes.emo.model").load_model(path)
 
 
 @pytest.fixture(scope="module")
@@ -70,7 +70,7 @@ def test_its_knobs_act(nodes, inputs):
 def test_what_it_has_not_is_said(nodes, hallo, inputs):
     problem(lambda: nodes.SpeedCondition.execute(hallo, 0.2, ""), "this model has no speed layers")
     problem(lambda: nodes.LoadAudioWav2Vec.execute(hallo, 0.0, 0.0, 0.0, 0.0, audio=audio()), "Audio Encoder Encode")
-    assert "use Load VAE" in module(".nodes.model").missing_vae(hallo).message
+    assert "use Load VAE" in module(".nodes.emo.model").missing_vae(hallo).message
 
 
 def test_whose_face_it_is(nodes, hallo, inputs, host_input):

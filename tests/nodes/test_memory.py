@@ -48,7 +48,7 @@ def test_a_film_is_taken_in_a_few_frames_at_a_time(nodes, model):
     assert seen == [8, 8, 4]
     assert torch.allclose(latents, whole, atol=1e-5)
     with Largest() as largest:
-        pictures = module(".nodes.portrait").to_uint8(film)
+        pictures = module(".nodes.emo.portrait").to_uint8(film)
     assert largest.numbers <= film[0].numel()
     assert np.array_equal(pictures, (film[..., :3] * 255).round().to(torch.uint8).numpy())
 

@@ -53,7 +53,7 @@ def test_checkpoints_of_every_folder_are_listed(nodes, checkpoint, tmp_path):
     (tmp_path / "README.md").write_text("no checkpoint")
     folders.add_model_folder_path("emo", str(tmp_path))
     try:
-        module(".nodes.folders").register_folders()  # As after a restart: what the user has added stays.
+        module(".nodes.emo.folders").register_folders()  # As after a restart: what the user has added stays.
         options = nodes.EMOModelLoader.GET_NODE_INFO_V1()["input"]["required"]["checkpoint"][1]["options"]
         assert options == [*CHECKPOINT_NAMES, "mine.safetensors"]
         assert nodes.EMOModelLoader.execute("mine.safetensors")[0].name == "tiny"
@@ -62,11 +62,11 @@ def test_checkpoints_of_every_folder_are_listed(nodes, checkpoint, tmp_path):
 
 
 def test_a_checkpoint_without_vae_or_encoder_says_what_to_use(nodes, model, tmp_path):
-    core = module(".emo_core.weights.checkpoint")
+    core = module(".emo_core.emo.weights.checkpoint")
     path = tmp_path / "bare.safetensors"
     core.save_checkpoint(path, model.config, {"emo": model.network.model.emo}, dtype=torch.float32)
-    bare = module(".nodes.model").load_model(path)
-    blocker = module(".nodes.model").missing_vae(bare)
+    bare = module(".nodes.emo.model").load_model(path)
+    blocker = module(".nodes.emo.model").missing_vae(bare)
     assert "use Load VAE" in blocker.message
     problem(lambda: nodes.LoadAudioWav2Vec.execute(bare, 0.0, 0.0, 0.0, 0.0, audio=audio()), "Audio Encoder Encode")
 
@@ -117,7 +117,7 @@ def test_the_hosts_encoder_is_as_good_as_the_checkpoints(nodes, model):
     """AUDIO_ENCODER_OUTPUT of the same features gives the same windows; without sound the video is silent."""
     sound = audio(1.0)
     heard = nodes.LoadAudioWav2Vec.execute(model, 0.0, 0.0, 0.0, 0.0, audio=sound)[0]
-    samples = sound["waveform"][0] / module(".emo_core.audio.sound").speech_level(sound["waveform"][0, 0].numpy())
+    samples = sound["waveform"][0] / module(".emo_core.media.sound").speech_level(sound["waveform"][0, 0].numpy())
     layers = model.encode_sound(samples)
     encoded = {
         "encoded_audio_all_layers": (layers[:, :, 0], *layers.unbind(2)),
@@ -198,7 +198,7 @@ def test_one_of_two_people_is_cut_out_of_a_film(nodes, model, monkeypatch):
     left, right = (core.Box(x, 40.0, x + 40.0, 90.0) for x in (20.0, 140.0))
     orders = iter([(left, right), (right, left), (), (left, right)])
     detector = SimpleNamespace(detect=lambda picture: [core.Face(box) for box in next(orders)])
-    monkeypatch.setattr(module(".nodes.portrait"), "FinderDetector", lambda: detector)
+    monkeypatch.setattr(module(".nodes.emo.portrait"), "BuiltInDetector", lambda: detector)
     film = torch.rand(4, 120, 200, 3)
     found = nodes.FaceLocatorMask.execute(model, film, 1.1, 0, "built-in", "face", 1.0, 1.0, 1.0).args
     assert found[1].shape[0] == 4
@@ -208,11 +208,11 @@ def test_one_of_two_people_is_cut_out_of_a_film(nodes, model, monkeypatch):
 
 def test_a_broken_mediapipe_is_passed_over(monkeypatch):
     """As it comes, at odds with numpy: the built-in face finder serves instead."""
-    detect = module(".emo_core.face.detect")
+    detect = module(".emo_core.face.detectors")
     monkeypatch.setattr(
         detect, "_mediapipe", lambda bundle: (_ for _ in ()).throw(ImportError("numpy.core.multiarray"))
     )
-    assert type(detect.make_detector()).__name__ == "FinderDetector"
+    assert type(detect.make_detector()).__name__ == "BuiltInDetector"
     problem(lambda: detect.make_detector(landmarks=True), "does not work here")
 
 

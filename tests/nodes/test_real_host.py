@@ -14,21 +14,21 @@ pytestmark = pytest.mark.skipif(not os.environ.get(REAL_HOST), reason="needs a C
 def test_a_full_size_vae_becomes_the_hosts_own():
     """The same pictures and latents as ours, up to its scaling."""
     torch.manual_seed(0)
-    vae = module(".emo_core.models.vae").VAE(module(".emo_core.config").VAEConfig()).eval()
-    host = module(".nodes.vae").host_vae(vae)
+    vae = module(".emo_core.emo.models.vae").VAE(module(".emo_core.emo.config").VAEConfig()).eval()
+    host = module(".nodes.emo.vae").host_vae(vae)
     assert isinstance(host, module("comfy.sd").VAE)
     pictures = torch.rand(1, 64, 64, 3)
     with torch.no_grad():
         ours = vae.encode(pictures.movedim(-1, 1) * 2 - 1)
     assert torch.allclose(host.encode(pictures) * vae.config.scaling_factor, ours, atol=1e-4)
-    decoded = module(".emo_core.models.vae").decode_frames(vae, ours).movedim(1, -1)
+    decoded = module(".emo_core.emo.models.vae").decode_frames(vae, ours).movedim(1, -1)
     assert torch.allclose(host.decode(ours / vae.config.scaling_factor), decoded, atol=1e-3)
 
 
 def test_weights_that_stream_give_the_same_clip(scene, model):
     """The host's low-VRAM mode: most layers keep their weights on the offload device until they run."""
-    sampling = module(".nodes.generation").Scene.from_inputs(**scene)
-    generate_clip = module(".emo_core.sampling.generate").generate_clip
+    sampling = module(".nodes.emo.generation").Scene.from_inputs(**scene)
+    generate_clip = module(".emo_core.emo.sampling.generate").generate_clip
     network, patcher = model.network.model, model.network
 
     def clip():

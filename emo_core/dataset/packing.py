@@ -1,0 +1,151 @@
+"""Clips of done sources -> shards and `dataset.json`: who is held out, and what all the frames have in common."""
+
+import hashlib
+import json
+import re
+from collections.abc import Container, Iterator
+from dataclasses import dataclass, replace
+from fnmatch import fnmatch
+from itertools import chain
+from pathlib import Path
+
+import numpy as np
+
+from ..errors import InputError
+from ..files import existing_file
+from .clip_cutting import Recipe
+from .shards import HELD_OUT, INDEX, TRAIN, Clip, Dataset, Shard, read_clips, read_members, write_clips
+
+SHARD_BYTES = 256 * 2**20
+"""A shard is closed when it has grown to this."""
+OWN = re.compile(rf"(?:{TRAIN}|{HELD_OUT})-\d{{6}}\.tar|\.(?:{TRAIN}|{HELD_OUT})-\d{{6}}\.tar\.part")
+"""Names of shards and of what is being written; whatever else lies in the folder is its user's."""
+QUANTILES = tuple(range(0, 101, 5))
+ENOUGH = 5
+"""From so many sources on, one is held out even if the share would round to none."""
+
+
+@dataclass(frozen=True, slots=True)
+class Split:
+    """What is held out: a share of the sources, or those of certain file names."""
+
+    share: float
+    names: tuple[str, ...]
+
+
+def report_of(out: Path, key: str) -> Path:
+    """Where it is written what became of a source."""
+    return out / "reports" / f"{key}.json"
+
+
+def check_hold_out(out: Path, split: Split, contents: Container[str]) -> None:
+    """Refuse to hold out what a dataset trains on already.
+
+    Args:
+        out: the dataset's folder.
+        split: what is to be held out.
+        contents: of videos of such names, whatever they were called when they were packed; see `content_of`.
+
+    Raises:
+        InputError: naming a video.
+    """
+    shards = Dataset.open(out).split(TRAIN) if split.names and (out / INDEX).is_file() else ()
+    late = [
+        key
+        for shard in shards
+        for key in shard.sources
+        if content_of(key) in contents or matches(_file_name(out, key), split.names)
+    ]
+    if late:
+        raise InputError(
+            f"hold-out: {out} already trains on {len(late)} of these videos ({_file_name(out, late[0])} ...); prepare into a new "
+            "folder, or name others"
+        )
+
+
+def content_of(key: str) -> str:
+    """What of a source's key stays when its file is renamed."""
+    return key.rpartition("-")[2]
+
+
+def pack(out: Path, recipe: Recipe, split: Split) -> Dataset:
+    """Move pending clips into shards, and write `dataset.json`.
+
+    A shard counts from the moment `dataset.json` names it; others of such names are left over from a killed run.
+    """
+    dataset = Dataset.open(out) if (out / INDEX).is_file() else None
+    dataset = dataset or Dataset(folder=out, fps=recipe.fps, size=recipe.size, expand=recipe.expand)
+    known = {shard.name for shard in dataset.shards}
+    packed = {key for shard in dataset.shards for key in shard.sources}
+    for stray in (path for path in out.iterdir() if OWN.fullmatch(path.name) and path.name not in known):
+        stray.unlink()
+    pending = sorted((out / "pending").glob("*.tar"))
+    fresh = [path for path in pending if path.stem not in packed]
+    groups = _splits_by_name(out, fresh, split.names) if split.names else _splits(fresh, split.share)
+    if any(groups.values()):
+        shards = [shard for split, tars in groups.items() for shard in _write_shards(out, split, tars, len(known))]
+        dataset = _measured(dataset.with_shards(shards))
+        dataset.save()
+    for path in pending:
+        path.unlink()
+    return dataset
+
+
+def _splits(tars: list[Path], held_out: float) -> dict[str, list[Path]]:
+    hashes = {tar: int(hashlib.sha1(tar.stem.encode()).hexdigest(), 16) % 10_000 / 10_000 for tar in tars}
+    chosen = [tar for tar in tars if hashes[tar] < held_out]
+    if not chosen and held_out > 0 and len(tars) >= ENOUGH:
+        chosen = [min(tars, key=hashes.__getitem__)]
+    return {TRAIN: [tar for tar in tars if tar not in chosen], HELD_OUT: chosen}
+
+
+def _splits_by_name(out: Path, tars: list[Path], patterns: tuple[str, ...]) -> dict[str, list[Path]]:
+    chosen = [tar for tar in tars if matches(_file_name(out, tar.stem), patterns)]
+    return {TRAIN: [tar for tar in tars if tar not in chosen], HELD_OUT: chosen}
+
+
+def _file_name(out: Path, key: str) -> str:
+    report = existing_file(report_of(out, key), "reports", "the folder that `prepare` wrote beside the shards")
+    return Path(json.loads(report.read_text())["file"]).name
+
+
+def matches(name: str, patterns: tuple[str, ...]) -> bool:
+    """Whether a file name fits one of the patterns."""
+    return any(fnmatch(name, pattern) for pattern in patterns)
+
+
+def _write_shards(out: Path, split: str, tars: list[Path], number: int) -> Iterator[Shard]:
+    group: list[Path] = []
+    for index, tar in enumerate(tars):
+        group.append(tar)
+        if index == len(tars) - 1 or sum(path.stat().st_size for path in group) >= SHARD_BYTES:
+            name = f"{split}-{number:06d}.tar"
+            counted: list[Clip] = []
+            write_clips(out / name, _counting(group, counted))
+            frames = sum(frames for _, frames in counted)
+            yield Shard(name, split, len(counted), frames, tuple(path.stem for path in group))
+            group, number = [], number + 1
+
+
+def _counting(tars: list[Path], counted: list) -> Iterator[Clip]:
+    for members in chain.from_iterable(map(read_members, tars)):
+        clip = Clip.of_members(members)
+        counted.append((clip.key, clip.frames))
+        yield clip
+
+
+def _measured(dataset: Dataset) -> Dataset:
+    """Take the framing and the head speeds from all frames."""
+    boxes, speeds = [], []
+    for split in (TRAIN, HELD_OUT):
+        for clip in read_clips(dataset, split):
+            boxes.append(clip.labels.boxes)
+            speeds.append(clip.labels.speed)
+    left, top, right, bottom = np.concatenate(boxes).T
+    return replace(
+        dataset,
+        shortest=min(map(len, speeds)),
+        face_share=round(float(np.median(bottom - top)), 4),
+        face_centre=(round(float(np.median(left + right) / 2), 4), round(float(np.median(top + bottom) / 2), 4)),
+        speed_quantiles=tuple(round(float(q), 4) for q in np.percentile(np.concatenate(speeds), QUANTILES)),
+    )

@@ -1,0 +1,1 @@
+"""EMO, Emote Portrait Alive (arXiv 2402.17485): its network, sampling, weights and training."""

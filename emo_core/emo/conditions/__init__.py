@@ -1,0 +1,1 @@
+"""The conditions of a clip: reference, motion frames, audio, face region, speed, identity."""

@@ -1,0 +1,86 @@
+"""Model and noise parametrisation, together: `forward` for sampling, `loss` for training.
+
+Shape legend: B clips, F frames, C latent channels, H W latent side.
+"""
+
+import torch
+from einops import rearrange, reduce
+from torch import Tensor, nn
+
+from ..conditions.clip import Conditions
+from ..models.backbone import ClipContext
+from ..models.emo import EMO
+from .schedule import training_schedule
+
+
+class Denoiser(nn.Module):
+    """EMO with its noise schedule: x_t = a_t x_0 + s_t e, a_t^2 + s_t^2 = 1.
+
+    The network predicts e (epsilon) or v = a_t e - s_t x_0 (arXiv 2202.00512), as its config says.
+    """
+
+    def __init__(self, emo: EMO) -> None:
+        super().__init__()
+        self.emo = emo
+        self.diffusion = emo.config.diffusion
+        self.schedule = training_schedule(self.diffusion)
+
+    def forward(self, noisy: Tensor, timesteps: Tensor, context: ClipContext) -> Tensor:
+        """Predict epsilon or v in float32 for noisy latents (B, F, C, H, W) at timesteps (B,)."""
+        return self.emo(noisy.to(self.dtype), timesteps.to(noisy.device), context).float()
+
+    @property
+    def dtype(self) -> torch.dtype:
+        """What the network computes in."""
+        return self.emo.backbone.conv_in.weight.dtype
+
+    def clean(self, noisy: Tensor, prediction: Tensor, timestep: Tensor) -> Tensor:
+        """The x_0 that a prediction implies, for previews; all of (B, F, C, H, W), timestep a scalar."""
+        alpha = self.schedule.alphas_cumprod[int(timestep)]
+        a, s = alpha.sqrt().to(noisy), (1 - alpha).sqrt().to(noisy)
+        if self.diffusion.prediction == "v_prediction":
+            return a * noisy - s * prediction
+        return (noisy - s * prediction) / a
+
+    def target(self, clean: Tensor, noise: Tensor, timesteps: Tensor) -> Tensor:
+        """What the network should predict."""
+        if self.diffusion.prediction == "v_prediction":
+            return self.schedule.get_velocity(clean, noise, timesteps)
+        return noise
+
+    def loss(
+        self,
+        clean: Tensor,
+        conditions: Conditions,
+        *,
+        noise: Tensor,
+        timesteps: Tensor,
+        weight: Tensor | None = None,
+        keep_reference: Tensor | None = None,
+        keep_audio: Tensor | None = None,
+        target: Tensor | None = None,
+    ) -> Tensor:
+        """Squared error of the prediction, per clip; reduction and per-sample weights are the trainer's.
+
+        Args:
+            clean: (B, F, C, H, W) latents.
+            conditions: what they are to be generated from.
+            noise: as `clean`.
+            timesteps: (B,).
+            weight: broadcasts to (B, F, 1, H, W), for instance heavier around the mouth; None: all alike.
+            keep_reference: (B,) 0 drops the reference, so that guidance can be trained.
+            keep_audio: (B,) likewise.
+            target: (B, F, C, H, W) what a teacher predicts; None is the truth.
+
+        Returns:
+            (B,) weighted means.
+        """
+        context = self.emo.context(conditions).keep(reference=keep_reference, audio=keep_audio)
+        prediction = self(self.schedule.add_noise(clean, noise, timesteps), timesteps, context)
+        wanted = self.target(clean, noise, timesteps) if target is None else target
+        error = (prediction - wanted).square()
+        error = reduce(error, "b f c h w -> b f h w", "mean")
+        if weight is None:
+            return reduce(error, "b f h w -> b", "mean")
+        weight = rearrange(weight, "b f 1 h w -> b f h w").expand_as(error)
+        return reduce(error * weight, "b f h w -> b", "sum") / reduce(weight, "b f h w -> b", "sum")

@@ -1,0 +1,263 @@
+"""The paper's stages as data: what trains, what is sampled, how much of it, and what is dropped (section 3.3).
+
+Stage 0, the face finder, and `vae`, the autoencoder of small models, train nets of their own; see `face_finder` and
+`autoencoder`.
+"""
+
+import dataclasses
+import types
+import typing
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Literal
+
+import torch
+
+from ...errors import InputError
+
+Chance = typing.TypeVar("Chance", float, torch.Tensor)
+PARTS = ("reference_net", "backbone", "face_locator", "audio", "temporal", "speed")
+"""Parts of the network that a stage can train."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class StageConfig:
+    """One stage of training. A `--config` file may set any field."""
+
+    stage: str
+    """Its name on the command line."""
+
+    # What trains.
+    trains: tuple[str, ...]
+    """Of `PARTS`; everything else is frozen."""
+
+    # What is sampled.
+    frames: int = 0
+    """Target frames of a sample; 0 is the model's f. Single frames need not follow each other."""
+    follow: bool = True
+    """Whether the frames of a sample are contiguous, with motion frames before them."""
+    audio: bool = True
+    """Whether the audio layers are in use."""
+    speed: bool = False
+    """Whether the speed layers are in use."""
+    reference_gap: float = 0.5
+    """Seconds between the reference and the nearest target frame, where the clip is long enough."""
+
+    # How much.
+    batch: int = 4
+    """Samples per process and micro step."""
+    accumulate: int = 1
+    """Micro steps per step of the optimiser."""
+    learning_rate: float = 1e-5
+    new_rate: float = 1.0
+    """Speed layers learn this many times faster than temporal modules, which only adapt (stage 3)."""
+    warm_up: int = 500
+    """Steps until the full learning rate."""
+    decay_from: float = 1.0
+    """Share of the run after which the rate falls linearly to `decay_to`; 1 keeps it constant, as the paper does."""
+    decay_to: float = 0.02
+    beta2: float = 0.999
+    weight_decay: float = 0.01
+    clip: float = 1.0
+    """Largest norm of the gradient."""
+    optimiser: Literal["adamw", "adamw8bit"] = "adamw"
+    """adamw8bit needs bitsandbytes."""
+    precision: Literal["auto", "no", "bf16", "fp16"] = "auto"
+    """auto: bf16 on GPUs that have it, else float32. Many CPUs only emulate bf16, ten times slower."""
+    checkpointing: bool = False
+    """Recompute activations in the backward pass: less memory, a third more time."""
+    ema: float = 0.9995
+    """Decay of the moving average of what trains, which is what is exported."""
+
+    # The loss.
+    min_snr: float = 5.0
+    """Gamma of min-SNR weighting, per sample (arXiv 2303.09556); 0 weighs all timesteps alike."""
+    noise_offset: float = 0.05
+    """Size of the constant that is added to each sample's and channel's noise."""
+    mouth_weight: float = 1.0
+    """Latent cells around the mouth count this many times."""
+    high_noise: float = 0.0
+    """Share of the samples whose timestep is drawn from the noisier 60 %, where the sound decides what the mouth does."""
+
+    own_timesteps: float = 0.0
+    """Share of the samples whose timestep is one of those that the model samples with, which few steps can all be learnt."""
+
+    guided: bool = False
+    """Learn what the starting checkpoint predicts with its own audio guidance (arXiv 2210.03142, stage one), not the noise."""
+
+    # What is dropped.
+    drop_reference: float = 0.05
+    """Probability of training without reference, for guidance."""
+    drop_audio: float = 0.05
+    """Probability of training without audio, for guidance."""
+    drop_speed: float = 0.0
+    """Probability of leaving the speed layers out, for whole batches, so that the model also speaks without being told a speed."""
+    start: float = 0.05
+    """Probability of zero motion maps, as in the first clip of a video."""
+    motion_noise: float = 0.2
+    """Largest share of noise in the motion frames' latents, against drift over clips (as Hallo2)."""
+    motion_patch_drop: float = 0.25
+    """Largest share of latent cells that the motion frames lose (as Hallo2)."""
+    motion_anchor: float = 0.0
+    """Largest share of the reference that is mixed into the motion frames, for sampling with `TemporalConfig.anchor`."""
+    motion_anchor_from: float = 0.0
+    """Smallest share of it."""
+    voices: bool = True
+    """Whether altered copies of the sound are drawn too, where the cache has some."""
+    white_mask: float = 0.1
+    """Probability of an all-white face region: any place."""
+    constant_speed: float = 0.5
+    """Share of the samples that are told one speed, their mean, for all frames, as users give it."""
+    mask_grow: float = 0.15
+    """The face region grows by up to this share of the box on each side, in half of the samples."""
+
+    # The run.
+    seed: int = 0
+    workers: int = 1
+    """Processes that read data; 0 reads in the training process."""
+    resident: bool = False
+    """Hold a cached dataset in the device's memory and draw batches there: for GPUs and small models."""
+    log_every: int = 25
+    save_every: int = 500
+    """Steps between checkpoints."""
+    keep: int = 2
+    """Checkpoints that are kept."""
+    validate_every: int = 1000
+    """Steps between validations; 0 for none."""
+    validation_steps: int = 20
+    """Denoising steps of the validation video; 0 for none."""
+
+    def __post_init__(self) -> None:
+        unknown = set(self.trains) - set(PARTS)
+        if unknown or not self.trains:
+            raise InputError(f"config: trains={list(self.trains)}; expected some of {', '.join(PARTS)}")
+        unused = {part for part, used in (("audio", self.audio), ("temporal", self.follow), ("speed", self.speed))
+                  if part in self.trains and not used}  # fmt: skip
+        if unused:
+            raise InputError(f"config: {', '.join(sorted(unused))} cannot train in a stage that does not use it")
+        if self.guided and (self.drop_audio or self.drop_reference):
+            raise InputError(
+                "config: a guided stage learns one pass with every condition; drop_audio and drop_reference must be 0"
+            )
+        if self.speed and not self.follow:
+            raise InputError("config: speed lies between frames, so it needs follow: true")
+        for name in (
+            "drop_reference",
+            "drop_audio",
+            "drop_speed",
+            "start",
+            "white_mask",
+            "motion_patch_drop",
+            "motion_anchor",
+            "motion_anchor_from",
+            "high_noise",
+            "own_timesteps",
+            "constant_speed",
+        ):
+            if not 0 <= getattr(self, name) <= 1:
+                raise InputError(f"config: {name}={getattr(self, name)}; expected a share, 0 .. 1")
+        if self.motion_anchor_from > self.motion_anchor:
+            raise InputError(
+                f"config: motion_anchor_from={self.motion_anchor_from} is more than motion_anchor={self.motion_anchor}"
+            )
+        for name in ("batch", "accumulate", "log_every", "save_every", "keep"):
+            if getattr(self, name) < 1:
+                raise InputError(f"config: {name}={getattr(self, name)}; expected at least 1")
+
+    def anchor_share(self, chance: Chance) -> Chance:
+        """Share of the reference in the motion frames, from evenly distributed numbers in 0 .. 1."""
+        return self.motion_anchor_from + (self.motion_anchor - self.motion_anchor_from) * chance
+
+    def with_options(self, options: dict[str, Any]) -> "StageConfig":
+        """Replace fields by name, as a config file gives them.
+
+        Raises:
+            InputError: for a name that does not exist, or a value of another type.
+        """
+        hints = typing.get_type_hints(StageConfig)
+        unknown = sorted(set(options) - set(hints))
+        if unknown:
+            raise InputError(f"config: unknown {', '.join(unknown)}; there are {', '.join(hints)}")
+        return replace(self, **{name: _typed(name, value, hints[name]) for name, value in options.items()})
+
+
+def _typed(name: str, value: Any, kind: Any) -> Any:
+    if typing.get_origin(kind) is Literal:
+        value = "no" if value is False else value  # YAML reads a bare no so.
+        accepted, kinds = value in typing.get_args(kind), " or ".join(map(repr, typing.get_args(kind)))
+    elif isinstance(kind, types.GenericAlias):
+        accepted, kinds, value = isinstance(value, (list, tuple)), "a list", tuple(value) if value else ()
+    elif kind is float:
+        value = _number(value)
+        accepted, kinds = isinstance(value, (int, float)) and not isinstance(value, bool), "a number"
+    else:
+        accepted, kinds = type(value) is kind, kind.__name__
+    if not accepted:
+        raise InputError(f"config: {name} is {value!r}; expected {kinds}")
+    return value
+
+
+def _number(value: Any) -> Any:
+    """YAML reads 1e-4 as a word; it takes 1.0e-4 for a number."""
+    try:
+        return float(value) if isinstance(value, str) else value
+    except ValueError:
+        return value
+
+
+STAGES = {
+    "1": StageConfig(
+        stage="1",
+        trains=("reference_net", "backbone", "face_locator"),
+        frames=1,
+        follow=False,
+        audio=False,
+        batch=48,
+    ),
+    "2": StageConfig(stage="2", trains=("audio", "temporal")),
+    "3": StageConfig(stage="3", trains=("temporal", "speed"), speed=True, drop_speed=0.2),
+    "few": StageConfig(
+        stage="few",
+        trains=("backbone", "audio", "temporal", "speed"),
+        speed=True,
+        guided=True,
+        drop_speed=0.5,
+        drop_reference=0.0,
+        drop_audio=0.0,
+    ),
+}
+"""1 image, 2 video, 3 speed; few: guidance distilled into the network, for sampling in few steps of one pass. The audio layers act in stage 3 but do not train: speed would replace audio as the driver."""
+
+
+def read_options(path: Path) -> dict[str, dict[str, Any]]:
+    """Read a config file: fields for all stages at its top, and for one stage under its name.
+
+    Returns:
+        options per stage.
+
+    Raises:
+        InputError: where the file is no YAML or JSON mapping.
+    """
+    import yaml
+
+    try:
+        content = yaml.safe_load(Path(path).read_text())
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        raise InputError(f"config: {path} cannot be read ({' '.join(str(error).split())}); give a YAML file") from error
+    content = {str(key): value for key, value in content.items()} if isinstance(content, dict) else None
+    if content is None or not all(isinstance(content.get(stage, {}), dict) for stage in STAGES):
+        raise InputError(f"config: {path} is no mapping of names to values; see configs/mini.yaml")
+    common = {key: value for key, value in content.items() if key not in STAGES}
+    return {stage: {**common, **content.get(stage, {})} for stage in STAGES}
+
+
+def options_of(config: StageConfig) -> dict[str, Any]:
+    """The config as plain data."""
+    return dataclasses.asdict(config)
+
+
+def precision_of(wanted: str) -> str:
+    """Resolve `auto`: bf16 on a GPU that has it, else none."""
+    if wanted != "auto":
+        return wanted
+    return "bf16" if torch.cuda.is_available() and torch.cuda.is_bf16_supported(including_emulation=False) else "no"

@@ -1,0 +1,240 @@
+"""One safetensors file holds a model: EMO, and where included its VAE and audio encoder; the config is its metadata."""
+
+import dataclasses
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from accelerate import init_empty_weights
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor, nn
+
+from ...audio.encoder import AudioEncoder
+from ...errors import CheckpointError, InputError
+from ...files import atomic_path, existing_file, file_digest
+from ..config import EMOConfig
+from ..models.attention import Layers
+from ..models.emo import EMO
+from ..models.vae import VAE
+
+DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
+"""Precisions by the names that users give them."""
+FORMAT = "emo-1"
+"""Metadata `format`; a file of another format is refused."""
+LISTED = 8
+"""How many keys of each kind an error lists."""
+
+
+@dataclass(frozen=True, slots=True)
+class Checkpoint:
+    """A loaded model."""
+
+    path: Path
+    config: EMOConfig
+    emo: EMO
+    vae: VAE | None
+    audio_encoder: AudioEncoder | None
+
+
+@dataclass(frozen=True, slots=True)
+class CheckpointInfo:
+    """What a file says of itself, read without loading its weights."""
+
+    config: EMOConfig
+    metadata: dict[str, str]
+    parameters: dict[str, int]
+    """Parameters per part."""
+    dtypes: tuple[str, ...]
+    size: int
+    """Bytes on disk."""
+    sha256: str
+
+
+def load_checkpoint(
+    path: Path,
+    *,
+    device: str | torch.device = "cpu",
+    dtype: torch.dtype = torch.float32,
+    vae_dtype: torch.dtype | None = None,
+    ops: Layers = nn,
+) -> Checkpoint:
+    """Load a model strictly: every key must be known, present and of the right shape.
+
+    The audio encoder is always float32.
+
+    Args:
+        path: a .safetensors file.
+        device: where the weights go.
+        dtype: EMO's.
+        vae_dtype: the VAE's; None is `dtype`, but float32 in place of float16 on the CPU, which has no quick one.
+        ops: what EMO's layers are made from.
+
+    Raises:
+        InputError: where there is no file.
+        CheckpointError: where it is no whole EMO checkpoint.
+    """
+    path = Path(path)
+    metadata = read_metadata(path)
+    config = EMOConfig.from_json(metadata["config"])
+    weights = _read(path)
+    parts = {key.partition(".")[0] for key in weights}
+    device = torch.device(device)
+    # Nothing is initialised at random only to be overwritten: a full-size model would spend a minute on that.
+    with init_empty_weights(include_buffers=False):
+        emo = EMO(config, ops=ops)
+        # A host's layers may have no weights before they are loaded; torch's own say what is expected.
+        plain = emo if ops is nn else EMO(config)
+    vae = VAE(config.vae) if "vae" in parts else None
+    encoder = AudioEncoder.from_config(config.audio) if "audio_encoder" in parts else None
+    modules = {"emo": plain, "vae": vae, "audio_encoder": encoder}
+    _check(path, weights, {name: module for name, module in modules.items() if module is not None})
+    _assign(emo, weights, "emo.", device, dtype)
+    if vae is not None:
+        slow = device.type == "cpu" and dtype == torch.float16
+        _assign(vae, weights, "vae.", device, vae_dtype or (torch.float32 if slow else dtype))
+        if config.vae.kind == "tiny":
+            vae.to(memory_format=torch.channels_last)  # In bf16 on a CPU, half the time.
+    if encoder is not None:
+        _assign(encoder, weights, "audio_encoder.", device, torch.float32)
+    return Checkpoint(path, config, emo, vae, encoder)
+
+
+def save_checkpoint(
+    path: Path,
+    config: EMOConfig,
+    parts: Mapping[str, nn.Module | Mapping[str, Tensor]],
+    *,
+    dtype: torch.dtype = torch.float16,
+    notes: Mapping[str, str] | None = None,
+) -> None:
+    """Write a model, whole or not at all.
+
+    Args:
+        path: a .safetensors file; it is replaced if it exists.
+        config: the model's.
+        parts: modules or state dicts under the names `emo`, `vae`, `audio_encoder`.
+        dtype: the weights are stored in it.
+        notes: more metadata, for instance where the weights come from.
+
+    Raises:
+        InputError: where the file cannot be written.
+    """
+    weights = {}
+    for name, part in parts.items():
+        state = part.state_dict() if isinstance(part, nn.Module) else part
+        weights |= {f"{name}.{key}": value.to(dtype).contiguous() for key, value in state.items()}
+    metadata = {"format": FORMAT, "config": config.to_json(), **(notes or {})}
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with atomic_path(path) as temporary:
+            save_file(weights, temporary, metadata)
+    except (OSError, SafetensorError) as error:
+        raise InputError(f"checkpoint: cannot write {path}: {error}") from error
+
+
+def read_metadata(path: Path) -> dict[str, str]:
+    """Read a checkpoint's metadata.
+
+    Raises:
+        InputError: where there is no file.
+        CheckpointError: where it is no EMO checkpoint.
+    """
+    path = existing_file(path, "checkpoint", "an EMO .safetensors, or leave it out for emo-mini")
+    try:
+        with safe_open(path, "pt") as file:
+            metadata = file.metadata() or {}
+    except (SafetensorError, OSError) as error:
+        raise CheckpointError(_unreadable(path, error)) from error
+    if metadata.get("format") != FORMAT or "config" not in metadata:
+        raise CheckpointError(
+            f"checkpoint: {path} is a safetensors file but not an EMO checkpoint of format {FORMAT}; build one with "
+            "`python -m emo_core weights init`"
+        )
+    return metadata
+
+
+def _unreadable(path: Path, error: Exception) -> str:
+    with path.open("rb") as file:
+        magic = file.read(2)
+    # A zip archive, or pickle protocol 2 and later: what torch.save writes.
+    if magic == b"PK" or (magic[:1] == b"\x80" and magic[1:] < b"\x06"):
+        return (
+            f"checkpoint: {path} is a pickle (.pt, .pth or .ckpt), which can run code when opened; give a "
+            "safetensors file"
+        )
+    return f"checkpoint: {path} is not a whole safetensors file ({error}); copy or download it again"
+
+
+def checkpoint_info(path: Path) -> CheckpointInfo:
+    """Describe a file: config, sizes, hash."""
+    metadata = read_metadata(path)
+    parameters: dict[str, int] = {}
+    dtypes = set()
+    with safe_open(path, "pt") as file:
+        for key in file.keys():
+            tensor = file.get_slice(key)
+            part = ".".join(key.split(".")[: 2 if key.startswith("emo.") else 1])
+            parameters[part] = parameters.get(part, 0) + math.prod(tensor.get_shape())
+            dtypes.add(tensor.get_dtype())
+    config = EMOConfig.from_json(metadata["config"])
+    return CheckpointInfo(
+        config, metadata, parameters, tuple(sorted(dtypes)), Path(path).stat().st_size, file_digest(path)
+    )
+
+
+def checkpoint_size(path: Path) -> int:
+    """How many weights a file holds, read from its header."""
+    read_metadata(path)
+    with safe_open(path, "pt") as file:
+        return sum(math.prod(file.get_slice(key).get_shape()) for key in file.keys())
+
+
+def info_as_json(info: CheckpointInfo) -> dict:
+    """`checkpoint_info` as plain data for printing."""
+    notes = {key: value for key, value in info.metadata.items() if key != "config"}
+    return {**dataclasses.asdict(info), "metadata": notes}
+
+
+def _read(path: Path) -> dict[str, Tensor]:
+    with safe_open(path, "pt") as file:
+        return {key: file.get_tensor(key) for key in file.keys()}
+
+
+def _check(path: Path, weights: Mapping[str, Tensor], modules: Mapping[str, nn.Module]) -> None:
+    expected = {
+        f"{name}.{key}": tuple(value.shape)
+        for name, module in modules.items()
+        for key, value in module.state_dict().items()
+    }
+    problems = describe_mismatch({key: tuple(value.shape) for key, value in weights.items()}, expected)
+    if problems:
+        raise CheckpointError(f"checkpoint: {path} does not fit its own config: {problems}; get the file again")
+
+
+def describe_mismatch(given: Mapping[str, tuple[int, ...]], expected: Mapping[str, tuple[int, ...]]) -> str:
+    """Name unknown, missing and misshaped keys, a few of each; empty where all fit."""
+    shared = given.keys() & expected.keys()
+    kinds = {
+        "unknown": sorted(given.keys() - expected.keys()),
+        "missing": sorted(expected.keys() - given.keys()),
+        "misshaped": [f"{k} {given[k]} instead of {expected[k]}" for k in sorted(shared) if given[k] != expected[k]],
+    }
+    texts = []
+    for kind, keys in kinds.items():
+        if keys:
+            more = f" and {len(keys) - LISTED} more" if len(keys) > LISTED else ""
+            texts.append(f"{len(keys)} {kind} ({', '.join(keys[:LISTED])}{more})")
+    return "; ".join(texts)
+
+
+def _assign(
+    module: nn.Module, weights: Mapping[str, Tensor], prefix: str, device: torch.device, dtype: torch.dtype
+) -> None:
+    state = {
+        key.removeprefix(prefix): value.to(device, dtype) for key, value in weights.items() if key.startswith(prefix)
+    }
+    module.load_state_dict(state, assign=True)
+    module.to(device).eval().requires_grad_(False)

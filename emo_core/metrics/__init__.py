@@ -1,0 +1,1 @@
+"""Measurements of talking videos."""

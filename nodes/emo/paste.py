@@ -1,0 +1,45 @@
+"""EMOPasteBack: put the frames back into the picture that the square was cut from."""
+
+from typing import Any
+
+from comfy_api.latest import io
+
+from ..host.schema import EmoCrop, schema
+
+
+class EMOPasteBack(io.ComfyNode):
+    """Animate a face inside its photo."""
+
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        return schema(
+            node_id="EMOPasteBack",
+            display_name="EMO Paste Back",
+            description=(
+                "Puts generated frames back into the whole picture, with a soft edge. All frames are held in memory: a "
+                "4000 x 3000 photo takes 144 MB per frame; scale large photos down first."
+            ),
+            search_aliases=["uncrop", "stitch", "composite face", "emo composite"],
+            inputs=[
+                io.Image.Input("frames", tooltip="From Motion Frame Chainer (return_frames on) or VAE Decode."),
+                EmoCrop.Input("emo_crop", tooltip="From Face Locator Mask."),
+                io.Image.Input("original", tooltip="The picture that Face Locator Mask was given."),
+                io.Float.Input(
+                    "feather",
+                    default=0.08,
+                    min=0.0,
+                    max=0.5,
+                    step=0.01,
+                    tooltip="Width of the soft edge, as a share of the square's side.",
+                ),
+            ],
+            outputs=[io.Image.Output("image", display_name="image", tooltip="Whole pictures: to Create Video.")],
+        )
+
+    @classmethod
+    def execute(cls, frames: Any, emo_crop: Any, original: Any, feather: float) -> io.NodeOutput:
+        from .portrait import paste_back
+        from .progress import frame_progress
+
+        report = frame_progress(len(frames))
+        return io.NodeOutput(paste_back(frames, emo_crop, original, feather, report=report))

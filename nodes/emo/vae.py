@@ -1,0 +1,89 @@
+"""The checkpoint's VAE with the interface of the host's, for VAE Encode, VAE Decode and their like."""
+
+import comfy.model_management as mm
+import comfy.sd
+import torch
+from comfy.model_patcher import ModelPatcher
+from einops import rearrange
+from torch import Tensor
+
+from ...emo_core.emo.models.vae import VAE, decode_frames
+from ...emo_core.errors import InputError
+
+
+def host_vae(vae: VAE) -> comfy.sd.VAE:
+    """A full-size VAE (AutoencoderKL, diffusers' keys) as the host's own: it brings tiling and the way out of full memory."""
+    return comfy.sd.VAE(sd=vae.net.state_dict())
+
+
+BATCH = 8
+"""Pictures encoded together, as many as are decoded together: memory does not grow with a film's length."""
+
+
+class EmoVAE:
+    """emo-mini's small autoencoder, behind the methods that the host's nodes call."""
+
+    def __init__(self, vae: VAE) -> None:
+        self._factor = vae.config.factor
+        self._scale = vae.config.scaling_factor
+        self.latent_channels = vae.config.channels
+        self.downscale_ratio = self._factor
+        self.patcher = ModelPatcher(vae, mm.vae_device(), mm.vae_offload_device())
+
+    def encode(self, pixels: Tensor) -> Tensor:
+        """(B, H, W, 3) in [0, 1] to unscaled latents (B, C, h, w); sides are cut to whole latent cells, as the host does."""
+        if not pixels.numel():
+            raise InputError("VAE: got no picture; check what is wired to `pixels`")
+        height, width = (side // self._factor * self._factor for side in pixels.shape[1:3])
+        top, left = (pixels.shape[1] - height) // 2, (pixels.shape[2] - width) // 2
+        pixels = rearrange(pixels[:, top : top + height, left : left + width, :3], "b h w c -> b c h w")
+        vae, back = self._ready(), mm.intermediate_device()
+        with torch.no_grad():
+            parts = (part.to(self._device, torch.float32) * 2 - 1 for part in pixels.split(BATCH))
+            return torch.cat([(vae.encode(part) / self._scale).to(back) for part in parts])
+
+    def decode(self, latents: Tensor) -> Tensor:
+        """Unscaled latents (B, C, h, w) to (B, H, W, 3) in [0, 1]."""
+        if latents.shape[1] != self.latent_channels:
+            raise InputError(
+                f"VAE: got latents of {latents.shape[1]} channels; this VAE makes {self.latent_channels}; use the VAE "
+                "that comes with the checkpoint"
+            )
+        self._ready()
+        return self.decode_loaded(latents)
+
+    def decode_loaded(self, latents: Tensor) -> Tensor:
+        """As `decode`, where the host has loaded `patcher` already: asks it for nothing."""
+        latents = latents.to(self._device, torch.float32) * self._scale
+        return rearrange(decode_frames(self.patcher.model, latents), "b c h w -> b h w c").to(mm.intermediate_device())
+
+    def encode_tiled(self, pixels: Tensor, **_tiles: int | None) -> Tensor:
+        """As `encode`: a picture of this size needs no tiles."""
+        return self.encode(pixels)
+
+    def decode_tiled(self, latents: Tensor, **_tiles: int | None) -> Tensor:
+        """As `decode`."""
+        return self.decode(latents)
+
+    def spacial_compression_encode(self) -> int:
+        """Picture side over latent side (the host's spelling)."""
+        return self._factor
+
+    def spacial_compression_decode(self) -> int:
+        """Picture side over latent side."""
+        return self._factor
+
+    def temporal_compression_decode(self) -> None:
+        """Frames are encoded one by one."""
+
+    def throw_exception_if_invalid(self) -> None:
+        """It was checked when it was loaded."""
+
+    @property
+    def _device(self) -> torch.device:
+        """Where the weights are: with --novram the host leaves those that cannot stream where they waited."""
+        return next(self.patcher.model.parameters()).device
+
+    def _ready(self) -> VAE:
+        mm.load_models_gpu([self.patcher], force_full_load=True)  # diffusers' layers cannot stream their weights.
+        return self.patcher.model

@@ -1,0 +1,1 @@
+"""Parts of ComfyUI that every node needs."""

@@ -1,1 +1,0 @@
-"""How emo-mini's small wav2vec2 is trained: prepare, voices, audio. The rest is `emo_core.trainer`."""

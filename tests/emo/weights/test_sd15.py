@@ -1,0 +1,217 @@
+"""Building a checkpoint from SD 1.5 and AnimateDiff, on narrow stand-ins and on the real files' key lists."""
+
+import json
+import re
+import subprocess
+import sys
+from dataclasses import replace
+
+import pytest
+import torch
+from accelerate import init_empty_weights
+from diffusers import AutoencoderKL
+from safetensors.torch import save_file
+
+from emo_core.emo.config import SD15, SpeedConfig
+from emo_core.emo.models.temporal import sinusoids
+from emo_core.emo.models.vae import VAE
+from emo_core.emo.weights.keys import read_state, rename
+from emo_core.emo.weights.sd15 import ANIMATEDIFF, DIFFUSERS, TEXT, build_emo, ldm_table, load_sd15_unet
+from emo_core.emo.weights.sd15_vae import load_sd15_vae
+from emo_core.errors import CheckpointError, InputError
+from tests.conftest import DATA, ROOT
+from tests.emo.models.test_parity import SMALL, diffusers_unet
+
+MANIFESTS = DATA.parent / "golden" / "manifests"
+
+
+def manifest(name: str) -> dict:
+    """Key -> shape of a real public file."""
+    path = MANIFESTS / f"{name}.json"
+    if not path.is_file():
+        pytest.skip(f"no {path.name} beside the real data")
+    return {key: tuple(shape) for key, shape in json.loads(path.read_text())["keys"].items()}
+
+
+@pytest.fixture(scope="module")
+def unet():
+    return diffusers_unet(SMALL)
+
+
+def animatediff_state(width_of: dict[str, int]) -> dict:
+    """A random motion module with AnimateDiff's keys for the narrow model."""
+    from emo_core.emo.models.temporal import TemporalModule
+
+    state, generator = {}, torch.Generator().manual_seed(0)
+    for place, width in width_of.items():
+        module = TemporalModule(width, 8, 8, 32, SpeedConfig(width=16))
+        for key, value in module.state_dict().items():
+            if "speed" in key:
+                continue
+            inner = key if key.startswith(("norm.", "proj_")) else f"transformer_blocks.0.{key}"
+            state[f"{place}.temporal_transformer.{inner}"] = torch.randn(value.shape, generator=generator)
+        for k in range(2):
+            table = f"{place}.temporal_transformer.transformer_blocks.0.attention_blocks.{k}.pos_encoder.pe"
+            state[table] = sinusoids(32, width)[None]
+    return state
+
+
+def places(mid: bool) -> dict[str, int]:
+    widths = SMALL.unet.widths
+    named = {f"down_blocks.{i}.motion_modules.{j}": widths[i] for i in range(4) for j in range(2)}
+    named |= {f"up_blocks.{i}.motion_modules.{j}": widths[3 - i] for i in range(4) for j in range(3)}
+    return named | ({"mid_block.motion_modules.0": widths[-1]} if mid else {})
+
+
+@pytest.mark.parametrize("mid", [True, False], ids=["v2", "v3"])
+def test_motion_module_lands_in_every_temporal_module(unet, mid):
+    motion = animatediff_state(places(mid))
+    emo = build_emo(unet.state_dict(), motion, SMALL)
+    first = emo.backbone.down[0]["sites"][0].temporal
+    key = "down_blocks.0.motion_modules.0.temporal_transformer.proj_out.weight"
+    assert torch.equal(first.proj_out.weight, motion[key])
+    assert not first.attn_speed.to_out[0].weight.any()
+    assert emo.backbone.mid_site.temporal.proj_out.weight.any() == mid
+
+
+def test_reference_attention_starts_from_self_attention(unet):
+    emo = build_emo(unet.state_dict(), config=SMALL)
+    block = emo.backbone.down[1]["sites"][1].spatial.block
+    assert torch.equal(block.attn_ref.to_k.weight, block.attn1.to_k.weight)
+    assert torch.equal(block.norm_ref.weight, block.norm1.weight)
+    assert not block.attn_ref.to_out[0].weight.any()
+    assert torch.equal(emo.reference_net.conv_in.weight, emo.backbone.conv_in.weight)
+
+
+def test_incomplete_motion_modules_are_refused(unet):
+    motion = {
+        key: value for key, value in animatediff_state(places(True)).items() if "attention_blocks.0.to_q" not in key
+    }
+    with pytest.raises(CheckpointError, match=r"missing \(down.0.sites.0.temporal.attention_blocks.0.to_q"):
+        build_emo(unet.state_dict(), motion, SMALL)
+    with pytest.raises(CheckpointError, match="missing"):
+        build_emo(unet.state_dict(), {}, SMALL)
+
+
+def test_unknown_keys_are_named(unet):
+    state = {**unet.state_dict(), "extra.weight": torch.zeros(1)}
+    with pytest.raises(CheckpointError, match=r"1 unknown \(extra.weight\)"):
+        build_emo(state, config=SMALL)
+
+
+def test_other_position_tables_are_refused(unet):
+    motion = animatediff_state(places(True))
+    key = next(key for key in motion if key.endswith("pe"))
+    motion[key] = motion[key] + 1
+    with pytest.raises(CheckpointError, match="not the usual sinusoid"):
+        build_emo(unet.state_dict(), motion, SMALL)
+
+
+def test_folder_and_file(unet, tmp_path):
+    unet.save_pretrained(tmp_path / "sd" / "unet")
+    folder = load_sd15_unet(tmp_path / "sd", SMALL)
+    file = load_sd15_unet(tmp_path / "sd" / "unet" / "diffusion_pytorch_model.safetensors", SMALL)
+    assert folder.keys() == file.keys() == unet.state_dict().keys()
+    with pytest.raises(InputError, match="nothing usable"):
+        load_sd15_unet(tmp_path, SMALL)
+
+
+def test_ldm_keys_become_diffusers_keys():
+    prefix = "model.diffusion_model."
+    ldm = {key.removeprefix(prefix): shape for key, shape in manifest("sd15_unet_ldm_single_file").items()}
+    assert rename(ldm, ldm_table(SD15)) == manifest("sd15_unet_diffusers")
+    pairs = json.loads((MANIFESTS / "sd15_unet_ldm_to_diffusers.json").read_text())
+    for old, new in pairs.items():
+        assert list(rename({old.removeprefix(prefix): 0}, ldm_table(SD15))) == [new]
+
+
+def full_size_shapes():
+    from emo_core.emo.models.emo import EMO
+
+    with init_empty_weights(include_buffers=False):
+        emo = EMO(SD15)
+    return {key: tuple(value.shape) for key, value in emo.state_dict().items()}
+
+
+def test_real_sd15_and_animatediff_fit_the_full_size_model():
+    ours = full_size_shapes()
+    unet = {k: s for k, s in rename(manifest("sd15_unet_diffusers"), DIFFUSERS).items() if not TEXT.search(k)}
+    for key, shape in unet.items():
+        if ".transformer_blocks.0.norm2." not in key:
+            assert ours[f"backbone.{key}"] == shape
+        if not key.startswith(("conv_norm_out", "conv_out")):
+            assert ours[f"reference_net.{key}"] == shape
+    reference = {key for key in ours if key.startswith("reference_net.")}
+    assert reference == {f"reference_net.{k}" for k in unet if not k.startswith(("conv_norm_out", "conv_out"))}
+    for name, tables in (("animatediff_mm_sd_v15_v2", 32), ("animatediff_v3_sd15_mm", 32)):
+        for key, shape in rename(manifest(name), ANIMATEDIFF).items():
+            if key.endswith("pos_encoder.pe"):
+                assert shape[1] == tables
+            else:
+                assert ours[f"backbone.{key}"] == shape
+
+
+def ldm_vae_state(net: AutoencoderKL) -> dict:
+    """diffusers' autoencoder under the names of the original code."""
+    state = {}
+    for key, value in net.state_dict().items():
+        for new, old in (
+            (r"\.down_blocks\.(\d+)\.resnets\.", r".down.\1.block."),
+            (r"\.down_blocks\.(\d+)\.downsamplers\.0\.", r".down.\1.downsample."),
+            (r"\.up_blocks\.(\d+)\.resnets\.", lambda m: f".up.{3 - int(m[1])}.block."),
+            (r"\.up_blocks\.(\d+)\.upsamplers\.0\.", lambda m: f".up.{3 - int(m[1])}.upsample."),
+            (r"\.mid_block\.resnets\.(\d)\.", lambda m: f".mid.block_{int(m[1]) + 1}."),
+            (r"\.mid_block\.attentions\.0\.group_norm\.", ".mid.attn_1.norm."),
+            (r"\.mid_block\.attentions\.0\.to_out\.0\.", ".mid.attn_1.proj_out."),
+            (r"\.mid_block\.attentions\.0\.to_([qkv])\.", r".mid.attn_1.\1."),
+            (r"\.conv_norm_out\.", ".norm_out."),
+            (r"\.conv_shortcut\.", ".nin_shortcut."),
+        ):
+            key = re.sub(new, old, key)
+        if re.search(r"\.attn_1\.(q|k|v|proj_out)\.weight", key):
+            value = value[:, :, None, None]
+        state[f"first_stage_model.{key}"] = value.contiguous()
+    return state
+
+
+def test_vae_from_folder_and_single_file_as_diffusers_reads_it(tmp_path):
+    config = replace(SD15, vae=replace(SD15.vae, widths=(32, 32, 64, 64)))
+    torch.manual_seed(0)
+    net = VAE(config.vae).net.eval()
+    net.save_pretrained(tmp_path / "sd" / "vae")
+    save_file(ldm_vae_state(net), tmp_path / "sd15.safetensors")
+    theirs = AutoencoderKL.from_single_file(
+        tmp_path / "sd15.safetensors", config=str(tmp_path / "sd" / "vae"), local_files_only=True
+    ).state_dict()
+    for source in (tmp_path / "sd", tmp_path / "sd15.safetensors"):
+        ours = load_sd15_vae(source, config).net.state_dict()
+        assert all(torch.equal(ours[key], theirs[key]) for key in theirs)
+    assert load_sd15_vae(tmp_path, config) is None
+
+
+def test_pickled_code_is_not_run(tmp_path):
+    class Trap:
+        def __reduce__(self):
+            return (print, ("owned",))
+
+    torch.save({"state_dict": {"x": Trap()}}, tmp_path / "mm.ckpt")
+    with pytest.raises(CheckpointError, match="more than tensors"):
+        read_state(tmp_path / "mm.ckpt")
+    torch.save({"state_dict": {"module.x": torch.ones(2)}}, tmp_path / "ok.ckpt")
+    assert list(read_state(tmp_path / "ok.ckpt")) == ["x"]
+    (tmp_path / "bad.safetensors").write_bytes(b"nothing")
+    with pytest.raises(CheckpointError, match="cannot be read"):
+        read_state(tmp_path / "bad.safetensors")
+    with pytest.raises(InputError, match="no file"):
+        read_state(tmp_path / "absent.ckpt")
+
+
+@pytest.mark.slow
+def test_init_command_at_full_size(tmp_path):
+    state = diffusers_unet(replace(SD15)).half().state_dict()
+    save_file(state, tmp_path / "unet.safetensors")
+    out = tmp_path / "sd15.safetensors"
+    command = [sys.executable, "-m", "emo_core", "weights"]
+    subprocess.run([*command, "init", "--sd15", tmp_path / "unet.safetensors", "--out", out], cwd=ROOT, check=True)
+    info = json.loads(subprocess.run([*command, "info", out], cwd=ROOT, check=True, capture_output=True).stdout)
+    assert info["config"]["name"] == "sd15" and info["parameters"]["emo.reference_net"] > 800e6

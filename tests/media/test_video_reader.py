@@ -1,0 +1,109 @@
+"""Source videos as they come: cover pictures, odd clocks, lengths."""
+
+import struct
+from fractions import Fraction
+
+import av
+import numpy as np
+import pytest
+
+from emo_core.dataset.face_runs import Run, pieces
+from emo_core.dataset.filters import Rules
+from emo_core.errors import InputError
+from emo_core.media.video_reader import frames_at, open_source, scenes
+
+
+@pytest.mark.parametrize("name", ["cover.mp4", "cover.mp3"])
+def test_a_cover_picture_is_no_video(tmp_path, name):
+    with av.open(str(tmp_path / name), "w") as container:
+        sound = container.add_stream("aac" if name.endswith("mp4") else "mp3", rate=16000)
+        cover = container.add_stream("mjpeg", rate=1)
+        cover.width = cover.height = 96
+        cover.pix_fmt = "yuvj420p"
+        cover.disposition = 0x400
+        frame = av.VideoFrame.from_ndarray(np.zeros((96, 96, 3), np.uint8), format="rgb24")
+        for packet in [*cover.encode(frame), *cover.encode(None)]:
+            container.mux(packet)
+        part = av.AudioFrame.from_ndarray(np.full((1, 8000), 8000, np.int16), format="s16", layout="mono")
+        part.rate = 16000
+        container.mux(sound.encode(part))
+        container.mux(sound.encode(None))
+    with pytest.raises(InputError, match="only a cover picture"):
+        open_source(tmp_path / name)
+
+
+def stored(path, picture, aspect=1):
+    """A video of one picture (H, W, 3), whose pixels are `aspect` times as wide as high."""
+    with av.open(str(path), "w") as container:
+        video = container.add_stream("libx264", rate=25)
+        video.height, video.width = picture.shape[:2]
+        video.pix_fmt = "yuv420p"
+        video.codec_context.sample_aspect_ratio = Fraction(aspect)
+        for _ in range(5):
+            container.mux(video.encode(av.VideoFrame.from_ndarray(picture, format="rgb24")))
+        container.mux(video.encode(None))
+    return path
+
+
+def held_sideways(path):
+    """Write into the track's header that it is shown turned by 90 degrees clockwise."""
+    content = path.read_bytes()
+    straight, turned = (struct.pack(">9i", *m) for m in ((1 << 16, 0, 0, 0, 1 << 16, 0, 0, 0, 1 << 30),
+                                                         (0, 1 << 16, 0, -1 << 16, 0, 0, 0, 0, 1 << 30)))  # fmt: skip
+    before, mark, track = content.partition(b"tkhd")
+    path.write_bytes(before + mark + track.replace(straight, turned, 1))
+    return path
+
+
+def disc(height, width):
+    """White on black, as high and as wide as half the picture."""
+    rows, columns = np.mgrid[:height, :width]
+    inside = ((rows + 0.5) / height - 0.5) ** 2 + ((columns + 0.5) / width - 0.5) ** 2 < 0.25**2
+    return np.repeat(inside[..., None] * np.uint8(255), 3, axis=2)
+
+
+@pytest.mark.parametrize(("width", "aspect"), [(64, Fraction(3, 2)), (128, Fraction(3, 4))])
+def test_pixels_that_are_not_square(tmp_path, width, aspect):
+    source = open_source(stored(tmp_path / "wide.mp4", disc(96, width), aspect))
+    (_, picture), *_ = frames_at(source, 25)
+    assert picture.shape == (96, 96, 3)
+    lit = picture[..., 0] > 128
+    assert lit.any(0).sum() == pytest.approx(48, abs=2) and lit.any(1).sum() == pytest.approx(48, abs=2)
+
+
+def test_a_phone_held_upright(tmp_path):
+    """Also where its pixels are not square, as they are stored."""
+    picture = np.zeros((64, 96, 3), np.uint8)
+    picture[:32, :48] = 255
+    for aspect, size in ((1, (96, 64)), (Fraction(2, 3), (64, 64))):
+        source = open_source(held_sideways(stored(tmp_path / "phone.mp4", picture, aspect)))
+        (_, shown), *_ = frames_at(source, 25)
+        assert shown.shape[:2] == size
+        light = shown[: size[0] // 2, size[1] // 2 :]  # What was at the top left is at the top right.
+        assert light.mean() > 240 and shown.mean() == pytest.approx(64, abs=4)
+
+
+def test_cuts_are_told_from_the_first_frame_on(tmp_path):
+    """Transport streams begin at any time."""
+    pictures = np.random.default_rng(0).integers(0, 255, (2, 96, 96, 3), dtype=np.uint8)
+    options = {"muxdelay": "0", "output_ts_offset": "10"}
+    with av.open(str(tmp_path / "cut.ts"), "w", options=options) as container:
+        video = container.add_stream("libx264", rate=25)
+        video.width = video.height = 96
+        video.pix_fmt = "yuv420p"
+        for number in range(100):
+            frame = av.VideoFrame.from_ndarray(pictures[number // 50], format="rgb24")
+            frame.pts = number
+            container.mux(video.encode(frame))
+        container.mux(video.encode(None))
+    source = open_source(tmp_path / "cut.ts")
+    assert source.start > 1
+    assert [start for start, _ in scenes(source)] == pytest.approx([0.0, 2.0], abs=0.05)
+
+
+def test_no_piece_is_shorter_than_asked_for():
+    run = Run(0, np.zeros((325, 478, 3)), np.zeros(325), 0.0)  # 13 seconds.
+    halves = pieces(run, 25, Rules(min_seconds=2, max_seconds=10))
+    assert sorted(len(part.landmarks) for part in halves) == [162, 163]
+    (whole,) = pieces(run, 25, Rules(min_seconds=8, max_seconds=10))
+    assert len(whole.landmarks) == 250

@@ -1,0 +1,26 @@
+"""The benchmark runs every kind of network that there is a preset of."""
+
+from dataclasses import replace
+
+import pytest
+import torch
+
+from emo_core.emo.config import HALLO, TINY
+from tools.benchmark import measure
+
+SMALL_HALLO = replace(
+    TINY,
+    name="hallo",
+    locator_channels=HALLO.locator_channels,
+    block=HALLO.block,
+    identity=replace(HALLO.identity, embedding=16, tokens=2, width=8),
+    temporal=replace(TINY.temporal, everywhere=False, first_clip="reference"),
+    speed=HALLO.speed,
+    diffusion=HALLO.diffusion,
+)
+
+
+@pytest.mark.parametrize("config", [TINY, SMALL_HALLO], ids=lambda config: config.name)
+def test_a_row(config):
+    row = measure(config, torch.device("cpu"), torch.float32, repeats=1)
+    assert row["preset"] == config.name and float(row["s/step"]) > 0

@@ -1,0 +1,46 @@
+"""What the pack adds to the host's start: `python -m tools.benchmark_import [--runs N]`.
+
+Each run is a fresh process that has imported torch and the host's API; then the root is loaded, the entry point is asked for
+its nodes, and their schemas are read. On the fake host, or a real one with EMO_REAL_HOST=COMFYUI_PATH and its Python.
+"""
+
+import argparse
+import statistics
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+PROGRAM = """
+import sys, time
+sys.path.insert(0, '')
+import torch
+from tests.pack import host_path, node_classes
+sys.path.insert(0, str(host_path()))
+import comfy_api.latest, comfy.cli_args
+comfy.cli_args.args.cpu = True
+import comfy.model_management, latent_preview, folder_paths
+start = time.perf_counter()
+nodes = node_classes()
+print(time.perf_counter() - start)
+heavy = [name for name in ('diffusers', 'mediapipe', 'accelerate', 'cv2') if name in sys.modules]
+assert not heavy, heavy
+"""
+
+
+def main() -> None:
+    """Print the median."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--runs", type=int, default=7)
+    runs = parser.parse_args().runs
+    seconds = [
+        float(
+            subprocess.run([sys.executable, "-c", PROGRAM], cwd=ROOT, check=True, capture_output=True, text=True).stdout
+        )
+        for _ in range(runs)
+    ]
+    print(f"import: median {statistics.median(seconds):.3f} s of {runs} ({min(seconds):.3f} .. {max(seconds):.3f})")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,68 @@
+"""Write what follows from the nodes' schemas: the snapshot, node_list.json, and the tables of the help pages.
+
+python -m tools.export_nodes
+"""
+
+import json
+from pathlib import Path
+from typing import Any
+
+from tests.pack import node_info
+
+ROOT = Path(__file__).resolve().parents[1]
+SNAPSHOT = ROOT / "tests" / "contract" / "nodes.json"
+NODE_LIST = ROOT / "node_list.json"
+HELP = ROOT / "web" / "docs"
+MARK = "<!-- from here on written by `make nodes` -->\n"
+
+
+def main() -> None:
+    """Write all of them."""
+    info = node_info()
+    SNAPSHOT.write_text(as_json(info))
+    NODE_LIST.write_text(as_json(node_list(info)))
+    for name, node in info.items():
+        page = HELP / f"{name}.md"
+        page.write_text(help_page(page.read_text() if page.exists() else "", node))
+
+
+def as_json(content: Any) -> str:
+    """As it is kept in the repository."""
+    return json.dumps(content, indent=1, ensure_ascii=False) + "\n"
+
+
+def node_list(info: dict[str, Any]) -> dict[str, str]:
+    """For ComfyUI-Manager: id and description."""
+    return {name: node["description"] for name, node in info.items()}
+
+
+def help_page(text: str, node: dict[str, Any]) -> str:
+    """The page with its tables renewed; what stands above the mark is written by hand."""
+    words = text.partition(MARK)[0] or f"# {node['display_name']}\n\n{node['description']}\n\n"
+    rows = [
+        (f"`{name}`" + ("" if group == "required" else " (optional)"), _kind(spec), _default(spec), spec[1]["tooltip"])
+        for group in ("required", "optional")
+        for name, spec in node["input"].get(group, {}).items()
+    ]
+    table = ["## Inputs", "", "| input | type | default | meaning |", "|---|---|---|---|", *map(_row, rows)]
+    outputs = zip(node["output_name"], node["output"], node["output_tooltips"], strict=True)
+    table += ["", "## Outputs", "", "| output | type | meaning |", "|---|---|---|"]
+    table += [_row((f"`{name}`", kind, tooltip)) for name, kind, tooltip in outputs]
+    return words + MARK + "\n" + "\n".join(table) + "\n"
+
+
+def _row(cells: tuple[str, ...]) -> str:
+    return "| " + " | ".join(cell.replace("|", "\\|").replace("\n", " ") for cell in cells) + " |"
+
+
+def _kind(spec: list) -> str:
+    return " or ".join(spec[0].split(","))
+
+
+def _default(spec: list) -> str:
+    default = spec[1].get("default")
+    return "" if default in (None, "") else f"`{default}`"
+
+
+if __name__ == "__main__":
+    main()
