@@ -61,7 +61,7 @@ def measure(config: EMOConfig, device: torch.device, dtype: torch.dtype, repeats
     timestep = torch.tensor([500], device=device)
     with FlopCounterMode(display=False) as once:
         context = emo.context(given)
-    denoiser, guided = Denoiser(emo), GuidedContext(context, Guidance(audio=2.0))
+    denoiser, guided = Denoiser(emo), GuidedContext(context, Guidance.of(audio=2.0))
     with FlopCounterMode(display=False) as step:
         denoiser(noisy, timestep, context)
     joined, passes = guided.at(0, STEPS)

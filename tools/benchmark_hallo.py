@@ -200,7 +200,7 @@ class Ours:
     def prepare(self) -> None:
         """Once per clip."""
         context = self.denoiser.emo.context(self.conditions)
-        self.context = GuidedContext(context, Guidance(audio=GUIDANCE))
+        self.context = GuidedContext(context, Guidance.of(audio=GUIDANCE))
 
     def step(self, latents: torch.Tensor, timestep: torch.Tensor) -> torch.Tensor:
         """As `Hallo.step`."""

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ...errors import CheckpointError
+from ...face.crop import Framing
 from .parts import (
     AudioConfig,
     BlockConfig,
@@ -55,6 +56,11 @@ class EMOConfig:
             raise ValueError(
                 f"the VAE makes {self.vae.channels} latent channels, the UNet takes {self.unet.latent_channels}"
             )
+
+    @property
+    def framing(self) -> Framing:
+        """Where the face is in the training data's square pictures."""
+        return Framing(self.face_share, self.face_centre)
 
     @property
     def latent_size(self) -> int:

@@ -12,7 +12,7 @@ from einops import rearrange
 from torch import Tensor, nn
 
 from ..config import SpeedConfig
-from .attention import Attention, FeedForward, KeyValue, Layers, zero_
+from .attention import TORCH, Attention, FeedForward, KeyValue, Layers, zero_
 
 MAX_ROWS = 65_535
 """Fused CUDA attention puts rows x heads on a grid axis of this length; 512 x 512 has more at the first level."""
@@ -22,7 +22,7 @@ class TemporalModule(nn.Module):
     """Frame-axis transformer at one place of the Backbone."""
 
     def __init__(
-        self, width: int, heads: int, groups: int, positions: int, speed: SpeedConfig, *, ops: Layers = nn
+        self, width: int, heads: int, groups: int, positions: int, speed: SpeedConfig, *, ops: Layers = TORCH
     ) -> None:
         super().__init__()
         speed_width, self.strength = speed.width if speed.layers else 0, speed.strength

@@ -17,7 +17,7 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.checkpoint import checkpoint
 
 from ..config import UNetConfig
-from .attention import Layers
+from .attention import TORCH, Layers
 from .resnet import Downsample, ResnetBlock, TimeEmbedding, Upsample
 
 
@@ -40,7 +40,7 @@ class SiteShape:
 class UNet(nn.Module):
     """Convolution in, down levels, middle, up levels; the output convolution is the Backbone's own."""
 
-    def __init__(self, config: UNetConfig, site: Callable[[SiteShape], nn.Module], *, ops: Layers = nn) -> None:
+    def __init__(self, config: UNetConfig, site: Callable[[SiteShape], nn.Module], *, ops: Layers = TORCH) -> None:
         super().__init__()
         first, last, time_width = config.widths[0], config.widths[-1], 4 * config.widths[0]
         self.gradient_checkpointing = False

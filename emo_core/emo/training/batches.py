@@ -9,13 +9,16 @@ from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
+import torch
 from torch.utils.data import DataLoader, IterableDataset, get_worker_info
 
 from ...dataset.shards import TRAIN, Clip, Dataset
 from ...dataset.tar_index import Place, places
 from ...errors import InputError
+from ..conditions.drawing import Chance
 from ..config import EMOConfig
-from .samples import Batch, Sampler, collate
+from .batch import Batch, collate
+from .samples import Sampler, training_clips
 from .stages import StageConfig
 
 
@@ -74,18 +77,26 @@ class Batches(IterableDataset):
         workers, own = (1, 0) if info is None else (info.num_workers, info.id)
         order, step = Order(self.dataset, self.sampler.stage.seed), self.consumed + own
         while True:  # The loader asks its workers in turn, so each makes every so many-th micro step.
-            told = self._with_speed(step)
-            yield collate([self._draw(order, step * self.all_places + place, told) for place in self.places])
+            left_out = self.sampler.left_out(step)
+            yield collate([self._draw(order, step * self.all_places + place, left_out) for place in self.places])
             step += workers
 
-    def _draw(self, order: Order, number: int, with_speed: bool) -> Batch:
-        rng = np.random.default_rng([self.sampler.stage.seed, 1, number])
-        return self.sampler.draw(Clip.of_members(order.members(number)), rng, with_speed=with_speed)
+    def _draw(self, order: Order, number: int, left_out: frozenset[str]) -> Batch:
+        """Sample `number` of the run, from a generator of its own."""
+        return draw_sample(self.sampler, Clip.of_members(order.members(number)), number, left_out)
 
-    def _with_speed(self, step: int) -> bool:
-        """The same in all processes: a batch has speeds or has none."""
-        stage = self.sampler.stage
-        return np.random.default_rng([stage.seed, step]).random() >= stage.drop_speed
+
+def draw_sample(sampler: Sampler, clip: Clip, number: int, left_out: frozenset[str] = frozenset()) -> Batch:
+    """A batch of one sample of a clip, drawn by its number in the run.
+
+    Raises:
+        InputError: if the clip's cached features are of an earlier layout.
+    """
+    if clip.features is not None and clip.features.ndim != 4:
+        raise InputError(f"data: the cached features of {clip.key} are of an earlier layout; cache the dataset again")
+    key = np.random.SeedSequence([sampler.stage.seed, 1, number]).generate_state(1, np.uint64)[0]
+    chance = Chance(torch.Generator().manual_seed(int(key) % 2**63))
+    return sampler.draw(training_clips([clip]), torch.tensor([0]), chance, left_out=left_out, keys=(clip.key,))
 
 
 def load_batches(batches: Batches) -> Iterator[Batch]:

@@ -117,7 +117,7 @@ def _check_folder(args: argparse.Namespace, stage: StageConfig) -> None:
         return
     run = read_run(args.out)
     begun = run["stage"]
-    for name in ("stage", "trains", "batch", "accumulate", "seed", "resident"):
+    for name in ("stage", "trains", "batch", "accumulate", "seed", "on_device"):
         now, then = options_of(stage)[name], begun.get(name, False)  # Older runs were never resident.
         if (list(now) if isinstance(now, tuple) else now) != then:
             raise InputError(f"resume: {name} was {then} when {args.out} was begun, now it is {now}; keep it")

@@ -57,7 +57,12 @@ SMALL = {
 }
 """A small net from random weights learns a hundred times faster than the paper's fine-tuning."""
 EACH = {
-    "1": {"trains": ("reference_net", "backbone", "face_locator", "audio"), "audio": True, "frames": 4, "batch": 6},
+    "1": {
+        "trains": ("reference_net", "backbone", "face_locator", "audio"),
+        "conditions": ("reference", "face_region", "audio"),
+        "frames": 4,
+        "batch": 6,
+    },
     "2": {"trains": ("reference_net", "backbone", "face_locator", "audio", "temporal"), "start": 0.15},
     "3": {"learning_rate": 3e-4, "new_rate": 3.0, "start": 0.15},
 }
@@ -178,7 +183,7 @@ def show(plan: Plan, dataset: Dataset, detector: FaceDetector, report: Callable[
     model = load_checkpoint(plan.out / "model.safetensors")
     clip = next(read_clips(dataset, TRAIN))
     frozen, denoiser = frozen_parts(model, None), Denoiser(model.emo)
-    settings = Settings(steps=plan.steps, seed=plan.seed, guidance=Guidance(audio=AUDIO_SCALE))
+    settings = Settings(steps=plan.steps, seed=plan.seed, guidance=Guidance.of(audio=AUDIO_SCALE))
     speed = torch.full((clip.frames,), float(clip.labels.speed.mean()))
     sound = clip.sound()
     made, wrong = (

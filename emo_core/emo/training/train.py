@@ -21,12 +21,14 @@ from ...errors import Cancelled, EmoError, InputError
 from ...training import checkpoints as state
 from ...training.log import Meter, TrainingLog
 from ...training.stop_signals import stop_signals
+from ..conditions.drawing import TrainingClips
 from ..models.emo import EMO
 from ..sampling.denoiser import Denoiser
+from .batch import Batch
 from .batches import Batches, load_batches
 from .objective import Frozen, Objective, inputs
-from .on_device import Drawing, Resident
-from .samples import Batch, Sampler
+from .on_device import DeviceBatches, load_on_device
+from .samples import Sampler
 from .stages import StageConfig, precision_of
 from .trainable import freeze_all_but, trained
 
@@ -70,8 +72,8 @@ class Trainee:
     run: Path
     teacher: EMO | None = None
     """Whose guided predictions are learnt (stage few)."""
-    resident: Resident | None = None
-    """The dataset in the device's memory, for stages with `resident`; None reads it there."""
+    clips: TrainingClips | None = None
+    """The dataset in the device's memory, for stages with `on_device`; None reads it there."""
     objective: Callable[[Denoiser], nn.Module] | None = None
     """Makes the loss from the Denoiser, in place of `Objective`: a module with the same `forward` and `denoiser`."""
 
@@ -147,9 +149,10 @@ class _Run:
     def _batches(self) -> Iterator[Batch]:
         """Endless, from where the run is."""
         accelerator, model, stage = self.accelerator, self.trainee.emo.config, self.stage
-        if stage.resident:
-            resident = self.trainee.resident or Resident.load(self.trainee.dataset, accelerator.device)
-            return Drawing(resident, model, stage, accelerator.process_index).batches(self.progress.micro_steps)
+        if stage.on_device:
+            clips = self.trainee.clips or load_on_device(self.trainee.dataset, accelerator.device)
+            sampler = Sampler(model, stage)
+            return DeviceBatches(clips, sampler, accelerator.process_index).batches(self.progress.micro_steps)
         batches = Batches(
             self.trainee.dataset,
             Sampler(model, stage),
@@ -260,7 +263,9 @@ class _Run:
 
 def _accelerator(stage: StageConfig) -> Accelerator:
     # ReferenceNet's last layers feed motion frames alone, which a batch of first clips has none of; speed may be left out.
-    unsure = ("reference_net" in stage.trains and stage.follow) or ("speed" in stage.trains and stage.drop_speed > 0)
+    unsure = ("reference_net" in stage.trains and stage.follow) or (
+        "speed" in stage.trains and stage.drop.get("speed", 0.0) > 0
+    )
     return Accelerator(
         # Said outright, several processes on CPUs find each other.
         cpu=not (torch.cuda.is_available() or torch.backends.mps.is_available()),

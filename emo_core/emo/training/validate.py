@@ -10,28 +10,27 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from einops import rearrange
 from torch import Tensor
 from tqdm import tqdm
 
 from ...audio.features import AudioFeatures
 from ...dataset.shards import HELD_OUT, TRAIN, Clip, Dataset, read_clips
 from ...errors import InputError
-from ...face.box import Box
 from ...face.detect import FaceDetector
 from ...face.detectors import make_detector
-from ...face.region import region_mask
 from ...media.contact_sheet import contact_sheet
 from ...media.sound import prepare_sound
 from ...metrics.similarity import nearness, shuffle_sound
 from ...training.log import TrainingLog
-from ..models.vae import decode_frames
+from ..conditions.face_region import box_masks
+from ..models.vae import decode_frames, encode_picture, to_bytes
 from ..sampling.denoiser import Denoiser
 from ..sampling.generate import Settings, Subject, generate
 from ..sampling.guidance import Guidance
-from .cache import encode_pictures
+from .batch import collate
+from .batches import draw_sample
 from .objective import Frozen, in_precision, inputs, quick_attention
-from .samples import Sampler, collate
+from .samples import Sampler, union_box
 from .stages import StageConfig
 
 LEVELS = 8
@@ -69,7 +68,7 @@ class Validation:
         config = denoiser.emo.config
         sampler, total, losses = Sampler(config, self.stage), config.diffusion.train_timesteps, []
         for number, clip in enumerate(self.clips):
-            samples = [sampler.draw(clip, np.random.default_rng([number, level])) for level in range(LEVELS)]
+            samples = [draw_sample(sampler, clip, number * LEVELS + level) for level in range(LEVELS)]
             batch = collate(samples).to(denoiser.emo.backbone.conv_in.weight.device)
             clean, conditions = inputs(batch, config, self.frozen)
             levels = ((torch.arange(LEVELS) + 0.5) / LEVELS * total).long().to(clean.device)
@@ -123,7 +122,7 @@ def validation_settings(denoiser: Denoiser, steps: int, audio_scale: float | Non
     """DDIM with the checkpoint's guidance."""
     diffusion = denoiser.diffusion
     scale = diffusion.audio_scale if audio_scale is None else audio_scale
-    return Settings(steps=steps, guidance=Guidance(audio=scale, reference=diffusion.reference_scale))
+    return Settings(steps=steps, guidance=Guidance.of(reference=diffusion.reference_scale, audio=scale))
 
 
 def cut_sound(clip: Clip, denoiser: Denoiser, frames: int) -> np.ndarray:
@@ -144,17 +143,16 @@ def generate_video(
     mask: Tensor | None = None,
     precision: str = "no",
 ) -> np.ndarray:
-    """A video from a clip's first frame, its face region (or another mask) and a sound: (F, S, S, 3) uint8.
+    """A video (F, S, S, 3) uint8 from a clip's first frame, its face region (or another mask) and a sound.
 
-    In a `precision` of the stages' network and audio encoder compute, the autoencoder in its own.
+    Network and audio encoder compute in `precision`, as in a stage; the autoencoder computes in its own.
     """
     subject = subject_of(denoiser, frozen, clip, sound, speed)
     if mask is not None:
-        subject = replace(subject, mask=mask.to(subject.reference.device))
+        subject = replace(subject, values={**subject.values, "face_region": mask})
     with in_precision(precision, subject.reference.device):
         latents = torch.cat(list(generate(denoiser, subject, settings)))
-    pictures = decode_frames(frozen.vae, latents)
-    return rearrange(pictures * 255, "f c h w -> f h w c").round().to(torch.uint8).cpu().numpy()
+    return to_bytes(decode_frames(frozen.vae, latents))
 
 
 def subject_of(
@@ -162,12 +160,13 @@ def subject_of(
 ) -> Subject:
     """Inputs as the sampler takes them."""
     config, device = denoiser.emo.config, denoiser.emo.backbone.conv_in.weight.device
-    boxes = clip.labels.boxes * config.image_size
-    union = Box(*boxes[:, :2].min(0).tolist(), *boxes[:, 2:].max(0).tolist())
-    heard = prepare_sound(sound, clip.key)
-    return Subject(
-        reference=encode_pictures(frozen.vae, clip.pictures()[:1], device)[0],
-        audio=AudioFeatures(heard, frozen.audio_encoder, fps=config.fps, window=config.audio.window),
-        mask=region_mask(union, config.image_size, config.mask_size).to(device),
-        speed=speed,
+    features = AudioFeatures(
+        prepare_sound(sound, clip.key), frozen.audio_encoder, fps=config.fps, window=config.audio.window
     )
+    values = {
+        "reference": encode_picture(frozen.vae, clip.pictures()[0], device),
+        "audio": features,
+        "face_region": box_masks(union_box(clip.labels.boxes)[None], config.mask_size)[0],
+        "speed": speed,
+    }
+    return Subject(frames=features.frames, values=values)
