@@ -21,7 +21,7 @@ from ..media.sound import SAMPLE_RATE
 from ..media.video_reader import SoundReader, Source, frames_at, open_source, scenes
 from .face_runs import Faceless, Run, detect_frames, reject_run, split_pieces, split_runs
 from .filters import Rejection, Rules, filter_clip
-from .labels import Labels, label, square_around
+from .labels import Labels, face_margin, label, square_around
 from .shards import Clip, encode_sound, encode_video
 
 UNREADABLE = "unreadable"
@@ -117,11 +117,18 @@ class _Cutter:
 
     def _decide(self, run: Run) -> tuple[Piece, Clip | None]:
         fps, recipe = self._recipe.fps, self._recipe
-        crop = square_around(face_boxes(run.landmarks), run.size, recipe.expand, recipe.size)
+        boxes = face_boxes(run.landmarks)
+        crop = square_around(boxes, run.size, recipe.expand, recipe.size)
         labels = label(run.landmarks, run.size, crop, run.blendshapes)
         sound = self._sound.read(*(round(number / fps * SAMPLE_RATE) for number in (run.first, run.stop)))
         rejection = filter_clip(
-            labels, float(run.luma.mean()), sound, fps=fps, side=crop.side / recipe.size, rules=recipe.rules
+            labels,
+            float(run.luma.mean()),
+            sound,
+            fps=fps,
+            side=crop.side / recipe.size,
+            margin=face_margin(boxes, run.size, crop),
+            rules=recipe.rules,
         )
         if rejection is not None:
             return _piece(run.first, run.stop, fps, rejection), None

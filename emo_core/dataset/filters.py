@@ -32,7 +32,7 @@ class Rules:
     side: float = 0.6
     """Side of the square in source pixels over the side of the stored picture, at least."""
     margin: float = 0.02
-    """Free border between the face's landmarks and the edges of the square in every frame, as a share of its side, at least."""
+    """Free border between the face and the edges of the square, as a share of its side, at least; see `labels.face_margin`."""
     yaw: float = 60.0
     """Turn of the head in degrees above which a frame is a profile."""
     profiles: float = 0.2
@@ -65,7 +65,7 @@ class Rejection:
 
 
 def filter_clip(
-    labels: Labels, luma: float, sound: np.ndarray, *, fps: float, side: float, rules: Rules
+    labels: Labels, luma: float, sound: np.ndarray, *, fps: float, side: float, margin: float, rules: Rules
 ) -> Rejection | None:
     """Test one piece.
 
@@ -75,6 +75,7 @@ def filter_clip(
         sound: (S,) at 16 kHz.
         fps: frames per second.
         side: side of the square in source pixels over the side of the stored picture.
+        margin: free border of the face; see `labels.face_margin`.
         rules: the limits.
 
     Returns:
@@ -82,12 +83,10 @@ def filter_clip(
     """
     if side < rules.side:
         return Rejection("too small", f"the face's square is {side:.2f} of the stored size, {rules.side:g} is needed")
-    margin = min(float(labels.boxes.min()), 1 - float(labels.boxes.max()))
     if margin < rules.margin:
         return Rejection(
             "too close",
-            f"the face comes to {margin:.0%} of the side of the largest square in the picture from its edge, "
-            f"{rules.margin:.0%} are needed",
+            f"the largest square in the picture leaves {margin:.0%} of its side beside the face, {rules.margin:.0%} are needed",
         )
     profiles = float(np.mean(np.abs(labels.yaw) > rules.yaw))
     if profiles > rules.profiles:

@@ -40,19 +40,19 @@ class Labels:
     blendshapes: np.ndarray | None = None
     """(F, 52) MediaPipe's scores of expressions; None if unknown."""
     others: Mapping[str, np.ndarray] = field(default_factory=dict)
-    """Columns that this version does not know, by name; they are read, sliced and written like the others."""
+    """Columns of other names; they are read, sliced and written like the others."""
 
     def __len__(self) -> int:
         """F."""
         return len(self.speed)
 
     def __getitem__(self, frames: slice) -> "Labels":
-        """The labels of some frames. An unknown column without a row for every frame stays as it is."""
-        known = {name: column[frames] for name, column in self._known().items()}
+        """The labels of some frames. A column of another name without a row for every frame stays as it is."""
+        named = {name: column[frames] for name, column in self._named().items()}
         others = {
             name: column[frames] if column.shape[:1] == (len(self),) else column for name, column in self.others.items()
         }
-        return Labels(**known, others=others)
+        return Labels(**named, others=others)
 
     @property
     def yaw(self) -> np.ndarray:
@@ -61,11 +61,11 @@ class Labels:
 
     def to_bytes(self) -> bytes:
         """Write as an .npz."""
-        known = {
-            name: column.astype(np.float16 if name in HALF else np.float32) for name, column in self._known().items()
+        named = {
+            name: column.astype(np.float16 if name in HALF else np.float32) for name, column in self._named().items()
         }
         buffer = io.BytesIO()
-        np.savez(buffer, **known, **self.others)
+        np.savez(buffer, **named, **self.others)
         return buffer.getvalue()
 
     @classmethod
@@ -77,11 +77,11 @@ class Labels:
         """
         with np.load(io.BytesIO(content), allow_pickle=False) as arrays:
             columns = {name: arrays[name] for name in arrays.files}
-        known = {name: columns.pop(name) for name in REQUIRED}
-        known |= {name: columns.pop(name) for name in HALF if name in columns}
-        return cls(**known, others=columns)
+        named = {name: columns.pop(name) for name in REQUIRED}
+        named |= {name: columns.pop(name) for name in HALF if name in columns}
+        return cls(**named, others=columns)
 
-    def _known(self) -> dict[str, np.ndarray]:
+    def _named(self) -> dict[str, np.ndarray]:
         columns = {name: getattr(self, name) for name in (*REQUIRED, *HALF)}
         return {name: column for name, column in columns.items() if column is not None}
 
@@ -124,6 +124,30 @@ def square_around(boxes: np.ndarray, frame: tuple[int, int], expand: float, size
         min(max(round(middle - side / 2), 0), length - side) for middle, length in zip(union.centre, frame, strict=True)
     )
     return Crop(left, top, side, size)
+
+
+def face_margin(boxes: np.ndarray, frame: tuple[int, int], crop: Crop) -> float:
+    """Smallest distance between the face and an edge of the square, in all frames.
+
+    Edges of the square on an edge of the picture do not count: there, the source shows no more of the face.
+
+    Args:
+        boxes: (F, 4) in pixels of the source video.
+        frame: its width and height.
+        crop: the square that is stored of it.
+
+    Returns:
+        A share of the square's side, negative if a part of the face is cut off; infinity if no edge counts.
+    """
+    left, top, right, bottom = *boxes[:, :2].min(0).tolist(), *boxes[:, 2:].max(0).tolist()
+    far = crop.left + crop.side, crop.top + crop.side
+    distances = [
+        (crop.left > 0, left - crop.left),
+        (crop.top > 0, top - crop.top),
+        (far[0] < frame[0], far[0] - right),
+        (far[1] < frame[1], far[1] - bottom),
+    ]
+    return min((distance / crop.side for inside, distance in distances if inside), default=float("inf"))
 
 
 def _shares(boxes: np.ndarray, crop: Crop) -> np.ndarray:

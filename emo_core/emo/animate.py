@@ -14,9 +14,11 @@ from ..audio.encoder import AudioEncoder, load_encoder
 from ..audio.features import AudioFeatures
 from ..errors import CheckpointError, InputError
 from ..face.box import Box
-from ..face.crop import Crop, Framing, PasteBack
+from ..face.crop import Crop, PasteBack
 from ..face.detectors import make_detector
-from ..face.region import RegionRequest, find_face, fit_mask, region_mask
+from ..face.framing import Framing, frame_portrait
+from ..face.region import fit_mask, region_mask
+from ..face.selection import RegionRequest, find_face
 from ..media.picture import load_picture
 from ..media.sound import load_sound
 from ..media.video_writer import VideoWriter, check_output
@@ -104,7 +106,7 @@ def animate(request: Request, *, progress: Progress | None = None) -> Result:
     detector = make_detector(request.face_model) if request.region.kind == "auto" else None
     found = find_face(image, request.region, detector)
     face = None if found is None else found.box
-    crop = frame_portrait(image, face, config)
+    crop = frame_portrait(image, face, Framing(config.face_share, config.face_centre), config.image_size)
     device, dtype = choose_device(request.device, request.dtype)
     checkpoint = load_checkpoint(request.checkpoint, device=device, dtype=dtype)
     vae, encoder = _needed(checkpoint, request, device)
@@ -167,16 +169,6 @@ def choose_device(device: str, dtype: str) -> tuple[torch.device, torch.dtype]:
     if chosen.type == "cpu":
         return chosen, torch.float32
     return chosen, torch.bfloat16 if torch.cuda.is_bf16_supported(including_emulation=False) else torch.float16
-
-
-def frame_portrait(image: np.ndarray, face: Box | None, config: EMOConfig) -> Crop:
-    """The square that the model sees: framed around the face as in training, or the largest centred one."""
-    height, width = image.shape[:2]
-    if face is not None:
-        framing = Framing(config.face_share, config.face_centre)
-        return Crop.around(face, framing, config.image_size, (width, height))
-    side = min(height, width)
-    return Crop((width - side) // 2, (height - side) // 2, side, config.image_size, (width, height))
 
 
 def face_mask(face: Box | None, crop: Crop, request: RegionRequest, config: EMOConfig) -> Tensor:

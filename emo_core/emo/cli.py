@@ -9,7 +9,7 @@ from pathlib import Path
 from tqdm import tqdm
 
 from ..errors import Cancelled
-from ..face.region import RegionRequest
+from ..face.selection import RegionRequest
 from .animate import Request, Result, animate
 from .conditions.speed import SpeedCurve
 from .config import EMO_MINI

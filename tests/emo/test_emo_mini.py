@@ -7,14 +7,16 @@ import pytest
 import torch
 
 from emo_core.audio.features import AudioFeatures
-from emo_core.emo.animate import encode_picture, frame_portrait, to_bytes
+from emo_core.emo.animate import encode_picture, to_bytes
 from emo_core.emo.config import EMO_MINI
 from emo_core.emo.models.vae import decode_frames
 from emo_core.emo.sampling.clips import Clip
 from emo_core.emo.sampling.denoiser import Denoiser
 from emo_core.emo.sampling.generate import Settings, Subject, generate_clip
 from emo_core.emo.weights.checkpoint import load_checkpoint
-from emo_core.face.region import RegionRequest, find_face, region_mask
+from emo_core.face.framing import Framing, frame_portrait
+from emo_core.face.region import region_mask
+from emo_core.face.selection import RegionRequest, find_face
 from emo_core.media.picture import load_picture
 from emo_core.media.sound import load_sound, prepare_sound
 from tests.conftest import ROOT
@@ -31,7 +33,8 @@ def model():
 def speaker(model) -> Subject:
     image = load_picture(ROOT / "assets" / "portrait.png")
     face = find_face(image, RegionRequest.parse("72,75,110,138"), None).box
-    crop = frame_portrait(image, face, model.config)
+    framing = Framing(model.config.face_share, model.config.face_centre)
+    crop = frame_portrait(image, face, framing, model.config.image_size)
     voice = AudioFeatures(load_sound(ROOT / "assets" / "voice.wav"), model.audio_encoder, fps=25, window=2)
     mask = region_mask(crop.inside(face).expand(1.1), model.config.image_size, model.config.mask_size)
     return Subject(
