@@ -15,7 +15,7 @@ from ..errors import CheckpointError, InputError
 from ..face.crop import PasteBack
 from ..face.detectors import make_detector
 from ..face.framing import frame_portrait
-from ..face.region import RegionRequest, find_face
+from ..face.selection import RegionRequest, find_face
 from ..media.picture import load_picture
 from ..media.sound import load_sound
 from ..media.video_writer import VideoWriter, check_output

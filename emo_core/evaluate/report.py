@@ -6,9 +6,9 @@ from pathlib import Path
 from urllib.parse import quote
 
 import numpy as np
-from PIL import Image
 
 from ..files import write_json, write_text
+from ..media.contact_sheet import contact_sheet
 from ..metrics.observation import Observed
 from .evaluate import Evaluation
 
@@ -31,7 +31,9 @@ def draw(out: Path, judged: Evaluation) -> None:
     pictures.mkdir(parents=True, exist_ok=True)
     for video in judged.videos[:SHOWN]:
         _curves(pictures / f"{video.made.name}.png", video.made, video.true)
-        _sheet(pictures / f"{video.made.name}.jpg", video.made, video.true)
+        rows = [one.sheet for one in (video.true, video.made) if one is not None]
+        sheet = contact_sheet(*rows, columns=len(rows[0]), side=SIDE)
+        sheet.save(pictures / f"{video.made.name}.jpg", quality=88)
 
 
 def _page(judged: Evaluation) -> Iterator[str]:
@@ -68,17 +70,6 @@ def _curves(file: Path, made: Observed, true: Observed | None) -> None:
     axes.set_xlabel("seconds")
     axes.legend(loc="upper right")
     figure.savefig(file, dpi=90)
-
-
-def _sheet(file: Path, made: Observed, true: Observed | None) -> None:
-    rows = [video.sheet for video in (true, made) if video is not None]
-    sheet = Image.new("RGB", (SIDE * len(rows[0]), SIDE * len(rows)), "white")
-    for row, frames in enumerate(rows):
-        for column, frame in enumerate(frames):
-            picture = Image.fromarray(frame)
-            picture.thumbnail((SIDE, SIDE))
-            sheet.paste(picture, (column * SIDE, row * SIDE))
-    sheet.save(file, quality=88)
 
 
 def _words(name: str) -> str:

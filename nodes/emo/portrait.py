@@ -13,7 +13,7 @@ from PIL import Image, ImageDraw
 from torch import Tensor
 from torch.nn import functional
 
-from ...emo_core.emo.animate import face_mask, frame_portrait
+from ...emo_core.emo.animate import face_mask
 from ...emo_core.emo.conditions.audio_regions import face_regions
 from ...emo_core.emo.conditions.identity import find_identity, load_identity
 from ...emo_core.emo.config import EMOConfig
@@ -23,7 +23,8 @@ from ...emo_core.face.built_in_detector import BuiltInDetector
 from ...emo_core.face.crop import FEATHER, Crop, PasteBack
 from ...emo_core.face.detect import FaceDetector
 from ...emo_core.face.detectors import make_detector
-from ...emo_core.face.region import RegionRequest, find_faces, united
+from ...emo_core.face.framing import Framing, frame_portrait
+from ...emo_core.face.selection import RegionRequest, find_faces, united
 from ..host.memory import check_room
 from .folders import insightface_folders
 
@@ -92,7 +93,7 @@ def locate(config: EMOConfig, image: Tensor, mask: Tensor | None, request: FaceR
     first = next((place for place, one in enumerate(faces) if one is not None), 0)
     found = united(faces)
     face = None if found is None else found.box
-    crop = frame_portrait(pictures[0], face, config)
+    crop = frame_portrait(pictures[0], face, Framing(config.face_share, config.face_centre), config.image_size)
     square = (
         torch.ones(config.image_size, config.image_size) if request.whole else face_mask(face, crop, region, config)
     )

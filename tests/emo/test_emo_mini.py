@@ -14,7 +14,8 @@ from emo_core.emo.sampling.denoiser import Denoiser
 from emo_core.emo.sampling.generate import Settings, Subject, generate_clip
 from emo_core.emo.weights.checkpoint import load_checkpoint
 from emo_core.face.framing import frame_portrait
-from emo_core.face.region import RegionRequest, find_face, region_mask
+from emo_core.face.region import region_mask
+from emo_core.face.selection import RegionRequest, find_face
 from emo_core.media.picture import load_picture
 from emo_core.media.sound import load_sound, prepare_sound
 from tests.conftest import ROOT

@@ -12,7 +12,8 @@ from torch import Tensor, nn
 from ...face.box import Box
 from ...face.crop import Crop
 from ...face.detect import Face
-from ...face.region import RegionRequest, fit_mask, region_mask
+from ...face.region import fit_mask, region_mask
+from ...face.selection import RegionRequest
 from ..config import EMOConfig
 from ..models.attention import Layers
 from ..models.face_locator import FaceLocator

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ...errors import CheckpointError
-from ...face.crop import Framing
+from ...face.framing import Framing
 from .parts import (
     AudioConfig,
     BlockConfig,
