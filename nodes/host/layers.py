@@ -7,6 +7,7 @@ import torch
 from comfy.ldm.modules.attention import optimized_attention
 from einops import rearrange
 from torch import Tensor
+from torch.nn import functional
 
 
 def host_attention(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
@@ -31,10 +32,16 @@ class HostLayers(comfy.ops.disable_weight_init):
     attention = staticmethod(host_attention)
 
 
+class CpuLayers(comfy.ops.disable_weight_init):
+    """The same layers with PyTorch's attention."""
+
+    attention = staticmethod(functional.scaled_dot_product_attention)
+
+
 def host_layers(device: torch.device) -> Any:
-    """The namespace with Linear, Conv2d, GroupNorm, LayerNorm and, on a GPU, `attention`.
+    """The namespace with Linear, Conv2d, GroupNorm, LayerNorm and `attention`: the host's attention on a GPU.
 
     On a CPU the network keeps PyTorch's attention: the host's default there is the sub-quadratic one, which is slower and
     would make other frames than the command line.
     """
-    return comfy.ops.disable_weight_init if device.type == "cpu" else HostLayers
+    return CpuLayers if device.type == "cpu" else HostLayers
