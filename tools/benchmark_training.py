@@ -11,11 +11,12 @@ from pathlib import Path
 import torch
 
 from emo_core.dataset.shards import Dataset
-from emo_core.emo.training.setup import begin
+from emo_core.emo.training.setup import setup_stage
 from emo_core.emo.training.stages import STAGES, read_options
-from emo_core.emo.training.train import Limits, train
+from emo_core.emo.training.train import train
 from emo_core.memory import peak_memory_mb
 from emo_core.training.log import read_log
+from emo_core.training.schedule import Limits
 
 CONFIG = Path(__file__).resolve().parents[1] / "configs" / "mini.yaml"
 WARM_UP = 5
@@ -39,13 +40,13 @@ def main() -> None:
     for name in args.stages:
         stage = STAGES[name].with_options({**options[name], "log_every": WARM_UP, "validate_every": 0})
         with tempfile.TemporaryDirectory() as folder:
-            trainee = begin(dataset, args.init, Path(folder), stage)
-            train(trainee, stage, Limits(steps=WARM_UP + args.steps))
+            run = setup_stage(dataset, args.init, Path(folder), stage)
+            train(run, stage, Limits(steps=WARM_UP + args.steps))
             lines = read_log(Path(folder))[1:]
         samples = sum(line["samples_per_second"] for line in lines) / len(lines)
         waiting = sum(line["waiting"] for line in lines) / len(lines)
-        frames = stage.frames or trainee.emo.config.temporal.frames
-        device = next(trainee.emo.parameters()).device
+        frames = stage.frames or run.emo.config.temporal.frames
+        device = next(run.emo.parameters()).device
         print(f"| {name} | {stage.batch} | {frames} | {samples:.2f} | {samples * frames:.1f} | {waiting:.1%} "
               f"| {peak_memory_mb(device):.0f} MB |", flush=True)  # fmt: skip
 

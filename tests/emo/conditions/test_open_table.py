@@ -20,7 +20,7 @@ from emo_core.emo.training.batches import draw_sample
 from emo_core.emo.training.objective import Objective, inputs
 from emo_core.emo.training.samples import Sampler
 from emo_core.emo.training.stages import STAGES
-from emo_core.emo.training.trainable import freeze_all_but, trained
+from emo_core.emo.training.trainable import freeze_all_but, trainable_parameters
 from emo_core.face.crop import Crop
 from tests.conftest import CONFIG, awake
 from tests.emo.sampling.test_generate import Recorded, recorded
@@ -111,7 +111,7 @@ def test_it_trains_from_a_batch_and_is_dropped(emo, dataset):
     batches = [draw_sample(Sampler(CONFIG, stage), clip, number) for number in range(40)]
     keep = torch.cat([batch.keep["smile"] for batch in batches])
     assert 0.25 < keep.mean() < 0.75
-    chosen = trained(emo, stage)
+    chosen = trainable_parameters(emo, stage)
     assert {name.partition(".")[0] for name in chosen} == {"smile_encoder"}
     freeze_all_but(emo, chosen)
     for dropped in (False, True):

@@ -15,7 +15,7 @@ from emo_core.emo.training.objective import Objective, inputs
 from emo_core.emo.training.samples import Sampler
 from emo_core.emo.training.setup import frozen_parts
 from emo_core.emo.training.stages import STAGES, read_options
-from emo_core.emo.training.trainable import freeze_all_but, part_of, parts_of, trained
+from emo_core.emo.training.trainable import freeze_all_but, part_of, parts_of, trainable_parameters
 from emo_core.emo.weights.checkpoint import load_checkpoint
 from emo_core.errors import InputError
 from tests.conftest import CONFIG, ROOT, awake
@@ -33,7 +33,7 @@ def gradients(stage, dataset, checkpoint, config=CONFIG) -> tuple[EMO, set[str]]
     """One backward pass; names of the parameters that a gradient reached."""
     stage = stage.with_options({"batch": 2, "start": 0.0, "drop": {"audio": 0.0, "reference": 0.0}})
     emo = awake(EMO(config))
-    freeze_all_but(emo, trained(emo, stage))
+    freeze_all_but(emo, trainable_parameters(emo, stage))
     clips = list(read_clips(dataset, TRAIN))[:2]
     sampler, number = Sampler(CONFIG, stage), 0
     samples = []
@@ -50,13 +50,13 @@ def gradients(stage, dataset, checkpoint, config=CONFIG) -> tuple[EMO, set[str]]
 @pytest.mark.parametrize("name", STAGES)
 def test_gradients_reach_exactly_the_stages_parameters(name, dataset, checkpoint):
     emo, reached = gradients(STAGES[name], dataset, checkpoint)
-    assert reached == set(trained(emo, STAGES[name]))
+    assert reached == set(trainable_parameters(emo, STAGES[name]))
     assert {part_of(key) for key in reached} == EXPECTED[name]
 
 
 def test_training_everything_reaches_the_end_of_the_reference_net(dataset, checkpoint):
     emo, reached = gradients(EVERYTHING, dataset, checkpoint)
-    assert reached == set(trained(emo, EVERYTHING))
+    assert reached == set(trainable_parameters(emo, EVERYTHING))
     assert {name for name, _ in emo.named_parameters()} - reached == {
         name for name, _ in emo.named_parameters() if part_of(name) == "speed"
     }
@@ -113,7 +113,7 @@ def test_wrong_options_say_what_is_right(options, message):
 
 def test_a_part_that_the_network_does_not_have_is_named():
     with pytest.raises(InputError, match=r"trains=\['legs'\]; expected some of reference_net"):
-        trained(EMO(CONFIG), STAGES["2"].with_options({"trains": ["legs"]}))
+        trainable_parameters(EMO(CONFIG), STAGES["2"].with_options({"trains": ["legs"]}))
 
 
 def test_drops_are_merged_with_the_stages_own():
@@ -130,7 +130,7 @@ def test_a_config_that_is_no_mapping(tmp_path):
 
 def test_the_frozen_parts_stay_as_they_are():
     emo = EMO(CONFIG)
-    freeze_all_but(emo, trained(emo, STAGES["3"]))
+    freeze_all_but(emo, trainable_parameters(emo, STAGES["3"]))
     assert not any(p.requires_grad for n, p in emo.named_parameters() if "audio" in n or "reference_net" in n)
     assert torch.is_grad_enabled()
 
@@ -144,7 +144,7 @@ def test_what_of_the_reference_net_nothing_reads_does_not_train(stage, dataset, 
         unet=replace(CONFIG.unet, attention=(False, True)),
     )
     emo, reached = gradients(stage, dataset, checkpoint, config)
-    assert reached == set(trained(emo, stage))
+    assert reached == set(trainable_parameters(emo, stage))
     assert not [key for key in reached if key.startswith("reference_net.up.1.")]
 
 
