@@ -1,4 +1,4 @@
-"""Head speed over time: one value, or a curve through given points."""
+"""Head speed over time: one value, or a curve through points."""
 
 from dataclasses import dataclass
 
@@ -10,7 +10,7 @@ from ...errors import InputError
 from ..config import SpeedConfig
 
 BEYOND = 4
-"""Times the fastest bucket: faster than this is a slip of the pen."""
+"""Times the fastest bucket: a faster request is an error."""
 
 
 @dataclass(frozen=True, slots=True)

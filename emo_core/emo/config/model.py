@@ -1,4 +1,4 @@
-"""One model's shape, whole, as a checkpoint carries it: nothing is ever guessed from tensor shapes."""
+"""The config of a model, as its checkpoint stores it. Nothing is inferred from tensor shapes."""
 
 import dataclasses
 import json
@@ -23,7 +23,7 @@ from .parts import (
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class EMOConfig:
-    """One EMO model, whole."""
+    """All settings of one EMO model."""
 
     name: str
     """Shown to users."""
@@ -81,7 +81,7 @@ class EMOConfig:
         """Read what `to_json` wrote.
 
         Raises:
-            CheckpointError: on unknown or impossible fields; fields that a newer version added take their defaults.
+            CheckpointError: for unknown or impossible fields; a missing field takes its default.
         """
         try:
             return _build(cls, json.loads(text))

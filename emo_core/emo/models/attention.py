@@ -1,4 +1,4 @@
-"""Attention and feed-forward, the two parts that every transformer of the model is made of.
+"""Attention and feed-forward, the two layers of every transformer of the model.
 
 Shape legend: B rows, N query tokens, S context tokens, D token width, K heads, d head width (D / K).
 """
@@ -17,7 +17,7 @@ Attend = Callable[[Tensor, Tensor, Tensor], Tensor]
 
 
 class Layers(Protocol):
-    """The layers that every module of the model is made of, handed in as `ops`.
+    """The layer classes of every module of the model, passed as `ops`.
 
     A host may give layers that keep their weights elsewhere until they run (ComfyUI's comfy.ops), and its own attention.
     """
@@ -120,6 +120,6 @@ class _GEGLU(nn.Module):
 
 
 def zero_(module: nn.Module) -> None:
-    """Zero a layer's weights, so that what it ends starts as the identity on the residual stream."""
+    """Zero a layer's weights, so that its branch starts as the identity on the residual stream."""
     for parameter in module.parameters():
         nn.init.zeros_(parameter)

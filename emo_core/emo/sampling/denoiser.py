@@ -65,7 +65,7 @@ class Denoiser(nn.Module):
 
         Args:
             clean: (B, F, C, H, W) latents.
-            conditions: what they are to be generated from.
+            conditions: of the clips.
             noise: as `clean`.
             timesteps: (B,).
             weight: broadcasts to (B, F, 1, H, W), for instance heavier around the mouth; None: all alike.

@@ -81,7 +81,7 @@ def generate_clip(
         settings: how to sample.
         clip: which part of the video.
         motion: (M, C, H, W) last latents of the previous clip; None for the first clip (zero maps).
-        callback: told of every step.
+        callback: called after every step.
 
     Returns:
         (f, C, H, W) float32 latents, f as the model's config says.

@@ -1,8 +1,8 @@
 """Endless training batches, in an order that depends on the seed alone.
 
 All clips are shuffled anew in every epoch, and the places of the global batches take them one after the other. So every clip
-is drawn as often as any other, however many lie in a shard; two processes with a batch of one see what one process with a
-batch of two sees; every process reads only what it needs; and the position of a run is one number.
+is drawn as often as any other, however many lie in a shard; two processes with a batch of one read the samples of one
+process with a batch of two; every process reads only what it needs; and the position of a run is one number.
 """
 
 from collections.abc import Iterator
@@ -15,6 +15,7 @@ from torch.utils.data import DataLoader, IterableDataset, get_worker_info
 from ...dataset.shards import TRAIN, Clip, Dataset
 from ...dataset.tar_index import Place, places
 from ...errors import InputError
+from ...training.batches import seed_of
 from ..conditions.drawing import Chance
 from ..config import EMOConfig
 from .batch import Batch, collate
@@ -69,7 +70,7 @@ class Batches(IterableDataset):
         """Batches; at last an error, where a clip cannot be read."""
         try:
             yield from self._batches()
-        except InputError as error:  # Raised in a worker, it would come out with its whole traceback for a message.
+        except InputError as error:  # Raised in a worker, its message would be a whole traceback.
             yield error
 
     def _batches(self) -> Iterator[Batch]:
@@ -94,8 +95,7 @@ def draw_sample(sampler: Sampler, clip: Clip, number: int, left_out: frozenset[s
     """
     if clip.features is not None and clip.features.ndim != 4:
         raise InputError(f"data: the cached features of {clip.key} are of an earlier layout; cache the dataset again")
-    key = np.random.SeedSequence([sampler.stage.seed, 1, number]).generate_state(1, np.uint64)[0]
-    chance = Chance(torch.Generator().manual_seed(int(key) % 2**63))
+    chance = Chance(torch.Generator().manual_seed(seed_of(sampler.stage.seed, 1, number)))
     return sampler.draw(training_clips([clip]), torch.tensor([0]), chance, left_out=left_out, keys=(clip.key,))
 
 
@@ -107,10 +107,10 @@ def load_batches(batches: Batches) -> Iterator[Batch]:
     """
     workers = batches.sampler.stage.workers
     extra = {"prefetch_factor": 4} if workers else {}
-    for found in DataLoader(batches, batch_size=None, num_workers=workers, **extra):
-        if isinstance(found, InputError):
-            raise found
-        yield found
+    for batch in DataLoader(batches, batch_size=None, num_workers=workers, **extra):
+        if isinstance(batch, InputError):
+            raise batch
+        yield batch
 
 
 def check_dataset(dataset: Dataset, model: EMOConfig, frames: int) -> None:

@@ -92,9 +92,9 @@ def quick_attention(device: torch.device) -> AbstractContextManager:
     return sdpa_kernel(SDPBackend.MATH) if device.type == "cpu" else nullcontext()
 
 
-def in_precision(wanted: str, device: torch.device) -> AbstractContextManager:
+def in_precision(precision: str, device: torch.device) -> AbstractContextManager:
     """Autocast to the precision that the network trains in."""
-    kind = {"bf16": torch.bfloat16, "fp16": torch.float16}.get(precision_of(wanted))
+    kind = {"bf16": torch.bfloat16, "fp16": torch.float16}.get(precision_of(precision))
     return nullcontext() if kind is None else torch.autocast(device.type, kind)
 
 

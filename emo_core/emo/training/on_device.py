@@ -6,11 +6,11 @@ For GPUs and small models: a step then takes less time than a processor needs to
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-import numpy as np
 import torch
 
 from ...dataset.shards import TRAIN, Dataset, read_clips
 from ...errors import InputError
+from ...training.batches import seed_of
 from ..conditions.drawing import Chance, TrainingClips
 from .batch import Batch
 from .samples import Sampler, training_clips
@@ -43,9 +43,8 @@ class DeviceBatches:
         """Endless batches, beginning after `consumed`."""
         step = consumed
         while True:
-            key = np.random.SeedSequence([self.sampler.stage.seed, self.rank, step]).generate_state(1, np.uint64)[0]
-            generator = torch.Generator(self.clips.starts.device).manual_seed(int(key) % 2**63)
-            yield self.draw(Chance(generator), step)
+            seed = seed_of(self.sampler.stage.seed, self.rank, step)
+            yield self.draw(Chance(torch.Generator(self.clips.starts.device).manual_seed(seed)), step)
             step += 1
 
     def draw(self, chance: Chance, step: int) -> Batch:

@@ -74,7 +74,7 @@ class StageConfig:
     checkpointing: bool = False
     """Recompute activations in the backward pass: less memory, a third more time."""
     ema: float = 0.9995
-    """Decay of the moving average of what trains, which is what is exported."""
+    """Decay of the moving average of the trained weights. The average is exported."""
 
     # The loss.
     min_snr: float = 5.0
@@ -84,13 +84,13 @@ class StageConfig:
     mouth_weight: float = 1.0
     """Latent cells around the mouth count this many times."""
     high_noise: float = 0.0
-    """Share of the samples whose timestep is drawn from the noisier 60 %, where the sound decides what the mouth does."""
+    """Share of the samples whose timestep is drawn from the noisier 60 %, where the mouth depends on the audio most."""
 
     own_timesteps: float = 0.0
-    """Share of the samples whose timestep is one of those that the model samples with, which few steps can all be learnt."""
+    """Share of the samples whose timestep is one of the sampler's own; a few-step model can learn all of them."""
 
     guided: bool = False
-    """Learn what the starting checkpoint predicts with its own audio guidance (arXiv 2210.03142, stage one), not the noise."""
+    """Learn the starting checkpoint's prediction with audio guidance (arXiv 2210.03142, stage one) instead of the noise."""
 
     # Dropped conditions and augmentation.
     drop: Mapping[str, float] = field(default_factory=lambda: {"reference": 0.05, "audio": 0.05})
@@ -260,8 +260,8 @@ def options_of(config: StageConfig) -> dict[str, Any]:
     return dataclasses.asdict(config)
 
 
-def precision_of(wanted: str) -> str:
+def precision_of(precision: str) -> str:
     """Resolve `auto`: bf16 on a GPU that has it, else none."""
-    if wanted != "auto":
-        return wanted
+    if precision != "auto":
+        return precision
     return "bf16" if torch.cuda.is_available() and torch.cuda.is_bf16_supported(including_emulation=False) else "no"

@@ -1,4 +1,4 @@
-"""Held-out clips, looked at while a stage trains: loss at fixed noise, and a video with its numbers and contact sheet.
+"""Validation of a stage on held-out clips: the loss at fixed noise, and a video with its numbers and contact sheet.
 
 Shape legend: F frames, S picture side.
 """
@@ -42,25 +42,25 @@ MAX_FRAMES = 75
 
 @dataclass(frozen=True, slots=True)
 class Validation:
-    """Fixed clips and the means to judge them; called by the training loop."""
+    """Fixed clips and the means to evaluate them; called by the training loop."""
 
     clips: tuple[Clip, ...]
-    """The first of them also speaks."""
+    """A video is generated for the first one."""
     other: Clip
-    """Whose sound is the wrong one for the first clip; itself, shuffled, where there is one clip alone."""
+    """Clip with the wrong sound for the first one; itself, with its sound shuffled, if there is one clip alone."""
     stage: StageConfig
     frozen: Frozen
     folder: Path
     detector: FaceDetector | None
     """None: no landmarks, so no numbers about mouth and head."""
     name: str = "validation"
-    """Begins the names of what is reported; see `fixed_clips`."""
+    """Prefix of the reported numbers; see `fixed_clips`."""
 
     def __call__(self, step: int, denoiser: Denoiser, journal: TrainingLog) -> None:
         """Report to a journal."""
         journal.write(step, **{f"{self.name}_loss": self.loss(denoiser)})
         if self.stage.validation_steps:
-            self._speak(step, denoiser, journal)
+            self._generate(step, denoiser, journal)
 
     @torch.no_grad()
     def loss(self, denoiser: Denoiser) -> float:
@@ -76,7 +76,7 @@ class Validation:
                 losses.append(denoiser.loss(clean, conditions, noise=batch.noise, timesteps=levels).mean())
         return float(torch.stack(losses).mean())
 
-    def _speak(self, step: int, denoiser: Denoiser, journal: TrainingLog) -> None:
+    def _generate(self, step: int, denoiser: Denoiser, journal: TrainingLog) -> None:
         clip, frames = self.clips[0], min(self.clips[0].frames, MAX_FRAMES)
         true = clip.pictures()[:frames]
         settings = validation_settings(denoiser, self.stage.validation_steps)
@@ -84,18 +84,18 @@ class Validation:
         wrong = shuffle_sound(sound) if self.other is clip else cut_sound(self.other, denoiser, frames)
         try:
             how = {"precision": self.stage.precision}
-            made, shuffled = (
-                generate_video(denoiser, self.frozen, clip, heard, settings, **how) for heard in (sound, wrong)
+            generated, shuffled = (
+                generate_video(denoiser, self.frozen, clip, audio, settings, **how) for audio in (sound, wrong)
             )
         except InputError as error:  # A silent clip is no reason to end a run.
             tqdm.write(f"no validation video: {error}", file=sys.stderr)
             return
-        sheet = contact_sheet(true, made)
+        sheet = contact_sheet(true, generated)
         self.folder.mkdir(parents=True, exist_ok=True)
         sheet.save(self.folder / f"step-{step:08d}.jpg", quality=90)
         journal.picture(step, self.name, np.asarray(sheet))
         if self.detector is not None:
-            numbers = asdict(nearness(made, shuffled, true, self.detector))
+            numbers = asdict(nearness(generated, shuffled, true, self.detector))
             journal.write(step, **{f"{self.name}_{name}": round(value, 4) for name, value in numbers.items()})
 
 
@@ -103,9 +103,9 @@ def fixed_clips(dataset: Dataset) -> tuple[list[Clip], Clip, str]:
     """Up to `MAX_CLIPS` held-out clips, or training clips where none are held out.
 
     Returns:
-        the clips, one with another sound, and what their numbers are called: `validation`, or `seen`.
+        the clips, one with another sound, and the prefix of their numbers: `validation`, or `trained`.
     """
-    split, name = (HELD_OUT, "validation") if dataset.clips(HELD_OUT) else (TRAIN, "seen")
+    split, name = (HELD_OUT, "validation") if dataset.clips(HELD_OUT) else (TRAIN, "trained")
     clips = list(islice(read_clips(dataset, split), MAX_CLIPS))
     return clips, clips[-1], name
 

@@ -20,6 +20,7 @@ from emo_core.emo.training.stages import STAGES
 from emo_core.errors import InputError
 from emo_core.face.box import Box
 from emo_core.face.region import region_mask
+from emo_core.training.batches import seed_of
 from tests.conftest import CONFIG
 
 SETTINGS = {"batch": 5, "on_device": True}
@@ -42,8 +43,7 @@ def test_shards_and_memory_draw_the_same_numbers(dataset, clips_on_device, stage
     options = STAGES[stage].with_options(SETTINGS | {"frames": 3 if stage == "1" else 0})
     sampler = Sampler(CONFIG, options)
     for number, clip in enumerate(read_clips(dataset, TRAIN)):
-        key = np.random.SeedSequence([options.seed, 1, number]).generate_state(1, np.uint64)[0]
-        chance = Chance(torch.Generator().manual_seed(int(key) % 2**63))
+        chance = Chance(torch.Generator().manual_seed(seed_of(options.seed, 1, number)))
         alone = draw_sample(sampler, clip, number)
         among = sampler.draw(clips_on_device, torch.tensor([number]), chance, keys=(clip.key,))
         for field in fields(Batch):
