@@ -33,8 +33,10 @@ class Graph:
         node = self.prompt[key]
         kind = node_classes()[node["class_type"]]
         inputs = {name: self.value(item) if isinstance(item, list) else item for name, item in node["inputs"].items()}
-        hidden = module("comfy_api.latest").io.Hidden
-        clone = kind.PREPARE_CLASS_CLONE({hidden.unique_id: key, hidden.dynprompt: self})
+        names = module("comfy_api.latest").io.Hidden
+        hidden = {names.unique_id: key, names.dynprompt: self}
+        # Newer hosts read them from `hidden_inputs`.
+        clone = kind.PREPARE_CLASS_CLONE({**hidden, "hidden_inputs": hidden})
         self.ran.append((node["class_type"], key))
         output = clone.execute(**inputs)
         self.prompt |= output.expand or {}
@@ -65,6 +67,13 @@ def host_input(tmp_path, monkeypatch):
 def model(checkpoint):
     """The tiny model, loaded by the host."""
     return module(".nodes.emo.model").load_model(checkpoint)
+
+
+@pytest.fixture(autouse=True)
+def unthrottled_progress(monkeypatch):
+    """Newer hosts leave out progress updates that follow each other too fast."""
+    for name in ("PROGRESS_THROTTLE_MIN_INTERVAL", "PROGRESS_THROTTLE_MIN_PERCENT"):
+        monkeypatch.setattr(module("comfy.utils"), name, 0, raising=False)
 
 
 @pytest.fixture(autouse=True)

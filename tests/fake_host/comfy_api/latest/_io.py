@@ -156,5 +156,5 @@ class ComfyNode:
 
     @classmethod
     def PREPARE_CLASS_CLONE(cls, hidden):
-        values = {key.name: value for key, value in hidden.items()}
+        values = {key.name: hidden.get(key) for key in Hidden}
         return type(cls.__name__, (cls,), {"hidden": HiddenHolder(**values)})
