@@ -2,8 +2,8 @@
 
     HALLO_PATH=/path/to/hallo PYTHON -m tools.benchmark_hallo [--width golden|full] [--side 16] [--frames 4] [--steps 4] [--rounds 3] [--only hallo|ours]
 
-PYTHON needs what Hallo needs (diffusers 0.27, transformers 4.39, einops, opencv) and accelerate. Prints, for both, the median
-seconds of a denoising step with guidance, and of what is done once per clip; and the largest difference of the latents.
+PYTHON needs Hallo's requirements (diffusers 0.27, transformers 4.39, einops, opencv). Prints, for both, the median seconds of a
+denoising step with guidance and of the work once per clip; and the largest difference of the latents.
 """
 
 import argparse
@@ -234,8 +234,7 @@ def clip(
 
 def inputs(config: EMOConfig, frames: int) -> Conditions:
     """Random conditions of one clip."""
-    draw, side = torch.Generator().manual_seed(1), config.latent_size
-    audio = config.audio
+    draw, side, audio = torch.Generator().manual_seed(1), config.latent_size, config.audio
     values = {
         "reference": torch.randn(1, 4, side, side, generator=draw),
         "audio": torch.randn(1, frames, 2 * audio.window + 1, audio.layers, audio.width, generator=draw),

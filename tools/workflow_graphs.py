@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import Any
 
-from tools.workflows import Canvas
+from tools.canvas import Canvas
 
 HELP = "Select a node and press ⓘ above it for its help page."
 

@@ -12,9 +12,10 @@ from emo_core.client.convert import to_api
 from tests.conftest import ROOT
 from tests.contract.test_architecture import WINGS, imports
 from tests.pack import node_info
+from tools.canvas import Canvas
 from tools.export_nodes import HELP, NODE_LIST, SNAPSHOT, as_json, help_page, node_list
 from tools.workflow_graphs import GRAPHS
-from tools.workflows import FOLDER, Canvas, known_nodes
+from tools.workflows import FOLDER, known_nodes
 
 INFO = json.loads(SNAPSHOT.read_text())
 KNOWN = known_nodes()

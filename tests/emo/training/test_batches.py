@@ -105,7 +105,7 @@ def test_a_broken_shard_is_named(tmp_path, left):
     length = {"half": 3000, "no header": 100, "one clip": math.ceil(first / 512) * 512}[left]
     file.write_bytes(file.read_bytes()[:length])
     for workers in (0, 1):
-        with pytest.raises(InputError, match=r"^data: .*train-000000\.tar is damaged .*copy it again .* or prepare"):
+        with pytest.raises(InputError, match=r"^data: .*train-000000\.tar is damaged .*copy it again, or prepare"):
             take(dataset, 3, STAGE.with_options({"workers": workers}))
     with pytest.raises(InputError, match=r"train-000000\.tar is damaged"):
         list(read_clips(dataset, TRAIN))
