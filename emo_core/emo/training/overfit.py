@@ -19,7 +19,8 @@ from ...face.detect import FaceDetector
 from ...files import write_json
 from ...media.contact_sheet import contact_sheet
 from ...media.video_writer import VideoWriter
-from ...metrics.similarity import Nearness, nearness, shuffle_sound
+from ...metrics.lip_sync import shuffle_sound
+from ...metrics.similarity import Similarity, compare_frames
 from ..config import EMOConfig
 from ..models.emo import EMO
 from ..sampling.denoiser import Denoiser
@@ -81,7 +82,7 @@ class Plan:
     """A face_landmarker.task, where MediaPipe brings none."""
 
 
-def overfit(plan: Plan, detector: FaceDetector, report: Callable[[str], None]) -> Nearness:
+def overfit(plan: Plan, detector: FaceDetector, report: Callable[[str], None]) -> Similarity:
     """Run the recipe; `out` then holds model.safetensors, generated.mp4, true.mp4, sheet.jpg, curves.png, nearness.json.
 
     Args:
@@ -173,7 +174,7 @@ def _polish(plan: Plan, dataset: Dataset, report: Callable[[str], None]) -> None
     save_checkpoint(out, model.config, parts)
 
 
-def show(plan: Plan, dataset: Dataset, detector: FaceDetector, report: Callable[[str], None]) -> Nearness:
+def show(plan: Plan, dataset: Dataset, detector: FaceDetector, report: Callable[[str], None]) -> Similarity:
     """Generate from the first frame and the sound, compare, and write everything down."""
     model = load_checkpoint(plan.out / "model.safetensors")
     clip = next(read_clips(dataset, TRAIN))
@@ -185,7 +186,7 @@ def show(plan: Plan, dataset: Dataset, detector: FaceDetector, report: Callable[
         generate_video(denoiser, frozen, clip, heard, settings, speed=speed) for heard in (sound, shuffle_sound(sound))
     )
     true = clip.pictures()
-    found = nearness(made, wrong, true, detector)
+    found = compare_frames(made, wrong, true, detector)
     for name, frames in (("generated", made), ("true", true)):
         _write(plan.out / f"{name}.mp4", frames, clip, model.config)
     contact_sheet(true, made).save(plan.out / "sheet.jpg", quality=92)

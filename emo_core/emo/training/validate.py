@@ -23,7 +23,8 @@ from ...face.detectors import make_detector
 from ...face.region import region_mask
 from ...media.contact_sheet import contact_sheet
 from ...media.sound import prepare_sound
-from ...metrics.similarity import nearness, shuffle_sound
+from ...metrics.lip_sync import shuffle_sound
+from ...metrics.similarity import compare_frames
 from ...training.log import TrainingLog
 from ..models.vae import decode_frames
 from ..sampling.denoiser import Denoiser
@@ -96,7 +97,7 @@ class Validation:
         sheet.save(self.folder / f"step-{step:08d}.jpg", quality=90)
         journal.picture(step, self.name, np.asarray(sheet))
         if self.detector is not None:
-            numbers = asdict(nearness(made, shuffled, true, self.detector))
+            numbers = asdict(compare_frames(made, shuffled, true, self.detector))
             journal.write(step, **{f"{self.name}_{name}": round(value, 4) for name, value in numbers.items()})
 
 
