@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..metrics.lip_sync import SYLLABLES, lag, loudness, speech_share
+from ..metrics.lip_sync import SYLLABLE_BAND, lag, loudness, speech_share
 from .labels import Labels
 
 REASONS = (
@@ -105,7 +105,7 @@ def _filter_sync(opening: np.ndarray, loud: np.ndarray, fps: float, rules: Rules
     if seconds < rules.sync_seconds:
         return None
     late, best, unshifted = lag(opening, loud, fps)
-    chance = 1 / np.sqrt(2 * (SYLLABLES[1] - SYLLABLES[0]) * seconds)
+    chance = 1 / np.sqrt(2 * (SYLLABLE_BAND[1] - SYLLABLE_BAND[0]) * seconds)
     clear = opening.std() > rules.sync_moves and best > max(rules.sync_clear, unshifted + 2 * chance)
     if clear and abs(late) > rules.sync_lag:
         return Rejection(
