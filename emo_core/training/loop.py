@@ -29,12 +29,12 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 from accelerate import Accelerator, DistributedDataParallelKwargs
-from accelerate.state import AcceleratorState
-from torch import Tensor
+from accelerate.utils import convert_to_fp32
+from torch import Tensor, nn
 
 from ..errors import Cancelled, EmoError
 from . import checkpoints
@@ -122,6 +122,8 @@ class _Run:
             learner.network.train()
         self.learners = [_Prepared(learner, self.accelerator) for learner in task.learners]
         self.networks = tuple(learner.network for learner in self.learners)
+        half = settings.precision == "bf16"
+        self.calls = tuple(_InBfloat16(network, self.place) if half else network for network in self.networks)
         self.progress = Progress()
         if resume:
             self.progress = checkpoints.load(self.accelerator, checkpoints.latest(folder))
@@ -164,7 +166,7 @@ class _Run:
                 batch = next(batches).to(self.accelerator.device)
                 statistics.add_waiting(time.monotonic() - waiting)
                 keys.extend(batch.keys)
-                losses = self.task.losses(batch, self.networks, share)
+                losses = self.task.losses(batch, self.calls, share)
                 for learner, loss in zip(self.learners, losses, strict=True):
                     self._update(learner, loss, keys)
         for learner in self.learners:
@@ -276,12 +278,23 @@ class _Prepared:
         return f"{self._name}_{number}" if self._name else number
 
 
+class _InBfloat16:
+    """Calls a network in bfloat16 autocast, and returns float32."""
+
+    def __init__(self, network: nn.Module, place: Place) -> None:
+        self._network, self._device = network, place.device.type
+
+    def __call__(self, *inputs: Any, **options: Any) -> Any:
+        with torch.autocast(self._device, torch.bfloat16):
+            return convert_to_fp32(self._network(*inputs, **options))
+
+
 def _accelerator(settings: Settings) -> Accelerator:
-    AcceleratorState._reset_state()  # An earlier run of this process may have had another precision.
     return Accelerator(
         # Set outright, so that several processes on CPUs find each other.
         cpu=settings.cpu or not (torch.cuda.is_available() or torch.backends.mps.is_available()),
-        mixed_precision=settings.precision,
+        # fp16 needs accelerate's gradient scaler. Other runs of a process may differ in precision: see `_InBfloat16`.
+        mixed_precision="fp16" if settings.precision == "fp16" else "no",
         gradient_accumulation_steps=settings.accumulate,
         kwargs_handlers=[DistributedDataParallelKwargs(find_unused_parameters=settings.find_unused)],
     )
