@@ -94,7 +94,7 @@ BAD = {
     "seed": (["--seed", "-1"], "seed: got -1; expected 0"),
     "lcm steps": (["--scheduler", "lcm", "--steps", "51"], "steps: got 51; expected 1 .. 50 with lcm"),
     "endless": (["--max-seconds", "inf"], "max seconds: got inf"),
-    "nan region": (["--face-region", "nan,1,20,20"], "four numbers are expected"),
+    "nan region": (["--face-region", "nan,1,20,20"], "expected four numbers"),
     "nan scale": (["--audio-scale", "nan"], "audio scale: got nan; expected 0 .. 100"),
     "not a number": (["--steps", "many"], "invalid int value: 'many'"),
     "unknown scheduler": (["--scheduler", "plms"], "invalid choice: 'plms'"),
