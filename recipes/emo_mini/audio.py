@@ -43,6 +43,7 @@ SHARES = (0.3, 0.1, 0.1, 0.1, 0.2, 0.2)
 OTHERS = 0.35
 """Share of pieces that are not of the person of most clips, so that a few voices count."""
 MIN_DEVIATION = 1e-6
+"""Least standard deviation that targets are divided by."""
 LANGUAGE_LIPS = 0.3
 """Weight of the lips of other languages, which are typical lips, not filmed ones."""
 CONFIG = {

@@ -154,8 +154,10 @@ def test_the_command_trains_stops_at_sigterm_and_resumes(plain, checkpoint, tmp_
     assert "resume: adversarial was 0.3" in capsys.readouterr().err
     assert main([*base, "--resume"]) == 0
     before, after = load_checkpoint(checkpoint), load_checkpoint(out / "model.safetensors")
-    pairs = [(getattr(model, part).state_dict() for model in (before, after)) for part in ("emo", "vae")]
-    changed = [any(not torch.equal(a[name].half(), b[name].half()) for name in a) for a, b in pairs]
+    changed = []
+    for part in ("emo", "vae"):
+        a, b = (getattr(model, part).state_dict() for model in (before, after))
+        changed.append(any(not torch.equal(a[name].half(), b[name].half()) for name in a))
     assert changed == [False, True]
     assert main(["export", str(out), "--out", str(tmp_path / "x.safetensors")]) == 2
     assert "stage vae, which needs no export" in capsys.readouterr().err
