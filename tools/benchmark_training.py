@@ -1,7 +1,7 @@
-"""Throughput of training: `python -m tools.benchmark_training --data CACHED --init CKPT [--stages 1 2 3] [--steps 20]`.
+"""Measure the throughput of training: `python -m tools.benchmark_training --data CACHED --init CKPT [--stages 1 2 3] [--steps 20]`.
 
-For each stage, as configs/mini.yaml sets it: samples and frames per second, the share of time spent waiting for data, peak
-memory. The first steps (start of the reading process, caches) are left out.
+For each stage of the configuration: samples and frames per second, share of time spent waiting for data, peak memory. The
+first steps are warm-up and are not counted.
 """
 
 import argparse
@@ -20,16 +20,17 @@ from emo_core.training.schedule import Limits
 
 CONFIG = Path(__file__).resolve().parents[1] / "configs" / "mini.yaml"
 WARM_UP = 5
+"""Steps."""
 
 
 def main() -> None:
-    """Print a table."""
+    """Print a table with a row per stage."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--data", type=Path, required=True)
-    parser.add_argument("--init", type=Path, required=True)
-    parser.add_argument("--config", type=Path, default=CONFIG)
+    parser.add_argument("--data", type=Path, required=True, help="a cached dataset")
+    parser.add_argument("--init", type=Path, required=True, help="a checkpoint")
+    parser.add_argument("--config", type=Path, default=CONFIG, help="options of the stages")
     parser.add_argument("--stages", nargs="+", choices=tuple(STAGES), default=tuple(STAGES))
-    parser.add_argument("--steps", type=int, default=20)
+    parser.add_argument("--steps", type=int, default=20, help="measured steps per stage")
     args = parser.parse_args()
     dataset, options = Dataset.open(args.data), read_options(args.config)
     print(f"torch {torch.__version__}, {torch.get_num_threads()} threads, {args.data.name}, {args.config.name}")

@@ -1,1 +1,1 @@
-"""The instrument: how well videos talk, move and hold together, measured from their pictures and their sound."""
+"""The `evaluate` command: metrics of generated videos, and a report."""

@@ -1,4 +1,4 @@
-"""`python -m emo_core evaluate`: evaluate_videos videos, or make some from true ones with a checkpoint and evaluate_videos those."""
+"""`python -m emo_core evaluate`: evaluate videos, or generate videos with a checkpoint and evaluate those."""
 
 import argparse
 import os
@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from ..emo.cli import interval
-from ..emo.conditions.speed import SpeedCurve
+from ..emo.conditions.speed_curve import SpeedCurve
 from ..emo.sampling.generate import Settings
 from ..emo.sampling.guidance import Guidance
 from ..emo.sampling.schedule import SCHEDULERS, check_steps
@@ -21,57 +21,57 @@ from ..face.detectors import make_detector
 from ..files import writable_folder
 from .files import Paths, find_files
 
-Making = Mapping[str, Any]
-"""Options that say how videos are made, with their defaults."""
+GenerationOptions = Mapping[str, Any]
+"""Options of generation with their defaults."""
 
 
 def add_parser(commands: argparse._SubParsersAction) -> None:
     """Add the `evaluate` command to the program's parser."""
-    parser = commands.add_parser("evaluate", help="measure how well videos talk, move and hold together")
+    parser = commands.add_parser("evaluate", help="measure lip sync, identity, motion and quality of videos")
     add = parser.add_argument
-    add("--generated", type=Path, help="videos to evaluate_videos: a file or a folder")
-    add("--true", type=Path, help="the true ones, of the same names (a file for a file may have another)")
-    add("--other", type=Path, help="the same portraits generated from another clip's sound: the control")
-    add("--clip-frames", type=int, default=0, help="f of the model that made them, for seams")
-    add("--checkpoint", type=Path, help="instead: make them from --videos with this checkpoint")
+    add("--generated", type=Path, help="videos to evaluate: a file or a folder")
+    add("--true", type=Path, help="true videos of the same names; a single file may have another name")
+    add("--other", type=Path, help="control: the same portraits, generated from another clip's sound")
+    add("--clip-frames", type=int, default=0, help="frames per clip of the model, for seam_ratio")
+    add("--checkpoint", type=Path, help="generate the videos from --videos with this checkpoint")
     add("--out", type=Path, required=True, help="folder of report.json and report.html")
     add(
         "--region",
         type=_box,
         metavar="L,T,R,B",
-        help="face region (to ask for, with --checkpoint), shares of the picture; 0,0,1,1 is anywhere",
+        help="face region (with --checkpoint: the requested one), shares of the picture; 0,0,1,1 is anywhere",
     )
-    add("--face-model", type=Path, help="a face_landmarker.task, for blendshapes")
+    add("--face-model", type=Path, help="MediaPipe's face_landmarker.task, for blendshapes")
     add("--inception", type=Path, help="weights for FID")
     add("--i3d", type=Path, help="weights for FVD")
     add("--syncnet", type=Path, help="weights for SyncNet")
     add("--s3fd", type=Path, help="weights of SyncNet's face detector")
     add("--insightface", type=Path, help="folder with models/antelopev2 for F-SIM")
-    making = _add_making(parser)
-    parser.set_defaults(run=partial(_run, making=making))
+    generation = _add_generation_options(parser)
+    parser.set_defaults(run=partial(_run, generation=generation))
 
 
-def _add_making(parser: argparse.ArgumentParser) -> Making:
-    add = parser.add_argument_group("with --checkpoint: how the videos are made").add_argument
+def _add_generation_options(parser: argparse.ArgumentParser) -> GenerationOptions:
+    add = parser.add_argument_group("generation, with --checkpoint").add_argument
     actions = (
         add("--videos", type=Path, nargs="+", help="true videos with sound: files or folders"),
-        add("--audio-encoder", type=Path, help="a local wav2vec2, where the checkpoint brings none"),
-        add("--limit", type=int, default=0, help="only so many videos, evenly chosen"),
-        add("--seconds", type=float, help="only the first seconds of each video"),
+        add("--audio-encoder", type=Path, help="a local wav2vec2, for a checkpoint without one"),
+        add("--limit", type=int, default=0, help="number of videos, evenly chosen; 0 for all"),
+        add("--seconds", type=float, help="use only the first seconds of each video"),
         add("--steps", type=int, help="denoising steps (default: the checkpoint's)"),
         add("--scheduler", choices=tuple(SCHEDULERS), default="ddim"),
         add("--audio-scale", type=float, help="guidance (default: the checkpoint's)"),
         add("--guidance-interval", type=interval, default=(0.0, 1.0), metavar="FROM,TO",
             help="shares of the steps between which guidance is on (default: 0,1)"),
         add("--seed", type=int, default=0),
-        add("--no-other", action="store_true", help="leave out the control, which doubles the work"),
-        add("--gain", type=float, default=0.0, help="decibels: the sound is made louder or softer first"),
-        add("--noise", type=float, help="decibels: signal-to-noise ratio of white noise that is added first"),
-        add("--voice", type=float, default=1.0, help="pitch and formants times this first"),
-        add("--speed", type=float, help="head speed to ask for"),
+        add("--no-other", action="store_true", help="leave out the control, which takes half of the time"),
+        add("--gain", type=float, default=0.0, help="decibels: change the loudness of the sound first"),
+        add("--noise", type=float, help="decibels: add white noise at this signal-to-noise ratio first"),
+        add("--voice", type=float, default=1.0, help="multiply pitch and formants by this first"),
+        add("--speed", type=float, help="requested head speed in degrees per frame"),
         add("--dtype", choices=tuple(DTYPES), default="fp32",
-            help="to compute in (default: fp32; bf16 where the processor has it)"),
-        add("--workers", type=int, default=os.cpu_count() or 1, help="processes that generate (default: one per core)"),
+            help="precision (default: fp32; bf16 is faster on a processor that has it)"),
+        add("--workers", type=int, default=os.cpu_count() or 1, help="number of processes (default: one per core)"),
     )  # fmt: skip
     return {action.dest: action.default for action in actions}
 
@@ -86,61 +86,57 @@ def _box(text: str) -> tuple[float, float, float, float]:
     return left, top, right, bottom
 
 
-def _run(args: argparse.Namespace, making: Making) -> None:
-    _check(args, making)
+def _run(args: argparse.Namespace, generation: GenerationOptions) -> None:
+    _check(args, generation)
     writable_folder(args.out, "out")
     detector = make_detector(args.face_model, landmarks=True, blendshapes=True)
     paths, clip_frames = (args.generated, args.true, args.other), args.clip_frames
     if args.checkpoint is not None:
         clip_frames = _generate(args)
-        other = args.out / "other" if (args.out / "other").is_dir() and not args.no_other else None
-        paths = (args.out / "generated", args.out / "true", other)
+        control = args.out / "other" if (args.out / "other").is_dir() and not args.no_other else None
+        paths = (args.out / "generated", args.out / "true", control)
     _report(args, detector, paths, clip_frames)
 
 
-def _check(args: argparse.Namespace, making: Making) -> None:
-    """Nothing that was asked for may be passed over."""
+def _check(args: argparse.Namespace, generation: GenerationOptions) -> None:
+    """Refuse options that would have no effect."""
     if (args.generated is None) == (args.checkpoint is None):
         raise InputError("evaluate: give --generated, or --checkpoint with --videos")
     if args.checkpoint is not None and (args.true or args.other or args.clip_frames):
         raise InputError(
-            "evaluate: --checkpoint makes its own true and other videos of known clips; leave --true, --other and --clip-frames out"
+            "evaluate: --checkpoint generates its own true and other videos; leave --true, --other and --clip-frames out"
         )
-    given = [f"--{name.replace('_', '-')}" for name, default in making.items() if getattr(args, name) != default]
-    if args.generated is not None and given:
+    unused = [f"--{name.replace('_', '-')}" for name, default in generation.items() if getattr(args, name) != default]
+    if args.generated is not None and unused:
         raise InputError(
-            f"evaluate: {', '.join(given)} says how videos are made; with --generated, which are there, leave it out"
+            f"evaluate: {', '.join(unused)}: only for --checkpoint; --generated takes existing videos, leave the option out"
         )
     if args.other is not None and args.true is None:
         raise InputError("evaluate: --other is compared with the true videos; give --true")
     for name in ("inception", "i3d", "syncnet", "s3fd", "insightface"):
         if getattr(args, name) is not None and not getattr(args, name).exists():
-            raise InputError(f"{name}: nothing at {getattr(args, name)}")
+            raise InputError(f"{name}: no file or folder at {getattr(args, name)}; give the path of the weights")
     if args.limit < 0 or args.workers < 1 or (args.seconds is not None and args.seconds <= 0):
-        raise InputError("evaluate: --limit, --workers and --seconds must be more than 0")
+        raise InputError(
+            "evaluate: got --limit, --workers or --seconds out of range; expected limit >= 0, workers >= 1, seconds > 0"
+        )
 
 
 def _generate(args: argparse.Namespace) -> int:
     from ..audio.augment import Alteration
     from ..emo.config import EMOConfig
-    from .generate import Plan, make
+    from .generate import Plan, generate_videos
 
     if not args.videos:
-        raise InputError("evaluate: --checkpoint needs --videos, whose first frames and sounds are used")
+        raise InputError("evaluate: --checkpoint needs --videos; their first frames and sounds are used")
     config = EMOConfig.from_json(read_metadata(args.checkpoint)["config"])
-    scale = config.diffusion.audio_scale if args.audio_scale is None else args.audio_scale
     if args.speed is not None:
         SpeedCurve.constant(args.speed).check(config.speed)
     settings = Settings(
         steps=check_steps(config.diffusion.steps if args.steps is None else args.steps, args.scheduler),
         scheduler=args.scheduler,
         seed=args.seed,
-        guidance=Guidance(
-            audio=scale,
-            reference=config.diffusion.reference_scale,
-            start=args.guidance_interval[0],
-            end=args.guidance_interval[1],
-        ),
+        guidance=Guidance.for_model(config, {"audio": args.audio_scale}, args.guidance_interval),
     )
     plan = Plan(
         checkpoint=args.checkpoint,
@@ -148,7 +144,7 @@ def _generate(args: argparse.Namespace) -> int:
         out=args.out,
         settings=settings,
         alteration=Alteration(gain=args.gain, noise=args.noise, voice=args.voice),
-        others=not args.no_other,
+        controls=not args.no_other,
         limit=args.limit,
         speed=args.speed,
         region=args.region,
@@ -158,28 +154,27 @@ def _generate(args: argparse.Namespace) -> int:
         audio_encoder=args.audio_encoder,
         workers=args.workers,
     )
-    make(plan)
+    generate_videos(plan)
     return config.temporal.frames
 
 
 def _report(args: argparse.Namespace, detector: FaceDetector, paths: Paths, clip_frames: int) -> None:
     from .evaluate import evaluate_videos
-    from .report import draw, write
-    from .standard_metrics import Extractors, standard
+    from .report import draw_pictures, write_report
+    from .standard_metrics import Extractors, standard_metrics
 
-    judged = evaluate_videos(find_files(paths), detector, clip_frames=clip_frames, region=args.region)
-    draw(args.out, judged)
-    write(args.out, judged)  # Before the extractors, which take long.
+    evaluation = evaluate_videos(find_files(paths), detector, clip_frames=clip_frames, region=args.region)
+    draw_pictures(args.out, evaluation)
+    write_report(args.out, evaluation)  # A first report, as the feature extractors take long.
     extractors = Extractors(
         inception=args.inception, i3d=args.i3d, syncnet=args.syncnet, s3fd=args.s3fd, insightface=args.insightface
     )
-    numbers, notes = standard(judged, extractors, args.out)
-    summary = judged.summary | {"Standard metrics": numbers}
-    judged = replace(judged, summary=summary, notes=[*judged.notes, *notes])
-    write(args.out, judged)
-    for heading, numbers in judged.summary.items():
+    metrics, notes = standard_metrics(evaluation, extractors, args.out)
+    summary = evaluation.summary | {"Standard metrics": metrics}
+    evaluation = replace(evaluation, summary=summary, notes=[*evaluation.notes, *notes])
+    write_report(args.out, evaluation)
+    for heading, metrics in evaluation.summary.items():
         sys.stdout.write(f"{heading}\n")
-        known = {name: value for name, value in numbers.items() if value is not None}
-        sys.stdout.writelines(f"  {name}: {value:.4g}\n" for name, value in known.items())
-    sys.stdout.writelines(f"{note}\n" for note in judged.notes)
+        sys.stdout.writelines(f"  {name}: {value:.4g}\n" for name, value in metrics.items() if value is not None)
+    sys.stdout.writelines(f"{note}\n" for note in evaluation.notes)
     sys.stdout.write(f"{args.out / 'report.html'}\n")

@@ -1,4 +1,4 @@
-"""Generated videos, true ones and controls -> every number of every video, and of the set."""
+"""Evaluation of generated videos, with true videos and controls: metrics of every video and of the set."""
 
 import itertools
 from collections.abc import Iterator, Sequence
@@ -9,154 +9,158 @@ from tqdm import tqdm
 
 from ..errors import InputError
 from ..face.detect import FaceDetector
-from ..metrics.observation import Observed, observe
-from ..metrics.video_metrics import Numbers, against, alone, frechet, inside, mouths, of_set, with_sound
-from .files import Files
+from ..metrics.lip_sync import envelope_correlation, mouth_metrics
+from ..metrics.observation import Observation, observe
+from ..metrics.similarity import compare_videos, frechet_distance
+from ..metrics.statistics import Metrics
+from ..metrics.video_metrics import set_metrics, share_inside_region, video_metrics
+from .files import VideoFiles
 
-CONTROLS = 8
-"""Other videos that each one is compared with, for the floor."""
+MAX_OTHER_VIDEOS = 8
+"""Number of other videos that each video is compared with, for the floor of a correlation."""
 Region = tuple[float, float, float, float]
+"""Left, top, right, bottom as shares of the picture."""
 
 
 @dataclass(frozen=True, slots=True)
-class Watched:
-    """What belongs together."""
+class VideoGroup:
+    """A generated video with its true video and its control."""
 
-    made: Observed
-    true: Observed | None = None
-    other: Observed | None = None
+    generated: Observation
+    true: Observation | None = None
+    control: Observation | None = None
+    """Generated from another sound."""
 
 
 @dataclass(frozen=True, slots=True)
 class Evaluation:
-    """What was found."""
+    """All results."""
 
-    videos: list[Watched]
-    rows: dict[str, Numbers]
-    """Numbers of every generated video."""
-    true_rows: dict[str, Numbers]
-    """Of every true one by itself."""
-    summary: dict[str, Numbers]
-    """Numbers by heading."""
+    groups: list[VideoGroup]
+    metrics: dict[str, Metrics]
+    """By name of the generated video."""
+    true_metrics: dict[str, Metrics]
+    """By name, of the true videos alone."""
+    summary: dict[str, Metrics]
+    """Metrics of the set, by heading."""
     notes: list[str]
-    """Lines that say what is missing, and why."""
+    """Lines that name missing results and their reason."""
 
     @property
-    def made(self) -> list[Observed]:
+    def generated(self) -> list[Observation]:
         """The generated videos."""
-        return [video.made for video in self.videos]
+        return [group.generated for group in self.groups]
 
     @property
-    def true(self) -> list[Observed]:
-        """The true ones in the same order; empty where there are none."""
-        return [video.true for video in self.videos if video.true is not None]
+    def true(self) -> list[Observation]:
+        """The true videos in the same order; empty for none."""
+        return [group.true for group in self.groups if group.true is not None]
 
 
 def evaluate_videos(
-    files: Files, detector: FaceDetector, *, clip_frames: int = 0, region: Region | None = None
+    files: VideoFiles, detector: FaceDetector, *, clip_frames: int = 0, region: Region | None = None
 ) -> Evaluation:
-    """Watch and compare. A video that cannot be read is left out with a note.
+    """Observe and compare videos. A video that cannot be read is left out with a note.
 
     Args:
         files: the videos.
-        detector: one that gives landmarks, and blendshapes if they are to be compared.
-        clip_frames: f of the model, for seams; 0 for none.
-        region: the face region that was asked for.
+        detector: one that gives landmarks, and blendshapes for `blinks` and `blendshape_frechet`.
+        clip_frames: frames per clip of the model, for `seam_ratio`; 0 for none.
+        region: the requested face region.
 
     Raises:
-        InputError: where no video can be read.
+        InputError: if no video can be read.
     """
     notes = _unmatched(files)
-    videos = list(_watch(files, detector, notes))
-    if not videos:
-        raise InputError(f"generated: none of {len(files.made)} videos can be judged; " + "; ".join(notes))
-    judged = Evaluation(videos, {}, {}, {}, notes)
-    made, true = judged.made, judged.true
-    for index, video in enumerate(made):
-        row = alone(video, clip_frames=clip_frames)
-        row["envelope_correlation_other_sound"] = _with_other_sounds(index, made)
+    groups = list(_observe_groups(files, detector, notes))
+    if not groups:
+        raise InputError(f"generated: none of {len(files.generated)} videos can be evaluated; " + "; ".join(notes))
+    evaluation = Evaluation(groups, {}, {}, {}, notes)
+    generated, true = evaluation.generated, evaluation.true
+    for index, video in enumerate(generated):
+        metrics = video_metrics(video, clip_frames=clip_frames)
+        metrics["envelope_correlation_other_sound"] = _correlation_with_other_sounds(index, generated)
         if region is not None:
-            row["centres_inside_region"] = inside(video, region)
+            metrics["centres_inside_region"] = share_inside_region(video, region)
         if true:
-            row |= _compared(videos[index], index, true)
-            judged.true_rows[video.name] = alone(true[index], clip_frames=clip_frames)
-        judged.rows[video.name] = row
-    rows, truth = list(judged.rows.values()), list(judged.true_rows.values())
-    judged.summary[f"Medians of {len(made)} videos"] = medians(rows) | _coverage(rows)
-    judged.summary["The set"] = of_set(rows)
-    if true:
-        judged.summary["The set"]["blendshape_frechet"] = frechet(*(expressions(videos) for videos in (made, true)))
-        judged.summary["The true videos"] = medians(truth)
-        judged.summary["The true videos, as a set"] = of_set(truth)
-    notes.extend(_missing(judged))
-    return judged
+            metrics |= _compare(groups[index], index, true)
+            evaluation.true_metrics[video.name] = video_metrics(true[index], clip_frames=clip_frames)
+        evaluation.metrics[video.name] = metrics
+    evaluation.summary.update(_summary(evaluation))
+    notes.extend(_missing(evaluation))
+    return evaluation
 
 
-def _watch(files: Files, detector: FaceDetector, notes: list[str]) -> Iterator[Watched]:
-    names = [name for name in files.made if not files.true or name in files.true]
-    for name in tqdm(names, desc="watch", unit="video", disable=None):
+def _observe_groups(files: VideoFiles, detector: FaceDetector, notes: list[str]) -> Iterator[VideoGroup]:
+    names = [name for name in files.generated if not files.true or name in files.true]
+    for name in tqdm(names, desc="observe", unit="video", disable=None):
         try:
-            made = observe(files.made[name], detector)
-            true = observe(files.true[name], detector, made.fps) if files.true else None
+            generated = observe(files.generated[name], detector)
+            true = observe(files.true[name], detector, generated.fps) if files.true else None
         except InputError as error:
             notes.append(f"{name}: left out; {error}")
             continue
-        other = None
-        if true is not None and name in files.other:
+        control = None
+        if true is not None and name in files.control:
             try:
-                other = observe(files.other[name], detector, made.fps)
+                control = observe(files.control[name], detector, generated.fps)
             except InputError as error:
                 notes.append(f"{name}: without its control; {error}")
-        if true is not None and not len(made.loud):
-            made = replace(made, loud=true.loud)  # Made without a sound track, from that sound.
-        yield Watched(made, true, other)
+        if true is not None and not len(generated.loudness):
+            generated = replace(generated, loudness=true.loudness)  # A video file without a sound track.
+        yield VideoGroup(generated, true, control)
 
 
-def _unmatched(files: Files) -> list[str]:
-    if not files.true:
-        return []
-    made, true, other = (sorted(part) for part in (files.made, files.true, files.other))
-    without = [name for name in made if files.other and name in files.true and name not in files.other]
-    return [
-        *(f"{name}: left out, it has no true video of its name" for name in made if name not in files.true),
-        *(f"{name}: left out, nothing was generated from it" for name in true if name not in files.made),
-        *(f"{name}: no control of its name in the other videos" for name in without),
-        *(f"{name}: a control without a generated video" for name in other if name not in files.made),
-    ]
+def _compare(group: VideoGroup, index: int, true: Sequence[Observation]) -> Metrics:
+    """The generated video against its true video; as controls, other mouths against the same true video."""
+    metrics = compare_videos(group.generated, true[index])
+    if group.control is not None:
+        control = mouth_metrics(group.control.opening, true[index].opening)
+        metrics |= {f"{name}_other_sound": value for name, value in control.items()}
+    floor = [mouth_metrics(video.opening, true[index].opening) for video in _other_videos(index, true)]
+    for suffix in ("", "_smoothed"):
+        metrics[f"floor_true_against_true{suffix}"] = _median([row[f"opening_correlation{suffix}"] for row in floor])
+    return metrics
 
 
-def _missing(judged: Evaluation) -> Iterator[str]:
-    """What the numbers leave out."""
-    for video in judged.videos:
-        a, b = video.made, video.true
-        if b is not None and a.frames != b.frames:
-            yield f"{a.name}: {a.frames} frames against {b.frames} true ones; of mouths the first {min(a.frames, b.frames)} count"
-        if b is not None and a.size != b.size:
-            yield (
-                f"{a.name}: {a.size[0]} x {a.size[1]} pixels against {b.size[0]} x {b.size[1]} true ones; sharpness and flicker "
-                "are compared at one size only"
-            )
-    if not any(video.blendshapes.shape[1] for video in (*judged.made, *judged.true)):
-        yield "blinks and blendshape_frechet: not computed; give --face-model, MediaPipe's face_landmarker.task"
-    elif judged.true and judged.summary["The set"]["blendshape_frechet"] is None:
-        yield "blendshape_frechet: not computed; it needs twice as many frames with a face as there are blendshapes (104)"
+def _correlation_with_other_sounds(index: int, videos: Sequence[Observation]) -> float | None:
+    """Median correlation of the mouth with other videos' sounds: a control for the rhythm that all speech shares."""
+    video = videos[index]
+    sounds = [other.loudness for other in _other_videos(index, videos) if len(other.loudness)]
+    return _median([envelope_correlation(video.opening, sound, video.fps) for sound in sounds])
 
 
-def expressions(videos: Sequence[Observed]) -> np.ndarray:
-    """(F, 52) blendshapes of all frames with a face; (0, 0) where there are none. A video without any face has no columns."""
-    seen = [video.blendshapes for video in videos if video.blendshapes.shape[1]]
-    return np.concatenate(seen) if seen else np.zeros((0, 0))
+def _other_videos(index: int, videos: Sequence[Observation]) -> Iterator[Observation]:
+    return itertools.islice(itertools.chain(videos[index + 1 :], videos[:index]), MAX_OTHER_VIDEOS)
 
 
-def medians(rows: Sequence[Numbers]) -> Numbers:
-    """Median of every number over the videos that have it."""
+def _summary(evaluation: Evaluation) -> dict[str, Metrics]:
+    rows, true_rows = list(evaluation.metrics.values()), list(evaluation.true_metrics.values())
+    summary = {
+        f"Medians of {len(rows)} videos": medians(rows) | _coverage(rows),
+        "The set": set_metrics(rows),
+    }
+    if true_rows:
+        sets = (stack_blendshapes(videos) for videos in (evaluation.generated, evaluation.true))
+        summary["The set"]["blendshape_frechet"] = frechet_distance(*sets)
+        summary["The true videos"] = medians(true_rows)
+        summary["The true videos, as a set"] = set_metrics(true_rows)
+    return summary
+
+
+def medians(rows: Sequence[Metrics]) -> Metrics:
+    """Median of every metric over the videos that have it."""
     names = list(dict.fromkeys(name for row in rows for name in row))
-    found = {name: [row[name] for row in rows if row.get(name) is not None] for name in names}
-    return {name: float(np.median(values)) if values else None for name, values in found.items()}
+    return {name: _median([row.get(name) for row in rows]) for name in names}
 
 
-def _coverage(rows: Sequence[Numbers]) -> Numbers:
-    """What medians hide: the worst video, and how many could not be scored at all."""
+def _median(values: Sequence[float | None]) -> float | None:
+    numbers = [value for value in values if value is not None]
+    return float(np.median(numbers)) if numbers else None
+
+
+def _coverage(rows: Sequence[Metrics]) -> Metrics:
+    """Numbers that a median hides: the worst video, and the videos without a result."""
     scores = [row.get("opening_correlation", row["envelope_correlation"]) for row in rows]
     lags = [row["opening_lag"] for row in rows if "opening_lag" in row]
     return {
@@ -165,28 +169,38 @@ def _coverage(rows: Sequence[Numbers]) -> Numbers:
     } | ({"lags_not_found": float(lags.count(None))} if lags else {})
 
 
-def _compared(video: Watched, index: int, true: Sequence[Observed]) -> Numbers:
-    """Against the true video; and the controls, which are the same numbers of a mouth that another sound moves."""
-    numbers = against(video.made, true[index])
-    if video.other is not None:
-        controls = mouths(video.other.opening, true[index].opening)
-        numbers |= {f"{name}_other_sound": value for name, value in controls.items()}
-    floor = [mouths(one.opening, true[index].opening) for one in itertools.islice(_others(index, true), CONTROLS)]
-    for end in ("", "_smoothed"):
-        numbers[f"floor_true_against_true{end}"] = _median([row[f"opening_correlation{end}"] for row in floor])
-    return numbers
+def stack_blendshapes(videos: Sequence[Observation]) -> np.ndarray:
+    """(F, 52) blendshapes of all videos that have them; (0, 0) for none."""
+    rows = [video.blendshapes for video in videos if video.blendshapes.shape[1]]
+    return np.concatenate(rows) if rows else np.zeros((0, 0))
 
 
-def _with_other_sounds(index: int, videos: Sequence[Observed]) -> float | None:
-    """Median agreement of the mouth with the loudness of other videos' sounds: what rhythm alone gives."""
-    others = itertools.islice(_others(index, videos), CONTROLS)
-    return _median([with_sound(videos[index], other.loud) for other in others if len(other.loud)])
+def _unmatched(files: VideoFiles) -> list[str]:
+    if not files.true:
+        return []
+    generated, true, control = (sorted(videos) for videos in (files.generated, files.true, files.control))
+    without = [name for name in generated if control and name in files.true and name not in files.control]
+    return [
+        *(f"{name}: left out, no true video has this name" for name in generated if name not in files.true),
+        *(f"{name}: left out, no generated video has this name" for name in true if name not in files.generated),
+        *(f"{name}: no control has this name" for name in without),
+        *(f"{name}: a control without a generated video" for name in control if name not in files.generated),
+    ]
 
 
-def _others(index: int, videos: Sequence[Observed]) -> itertools.chain:
-    return itertools.chain(videos[index + 1 :], videos[:index])
-
-
-def _median(scores: Sequence[float | None]) -> float | None:
-    known = [score for score in scores if score is not None]
-    return float(np.median(known)) if known else None
+def _missing(evaluation: Evaluation) -> Iterator[str]:
+    """Notes on metrics that are missing or limited."""
+    for group in evaluation.groups:
+        a, b = group.generated, group.true
+        if b is not None and a.frames != b.frames:
+            shorter = min(a.frames, b.frames)
+            yield f"{a.name}: {a.frames} frames against {b.frames} true ones; mouths are compared in the first {shorter}"
+        if b is not None and a.size != b.size:
+            yield (
+                f"{a.name}: {a.size[0]} x {a.size[1]} pixels against {b.size[0]} x {b.size[1]} true ones; sharpness and flicker "
+                "are compared for equal sizes only"
+            )
+    if not any(video.blendshapes.shape[1] for video in (*evaluation.generated, *evaluation.true)):
+        yield "blinks and blendshape_frechet: not computed; give --face-model, MediaPipe's face_landmarker.task"
+    elif evaluation.true and evaluation.summary["The set"]["blendshape_frechet"] is None:
+        yield "blendshape_frechet: not computed; it needs twice as many frames with a face as there are blendshapes (104)"

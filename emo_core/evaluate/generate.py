@@ -1,15 +1,16 @@
-"""Videos to be judged: from each true clip's first frame, its own sound, and another clip's, as controls.
+"""Generate videos with a checkpoint for an evaluation.
 
-    OUT/true/KEY.mp4       the clip as the model sees it       OUT/generated/KEY.mp4  from its own sound
-    OUT/other/KEY.mp4      from the next clip's sound
+    OUT/true/KEY.mp4       the true clip at the model's size and rate
+    OUT/generated/KEY.mp4  from the clip's first frame and its own sound
+    OUT/other/KEY.mp4      control: from the clip's first frame and the next clip's sound
 
-What is there already is kept, so a stopped run goes on.
+Existing videos are kept, so a stopped run continues.
 """
 
 import json
 import sys
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import asdict, dataclass, field, fields, replace
+from dataclasses import asdict, dataclass, field, replace
 from multiprocessing import get_context
 from pathlib import Path
 
@@ -21,9 +22,9 @@ from tqdm import tqdm
 from ..audio.augment import Alteration
 from ..dataset.clip_cutting import Recipe, prepare_video
 from ..dataset.filters import Rules
-from ..dataset.labels import Labels
 from ..dataset.prepare import find_videos, source_key
 from ..dataset.shards import Clip, encode_sound, encode_video
+from ..emo.conditions.face_region import box_masks
 from ..emo.sampling.denoiser import Denoiser
 from ..emo.sampling.generate import Settings
 from ..emo.training.objective import Frozen
@@ -31,107 +32,103 @@ from ..emo.training.setup import frozen_parts
 from ..emo.training.validate import generate_video
 from ..emo.weights.checkpoint import load_checkpoint
 from ..errors import InputError
-from ..face.box import Box
 from ..face.detectors import make_detector
-from ..face.region import region_mask
 from ..files import file_digest, write_json
 from ..media.sound import SAMPLE_RATE
 from ..media.video_reader import open_source, sound_of
 from ..media.video_writer import VideoWriter
 
-NAMES = "content"
-"""What files are called by; videos under names of another kind would be judged beside their own twins."""
-ANY = Rules(min_seconds=1.0, max_seconds=60.0, sync_seconds=1e9, side=0.0, luma=0.0, speech=0.0)
-"""Clips are judged here whatever their picture or sound is like."""
+ANY = Rules(min_seconds=1.0, max_seconds=60.0, sync_seconds=1e9, side=0.0, margin=float("-inf"), luma=0.0, speech=0.0)
+"""Filters that keep clips of any picture and sound."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
-    """What to generate."""
+    """Videos to generate, and how."""
 
     checkpoint: Path
     videos: tuple[Path, ...]
     out: Path
     settings: Settings
     alteration: Alteration = field(default_factory=Alteration)
-    others: bool = True
-    """Whether the controls from another clip's sound are made too."""
+    controls: bool = True
+    """Whether controls are generated from another clip's sound."""
     limit: int = 0
-    """Clips, evenly chosen; 0 for all."""
+    """Number of videos, evenly chosen; 0 for all."""
     speed: float | None = None
-    """Head speed for all frames; None leaves the speed layers out."""
+    """Head speed of all frames in degrees per frame; None leaves the speed layers out."""
     region: tuple[float, float, float, float] | None = None
-    """Face region as left, top, right, bottom shares of the picture; None takes the true face's."""
+    """Face region as left, top, right, bottom shares of the picture; None for the true clip's face region."""
     seconds: float | None = None
     """Only the first seconds of each clip."""
     face_model: Path | None = None
     audio_encoder: Path | None = None
-    """A local wav2vec2, for checkpoints that bring none."""
+    """A local wav2vec2, for a checkpoint without one."""
     dtype: torch.dtype = torch.float32
     workers: int = 1
 
 
-def make(plan: Plan) -> int:
-    """Generate what is missing.
+def generate_videos(plan: Plan) -> int:
+    """Generate the missing videos.
 
     Returns:
         number of clips.
 
     Raises:
-        InputError: where no video has a usable clip, or the folder holds videos of another plan.
+        InputError: if no video has a usable clip, or the folder has videos of another plan.
     """
-    _begin(plan)
+    _write_plan(plan)
     videos = find_videos(list(plan.videos))
     if plan.limit and plan.limit < len(videos):
         videos = [videos[i] for i in np.linspace(0, len(videos) - 1, plan.limit).round().astype(int)]
     pairs = list(zip(videos, [*videos[1:], videos[0]], strict=True))
     parts = [pairs[number :: plan.workers] for number in range(min(max(1, plan.workers), len(pairs)))]
     if len(parts) == 1:
-        made = _make_some(plan, pairs)
+        count = _generate_pairs(plan, pairs)
     else:
         with ProcessPoolExecutor(len(parts), mp_context=get_context("spawn"), initializer=_one_thread) as pool:
-            made = sum(pool.map(_make_some, [plan] * len(parts), parts))
-    if not made:
-        raise InputError(f"videos: none of {len(videos)} has a face and a sound that can be used")
-    return made
+            count = sum(pool.map(_generate_pairs, [plan] * len(parts), parts))
+    if not count:
+        raise InputError(f"videos: none of {len(videos)} has a usable face and sound; give videos of one talking face")
+    return count
 
 
-def _begin(plan: Plan) -> None:
-    """Videos of another checkpoint or other settings must not pass for this plan's."""
-    how = asdict(plan) | {"checkpoint": file_digest(plan.checkpoint)[:16], "names": NAMES}
+def _write_plan(plan: Plan) -> None:
+    """Write plan.json, and refuse a folder with videos of another checkpoint or other settings."""
+    content = asdict(plan) | {"checkpoint": file_digest(plan.checkpoint)[:16]}
     for name in ("out", "workers", "face_model"):
-        del how[name]
-    told, file = json.loads(json.dumps(how, default=str)), plan.out / "plan.json"
-    if file.is_file() and json.loads(file.read_text()) != told:
-        raise InputError(f"out: {plan.out} holds videos of another checkpoint or other settings; give another folder")
+        del content[name]
+    content, file = json.loads(json.dumps(content, default=str)), plan.out / "plan.json"
+    if file.is_file() and json.loads(file.read_text()) != content:
+        raise InputError(f"out: {plan.out} has videos of another checkpoint or other settings; give another folder")
     plan.out.mkdir(parents=True, exist_ok=True)
-    write_json(file, told)
+    write_json(file, content)
 
 
 def _one_thread() -> None:
     torch.set_num_threads(1)
 
 
-def _make_some(plan: Plan, pairs: list[tuple[Path, Path]]) -> int:
-    """Generate for pairs of a video and the one whose sound is its control; gives the number of usable ones."""
+def _generate_pairs(plan: Plan, pairs: list[tuple[Path, Path]]) -> int:
+    """Generate from pairs of a video and the video of its control's sound; returns the number of usable ones."""
     model = load_checkpoint(plan.checkpoint, dtype=plan.dtype)
-    maker = _Maker(plan, Denoiser(model.emo), frozen_parts(model, plan.audio_encoder))
-    return sum(tqdm((maker.make(*pair) for pair in pairs), total=len(pairs), desc="generate", disable=None))
+    generator = _Generator(plan, Denoiser(model.emo), frozen_parts(model, plan.audio_encoder))
+    return sum(tqdm((generator.write_videos(*pair) for pair in pairs), total=len(pairs), desc="generate", disable=None))
 
 
-class _Maker:
-    """One process's model and face detector."""
+class _Generator:
+    """Model and face detector of one process."""
 
     def __init__(self, plan: Plan, denoiser: Denoiser, frozen: Frozen) -> None:
         self.plan, self.denoiser, self.frozen = plan, denoiser, frozen
         self.config = denoiser.emo.config
         self.detector = make_detector(plan.face_model, landmarks=True)
 
-    def make(self, video: Path, other: Path) -> bool:
-        """Write what is missing; False where the video has no usable clip."""
+    def write_videos(self, video: Path, other: Path) -> bool:
+        """Write the missing videos; False if the video has no usable clip."""
         key, plan = source_key(video), self.plan
-        wanted = ["generated", "true", *(["other"] if plan.others and other != video else [])]
-        missing = [name for name in wanted if not _file(plan, name, key).is_file()]
+        names = ["generated", "true", *(["other"] if plan.controls and other != video else [])]
+        missing = [name for name in names if not _file(plan, name, key).is_file()]
         if not missing:
             return True
         clip = self._clip(video)
@@ -141,8 +138,8 @@ class _Maker:
         for name in missing:
             try:
                 sound = self._sound(other, len(own)) if name == "other" else own
-                frames = clip.pictures() if name == "true" else self._speak(clip, sound)
-            except (InputError, av.FFmpegError, ValueError, IndexError) as error:  # Silence, above all.
+                frames = clip.pictures() if name == "true" else self._generate(clip, sound)
+            except (InputError, av.FFmpegError, ValueError, IndexError) as error:  # For instance silence.
                 tqdm.write(f"{video.name}: not {name} ({error})", file=sys.stderr)
                 if name == "generated":
                     return False
@@ -153,36 +150,34 @@ class _Maker:
     def _clip(self, video: Path) -> Clip | None:
         """The first usable clip of a video, framed as the model sees it."""
         recipe = Recipe(fps=self.config.fps, size=self.config.image_size, rules=ANY)
-        _, clips = prepare_video(video, source_key(video), recipe, self.detector)
-        clip, seconds = next(iter(clips), None), self.plan.seconds
+        decisions = prepare_video(video, source_key(video), recipe, self.detector)
+        clip, seconds = next((clip for _, clip in decisions if clip is not None), None), self.plan.seconds
         return clip if clip is None or seconds is None else _shortened(clip, seconds, self.config.fps)
 
     @staticmethod
     def _sound(video: Path, samples: int) -> np.ndarray:
-        """As much of another video's sound, repeated where it is too short."""
+        """The first samples of a video's sound, repeated if it is too short."""
         source = open_source(video)
         if source.sound_start is None:
-            raise InputError(f"{video.name} has no sound")
+            raise InputError(f"{video.name} has no sound; give a video with sound")
         return np.resize(sound_of(source), samples)
 
-    def _speak(self, clip: Clip, sound: np.ndarray) -> np.ndarray:
-        plan, config = self.plan, self.config
-        speed = None if plan.speed is None else torch.full((clip.frames,), float(plan.speed))
-        mask = None
+    def _generate(self, clip: Clip, sound: np.ndarray) -> np.ndarray:
+        plan, values = self.plan, {}
+        if plan.speed is not None:
+            values["speed"] = torch.full((clip.frames,), float(plan.speed))
         if plan.region is not None:
-            box = Box(*(share * config.image_size for share in plan.region))
-            mask = region_mask(box, config.image_size, config.mask_size)
-        heard = plan.alteration(sound)
-        return generate_video(self.denoiser, self.frozen, clip, heard, plan.settings, speed=speed, mask=mask)[
-            : clip.frames
-        ]
+            values["face_region"] = box_masks(torch.tensor([plan.region]), self.config.mask_size)[0]
+        sound = plan.alteration(sound)
+        return generate_video(self.denoiser, self.frozen, clip, sound, plan.settings, values=values)[: clip.frames]
 
 
 def _shortened(clip: Clip, seconds: float, fps: float) -> Clip:
     frames = round(seconds * fps)
-    labels = Labels(**{field.name: getattr(clip.labels, field.name)[:frames] for field in fields(Labels)})
     sound = clip.sound()[: round(frames / fps * SAMPLE_RATE)]
-    return replace(clip, labels=labels, video=encode_video(clip.pictures()[:frames], fps), flac=encode_sound(sound))
+    return replace(
+        clip, labels=clip.labels[:frames], video=encode_video(clip.pictures()[:frames], fps), flac=encode_sound(sound)
+    )
 
 
 def _file(plan: Plan, name: str, key: str) -> Path:

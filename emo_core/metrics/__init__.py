@@ -1,1 +1,1 @@
-"""Measurements of talking videos."""
+"""Metrics of talking videos: lip sync, similarity to a true video, quality of one video."""

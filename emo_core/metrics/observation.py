@@ -1,11 +1,12 @@
-"""What is seen and heard in one video, frame by frame, in a stream: no video need fit into memory.
+"""Observation of a video: faces, sound and picture statistics of every frame. The video is streamed, never held in memory.
 
-Shape legend: F frames, H W picture.
+Shape legend: F frames, H W picture, K sample frames.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 import av
 import cv2
@@ -19,22 +20,23 @@ from ..face.pose import head_poses, head_speed
 from ..media.video_reader import Source, frames_at, open_source, sound_of
 from .lip_sync import loudness
 
-FACE = 64
-"""Side of the small picture of the face by which its appearance is compared."""
-LIDS = (9, 10)
-"""Blendshapes eyeBlinkLeft and eyeBlinkRight."""
-SHEET = 8
-"""Frames kept for the contact sheet."""
-SHEET_SIDE = 512
-ABOVE, BESIDE = 0.6, 0.5
-"""Hair reaches so far from the face box, in its heights and widths; what lies farther, and not below the chin, is background."""
-ROOM = 0.02
-"""Share of the picture from which there is a background at all."""
+FACE_SIDE = 64
+"""Pixels: side of the face crop whose appearance is compared."""
+EYE_CORNERS = (33, 263)
+"""Landmarks of the outer eye corners."""
+SAMPLE_FRAMES = 8
+"""Frames kept for a contact sheet."""
+SAMPLE_SIDE = 512
+"""Pixels: longest side of a kept frame."""
+HAIR_ABOVE, HAIR_BESIDE = 0.6, 0.5
+"""Extent of the hair above and beside the face box, in its heights and widths; the background begins behind it."""
+MIN_BACKGROUND = 0.02
+"""Smallest share of the picture that is used as background."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Observed:
-    """One video; NaN where no face was found."""
+class Observation:
+    """One video; values of a face are NaN in frames without one."""
 
     name: str
     path: Path
@@ -44,21 +46,21 @@ class Observed:
     landmarks: np.ndarray
     """(F, 478, 2) pixels."""
     blendshapes: np.ndarray
-    """(F, 52), or (F, 0) where the face model gives none."""
-    loud: np.ndarray
+    """(F, 52), or (F, 0) if the face model gives none."""
+    loudness: np.ndarray
     """(F,) RMS of the speech band; empty for a video without sound."""
     colour: np.ndarray
     """(F, 3) mean of the picture."""
-    fine: np.ndarray
-    """(F,) energy of fine detail in the face, by its contrast."""
-    change: np.ndarray
-    """(F,) mean absolute difference to the frame before, 0 .. 255; the first is NaN."""
+    fine_detail: np.ndarray
+    """(F,) contrast of fine detail in the face."""
+    frame_change: np.ndarray
+    """(F,) mean absolute difference to the previous frame, 0 .. 255; the first is NaN."""
     flicker: np.ndarray
-    """(F,) the same in the background, where no head or shoulder is in any frame; NaN where there is none."""
-    faces: np.ndarray
-    """(F, FACE, FACE) float32, grey, mean 0 and spread 1."""
-    sheet: np.ndarray
-    """(SHEET, h, w, 3) uint8, evenly spread, at most SHEET_SIDE large."""
+    """(F,) mean absolute difference to the previous frame in the background; NaN if there is no background."""
+    face_crops: np.ndarray
+    """(F, FACE_SIDE, FACE_SIDE) float32, grey, mean 0 and standard deviation 1."""
+    sample_frames: np.ndarray
+    """(K, h, w, 3) uint8, evenly spread, at most SAMPLE_SIDE large."""
 
     @property
     def frames(self) -> int:
@@ -66,8 +68,8 @@ class Observed:
         return len(self.colour)
 
     @property
-    def found(self) -> np.ndarray:
-        """(F,) whether there is a face."""
+    def has_face(self) -> np.ndarray:
+        """(F,) bool."""
         return np.isfinite(self.landmarks[:, 0, 0])
 
     @property
@@ -76,140 +78,158 @@ class Observed:
         return mouth_opening(self.landmarks)
 
     @property
-    def centres(self) -> np.ndarray:
-        """(F, 2) middle of the face box, as shares of the picture."""
+    def face_centres(self) -> np.ndarray:
+        """(F, 2) centre of the face box, as shares of the picture."""
         return (self.landmarks.min(1) + self.landmarks.max(1)) / 2 / np.array(self.size)
 
     @property
-    def speed(self) -> np.ndarray:
-        """(at most F,) degrees per frame, within runs of frames with a face: across a gap nothing is known."""
-        runs = np.split(np.arange(self.frames), np.nonzero(np.diff(self.found))[0] + 1)
-        known = [run for run in runs if self.found[run[0]] and len(run) > 1]
-        speeds = [head_speed(head_poses(self.landmarks[run], self.size)) for run in known]
+    def head_speed(self) -> np.ndarray:
+        """(at most F,) degrees per frame, in runs of frames with a face: no step goes over a gap."""
+        runs = np.split(np.arange(self.frames), np.nonzero(np.diff(self.has_face))[0] + 1)
+        with_face = [run for run in runs if self.has_face[run[0]] and len(run) > 1]
+        speeds = [head_speed(head_poses(self.landmarks[run], self.size)) for run in with_face]
         return np.concatenate([np.zeros(0), *speeds])
 
     @property
-    def shape(self) -> np.ndarray:
-        """(F, 478, 2) landmarks without place, size and tilt: what is left is whose face it is, and its expression."""
+    def normalised_landmarks(self) -> np.ndarray:
+        """(F, 478, 2) landmarks without position, size and tilt: identity and expression remain."""
         points = self.landmarks - self.landmarks.mean(1, keepdims=True)
-        eyes = points[:, 263] - points[:, 33]
+        right, left = EYE_CORNERS
+        eyes = points[:, left] - points[:, right]
         turn = np.exp(-1j * np.angle(eyes[:, 0] + 1j * eyes[:, 1]))[:, None]
         flat = (points[..., 0] + 1j * points[..., 1]) * turn
         flat = flat / np.sqrt((np.abs(flat) ** 2).mean(1, keepdims=True))
         return np.stack([flat.real, flat.imag], axis=-1)
 
 
-def observe(path: Path, detector: FaceDetector, fps: float | None = None) -> Observed:
-    """Watch a video.
+class _Frame(NamedTuple):
+    """One frame's part of an `Observation`."""
+
+    landmarks: np.ndarray
+    blendshapes: np.ndarray | None
+    colour: np.ndarray
+    fine_detail: float
+    frame_change: float
+    face_crop: np.ndarray
+
+
+def observe(path: Path, detector: FaceDetector, fps: float | None = None) -> Observation:
+    """Observe every frame of a video.
 
     Args:
         path: the file.
-        detector: one that gives landmarks; of several faces, the largest counts.
-        fps: rate to watch it at; None for its own.
+        detector: one that gives landmarks; of several faces, the first one (the largest) counts.
+        fps: frame rate of the observation; None for the video's own.
 
     Raises:
-        InputError: where it cannot be read.
+        InputError: if the video cannot be read.
     """
     source = open_source(path)
     fps = fps or source.fps
     try:
         sound = np.zeros(0, np.float32) if source.sound_start is None else sound_of(source)
-        rows, before = [], None
-        for _, picture in frames_at(source, fps):
-            rows.append(_frame(picture, before, detector))
-            before = picture
-        if before is None:
-            raise ValueError("it has no frames")
-        landmarks, blendshapes, *columns = zip(*rows, strict=True)
-        landmarks = np.stack(landmarks)
-        flicker, sheet = _again(source, fps, background(landmarks, before.shape), len(rows))
-        loud = loudness(sound, len(rows), fps) if len(sound) else np.zeros(0)
+        rows, shape = _first_pass(source, fps, detector)
+        frames = _Frame(*zip(*rows, strict=True))
+        landmarks = np.stack(frames.landmarks)
+        flicker, samples = _second_pass(source, fps, background_mask(landmarks, shape), len(rows))
     except (av.FFmpegError, ValueError, IndexError) as error:
-        raise InputError(f"video: {path} cannot be read to its end ({error}); make it again") from error
-    colour, fine, change, faces = map(np.stack, columns)
-    return Observed(
+        raise InputError(f"video: {path} cannot be read to its end ({error}); copy or generate it again") from error
+    return Observation(
         name=path.stem,
         path=path,
         fps=fps,
-        size=before.shape[1::-1],
+        size=shape[1::-1],
         landmarks=landmarks,
-        blendshapes=_blendshapes(blendshapes),
-        loud=loud,
-        colour=colour,
-        fine=fine,
-        change=change,
+        blendshapes=_stack_blendshapes(frames.blendshapes),
+        loudness=loudness(sound, len(rows), fps) if len(sound) else np.zeros(0),
+        colour=np.stack(frames.colour),
+        fine_detail=np.stack(frames.fine_detail),
+        frame_change=np.stack(frames.frame_change),
         flicker=flicker,
-        faces=faces,
-        sheet=sheet,
+        face_crops=np.stack(frames.face_crop),
+        sample_frames=samples,
     )
 
 
-def _blendshapes(rows: Sequence[np.ndarray | None]) -> np.ndarray:
-    """(F, 52), NaN where there was no face; (F, 0) where there are none at all."""
+def background_mask(landmarks: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
+    """(H, W) bool: pixels without head, hair or shoulders in any frame, above the chin and beside all face boxes together.
+
+    Args:
+        landmarks: (F, 478, 2) pixels, NaN in frames without a face.
+        shape: of the picture, height and width first.
+    """
+    height, width = shape[:2]
+    points = landmarks[np.isfinite(landmarks[:, 0, 0])]
+    if not len(points):
+        return np.zeros((height, width), bool)
+    (left, top), (right, bottom) = points.min((0, 1)), points.max((0, 1))
+    across, up = HAIR_BESIDE * (right - left), HAIR_ABOVE * (bottom - top)
+    background = np.ones((height, width), bool)
+    background[max(0, int(bottom)) :] = False  # Neck and shoulders reach from side to side.
+    background[max(0, int(top - up)) :, max(0, int(left - across)) : max(0, int(right + across))] = False
+    return background
+
+
+def _first_pass(source: Source, fps: float, detector: FaceDetector) -> tuple[list[_Frame], tuple[int, ...]]:
+    """All frames, and the shape of a picture."""
+    rows, previous = [], None
+    for _, picture in frames_at(source, fps):
+        rows.append(_observe_frame(picture, previous, detector))
+        previous = picture
+    if previous is None:
+        raise ValueError("it has no frames")
+    return rows, previous.shape
+
+
+def _observe_frame(picture: np.ndarray, previous: np.ndarray | None, detector: FaceDetector) -> _Frame:
+    faces = detector.detect(picture)
+    colour = picture.mean((0, 1))
+    change = np.nan if previous is None else np.abs(cv2.absdiff(picture, previous)).mean()
+    if not faces:
+        no_crop = np.full((FACE_SIDE, FACE_SIDE), np.nan, np.float32)
+        return _Frame(np.full((478, 2), np.nan), None, colour, np.nan, change, no_crop)
+    face = faces[0]
+    grey = cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY).astype(np.float32)
+    pixels = grey[_box_slices(face.box, grey.shape)]
+    return _Frame(face.landmarks[:, :2], face.blendshapes, colour, _fine_detail(pixels), change, _face_crop(pixels))
+
+
+def _second_pass(source: Source, fps: float, background: np.ndarray, frames: int) -> tuple[np.ndarray, np.ndarray]:
+    """Flicker (F,) and sample frames; the video is decoded again, as background and length are known only after the first pass."""
+    picks = np.linspace(0, frames - 1, SAMPLE_FRAMES).round().astype(int)
+    flicker, samples, previous = np.full(frames, np.nan), {}, None
+    for number, picture in frames_at(source, fps):
+        if number in picks:
+            samples[number] = _shrink(picture)
+        if previous is not None and background.mean() >= MIN_BACKGROUND:
+            flicker[number] = cv2.absdiff(picture, previous)[background].mean()
+        previous = picture
+    return flicker, np.stack([samples[pick] for pick in picks])
+
+
+def _stack_blendshapes(rows: Sequence[np.ndarray | None]) -> np.ndarray:
+    """(F, 52), NaN in frames without a face; (F, 0) if no frame has any."""
     width = max(0 if row is None else len(row) for row in rows)
     return np.stack([np.full(width, np.nan) if row is None else row for row in rows])
 
 
-def background(landmarks: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
-    """(H, W) where no head, hair or shoulder is in any frame: above the chin, and beside all face boxes together.
-
-    Args:
-        landmarks: (F, 478, 2) pixels, NaN where no face was found.
-        shape: height and width first.
-    """
-    height, width = shape[:2]
-    known = landmarks[np.isfinite(landmarks[:, 0, 0])]
-    if not len(known):
-        return np.zeros((height, width), bool)
-    (left, top), (right, bottom) = known.min((0, 1)), known.max((0, 1))
-    across, down = BESIDE * (right - left), ABOVE * (bottom - top)
-    free = np.ones((height, width), bool)
-    free[max(0, int(bottom)) :] = False  # Neck and shoulders reach from side to side.
-    free[max(0, int(top - down)) :, max(0, int(left - across)) : max(0, int(right + across))] = False
-    return free
-
-
-def _again(source: Source, fps: float, free: np.ndarray, frames: int) -> tuple[np.ndarray, np.ndarray]:
-    """Flicker (F,) and the frames to be kept; decoded once more, as only now the background and the length are known."""
-    picks = np.linspace(0, frames - 1, SHEET).round().astype(int)
-    flicker, kept, before = np.full(frames, np.nan), {}, None
-    for number, picture in frames_at(source, fps):
-        if number in picks:
-            kept[number] = _small(picture)
-        if before is not None and free.mean() >= ROOM:
-            flicker[number] = cv2.absdiff(picture, before)[free].mean()
-        before = picture
-    return flicker, np.stack([kept[pick] for pick in picks])
-
-
-def _small(picture: np.ndarray) -> np.ndarray:
-    scale = SHEET_SIDE / max(picture.shape[:2])
+def _shrink(picture: np.ndarray) -> np.ndarray:
+    scale = SAMPLE_SIDE / max(picture.shape[:2])
     return picture if scale >= 1 else cv2.resize(picture, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
 
 
-def _frame(picture: np.ndarray, before: np.ndarray | None, detector: FaceDetector) -> tuple:
-    found = detector.detect(picture)
-    change = np.nan if before is None else np.abs(cv2.absdiff(picture, before)).mean()
-    if not found:
-        nothing = np.full((478, 2), np.nan)
-        return nothing, None, picture.mean((0, 1)), np.nan, change, np.full((FACE, FACE), np.nan, np.float32)
-    face, box = found[0], found[0].box
-    grey = cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY).astype(np.float32)
-    fine = _fine(grey[_inside(box, grey.shape)])
-    return face.landmarks[:, :2], face.blendshapes, picture.mean((0, 1)), fine, change, _face(grey, box)
-
-
-def _inside(box: Box, shape: tuple[int, ...]) -> tuple[slice, slice]:
+def _box_slices(box: Box, shape: tuple[int, ...]) -> tuple[slice, slice]:
+    """Rows and columns of the box inside the picture, at least one pixel."""
     top, bottom = int(np.clip(box.top, 0, shape[0] - 2)), int(np.clip(box.bottom, 1, shape[0]))
     left, right = int(np.clip(box.left, 0, shape[1] - 2)), int(np.clip(box.right, 1, shape[1]))
     return slice(top, max(bottom, top + 1)), slice(left, max(right, left + 1))
 
 
-def _fine(grey: np.ndarray) -> float:
-    """Standard deviation of what a blur of one pixel takes away."""
+def _fine_detail(grey: np.ndarray) -> float:
+    """Standard deviation of the difference to a blurred copy (Gaussian of one pixel)."""
     return float((grey - cv2.GaussianBlur(grey, (0, 0), 1.0)).std())
 
 
-def _face(grey: np.ndarray, box: Box) -> np.ndarray:
-    small = cv2.resize(grey[_inside(box, grey.shape)], (FACE, FACE), interpolation=cv2.INTER_AREA)
+def _face_crop(grey: np.ndarray) -> np.ndarray:
+    small = cv2.resize(grey, (FACE_SIDE, FACE_SIDE), interpolation=cv2.INTER_AREA)
     return ((small - small.mean()) / max(small.std(), 1e-6)).astype(np.float32)

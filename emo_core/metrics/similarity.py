@@ -1,6 +1,6 @@
-"""How near a generated video comes to the true one: mouth, head, picture.
+"""Similarity of a generated video to the true one: mouth, head, picture, appearance, distributions of features.
 
-Shape legend: F frames, S picture side.
+Shape legend: F frames, H W picture, N vectors, D width of a vector.
 """
 
 from dataclasses import dataclass
@@ -10,15 +10,14 @@ import numpy as np
 from ..face.detect import FaceDetector
 from ..face.mouth import mouth_opening
 from ..face.pose import head_poses, head_yaw
-from .lip_sync import correlation
-
-ENOUGH = 0.5
-"""Share of frames in which a face must be found before anything is said of it."""
+from .lip_sync import mouth_metrics
+from .observation import Observation
+from .statistics import Metrics, mean, nan_correlation, ratio
 
 
 @dataclass(frozen=True, slots=True)
-class Motion:
-    """What a face does in a video; NaN where no face was found."""
+class FaceMotion:
+    """Motion of a face; NaN in frames without a face."""
 
     opening: np.ndarray
     """(F,) mouth opening."""
@@ -26,77 +25,101 @@ class Motion:
     """(F,) degrees."""
 
     @property
-    def found(self) -> float:
+    def face_found(self) -> float:
         """Share of frames with a face."""
         return float(np.isfinite(self.opening).mean())
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Nearness:
-    """A generated video against the true one."""
+class Similarity:
+    """Similarity of generated frames to the true ones; NaN if too few faces are found."""
 
     opening: float
     """Correlation of the mouth opening."""
     opening_shuffled: float
-    """The same for a video from shuffled sound: what is not owed to the sound."""
+    """The same for a video from shuffled sound: the control."""
     yaw: float
-    """Correlation of the head's turn."""
+    """Correlation of the head's yaw."""
     psnr: float
     """Decibels, mean over frames."""
     spread: float
-    """Spread of the mouth opening, generated over true."""
-    found: float
-    """Share of generated frames in which a face is found."""
+    """Standard deviation of the mouth opening, generated over true."""
+    face_found: float
+    """Share of generated frames with a face."""
 
 
-def track_face(pictures: np.ndarray, detector: FaceDetector) -> Motion:
-    """Find the face in every picture (F, S, S, 3) uint8."""
-    size = (pictures.shape[2], pictures.shape[1])
-    opening, yaw = np.full(len(pictures), np.nan), np.full(len(pictures), np.nan)
-    for index, picture in enumerate(pictures):
-        faces = detector.detect(picture)
+def compare_frames(
+    generated: np.ndarray, shuffled: np.ndarray | None, true: np.ndarray, detector: FaceDetector
+) -> Similarity:
+    """Compare the frames of videos of one length.
+
+    Args:
+        generated: (F, H, W, 3) uint8 from the true sound.
+        shuffled: (F, H, W, 3) uint8 from shuffled sound; None for no control.
+        true: (F, H, W, 3) uint8.
+        detector: one that gives landmarks.
+    """
+    motion, true_motion = track_face(generated, detector), track_face(true, detector)
+    control = None if shuffled is None else track_face(shuffled, detector)
+    spread = float("nan")
+    if motion.face_found:
+        spread = float(np.nanstd(motion.opening) / max(np.nanstd(true_motion.opening), 1e-9))
+    return Similarity(
+        opening=nan_correlation(motion.opening, true_motion.opening),
+        opening_shuffled=float("nan") if control is None else nan_correlation(control.opening, true_motion.opening),
+        yaw=nan_correlation(motion.yaw, true_motion.yaw),
+        psnr=psnr(generated, true),
+        spread=spread,
+        face_found=motion.face_found,
+    )
+
+
+def track_face(frames: np.ndarray, detector: FaceDetector) -> FaceMotion:
+    """Detect the face in every frame of (F, H, W, 3) uint8."""
+    size = (frames.shape[2], frames.shape[1])
+    opening, yaw = np.full(len(frames), np.nan), np.full(len(frames), np.nan)
+    for index, frame in enumerate(frames):
+        faces = detector.detect(frame)
         if faces:
             landmarks = faces[0].landmarks[None]
             opening[index] = mouth_opening(landmarks)[0]
             yaw[index] = head_yaw(head_poses(landmarks, size))[0]
-    return Motion(opening, yaw)
+    return FaceMotion(opening, yaw)
 
 
-def psnr(made: np.ndarray, true: np.ndarray) -> float:
-    """Mean over frames of the peak signal-to-noise ratio of (F, S, S, 3) uint8 in decibels."""
-    error = np.mean((made.astype(np.float32) - true.astype(np.float32)) ** 2, axis=(1, 2, 3))
+def compare_videos(generated: Observation, true: Observation) -> Metrics:
+    """Compare a generated video with the true one.
+
+    Fine detail and flicker depend on the picture's size: their ratios are None for videos of two sizes.
+    """
+    same_size = generated.size == true.size
+    return mouth_metrics(generated.opening, true.opening) | {
+        "sharpness_ratio": ratio(mean(generated.fine_detail), mean(true.fine_detail)) if same_size else None,
+        "flicker_ratio": ratio(mean(generated.flicker), mean(true.flicker)) if same_size else None,
+        "identity_distance": mean(appearance_distance(generated.face_crops, true.face_crops[:1])),
+        "identity_distance_true": mean(appearance_distance(true.face_crops[1:], true.face_crops[:1])),
+    }
+
+
+def psnr(generated: np.ndarray, true: np.ndarray) -> float:
+    """Peak signal-to-noise ratio of (F, H, W, 3) uint8 in decibels, mean over frames."""
+    error = np.mean((generated.astype(np.float32) - true.astype(np.float32)) ** 2, axis=(1, 2, 3))
     return float(np.mean(10 * np.log10(255**2 / np.maximum(error, 1e-6))))
 
 
-def nearness(made: np.ndarray, shuffled: np.ndarray | None, true: np.ndarray, detector: FaceDetector) -> Nearness:
-    """Compare videos of one length.
-
-    Args:
-        made: (F, S, S, 3) uint8 from the true sound.
-        shuffled: likewise from shuffled sound; None if there is none.
-        true: (F, S, S, 3) uint8.
-        detector: one that gives landmarks.
-    """
-    a, t = track_face(made, detector), track_face(true, detector)
-    other = None if shuffled is None else track_face(shuffled, detector)
-    return Nearness(
-        opening=agreement(a.opening, t.opening),
-        opening_shuffled=float("nan") if other is None else agreement(other.opening, t.opening),
-        yaw=agreement(a.yaw, t.yaw),
-        psnr=psnr(made, true),
-        spread=float(np.nanstd(a.opening) / max(np.nanstd(t.opening), 1e-9)) if a.found else float("nan"),
-        found=a.found,
-    )
+def appearance_distance(faces: np.ndarray, reference: np.ndarray) -> np.ndarray:
+    """1 - correlation of (F, h, w) normalised faces with one (1, h, w): 0 for equal pictures, 1 for unrelated ones."""
+    return 1 - (faces * reference).mean((1, 2))
 
 
-def agreement(a: np.ndarray, b: np.ndarray) -> float:
-    """Correlation over the frames in which both are known; NaN where those are too few."""
-    known = np.isfinite(a) & np.isfinite(b)
-    return correlation(a[known], b[known]) if known.mean() >= ENOUGH else float("nan")
-
-
-def shuffle_sound(waveform: np.ndarray, seed: int = 0, blocks: int = 12) -> np.ndarray:
-    """The same sound (S,) with its parts in another order: the same voice, but nothing fits the picture."""
-    parts = np.array_split(waveform, blocks)
-    order = np.random.default_rng(seed).permutation(blocks)
-    return np.concatenate([parts[i] for i in order])
+def frechet_distance(a: np.ndarray, b: np.ndarray) -> float | None:
+    """Fréchet distance of two sets of vectors (N, D), each as a normal distribution; None for fewer than 2 D vectors."""
+    a, b = (rows[np.isfinite(rows).all(1)] for rows in (a, b))
+    if a.shape[1] == 0 or min(len(a), len(b)) < 2 * a.shape[1]:
+        return None
+    covariances = [np.cov(rows, rowvar=False) for rows in (a, b)]
+    # The trace of the matrix's square root is the sum of the square roots of its eigenvalues.
+    eigenvalues = np.linalg.eigvals(covariances[0] @ covariances[1])
+    shared = np.sqrt(np.maximum(eigenvalues.real, 0)).sum()
+    distance = ((a.mean(0) - b.mean(0)) ** 2).sum() + sum(np.trace(c) for c in covariances) - 2 * shared
+    return float(max(distance, 0.0))

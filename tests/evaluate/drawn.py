@@ -1,4 +1,4 @@
-"""Drawn talking heads, and a detector that reads them exactly as they were drawn: whole videos with known answers."""
+"""Drawn talking heads, and a detector that finds exactly the drawn face: videos with known results."""
 
 from pathlib import Path
 
@@ -29,11 +29,11 @@ def picture(
     return image
 
 
-class Reader:
-    """A `FaceDetector` for such pictures."""
+class DrawnFaceDetector:
+    """A `FaceDetector` for drawn pictures."""
 
     def detect(self, image: np.ndarray) -> list[Face]:
-        """The face that was drawn, or none in a picture without red lips."""
+        """The drawn face; none in a picture without red lips."""
         red = (image[..., 0].astype(int) - image[..., 1]) > 120
         if not red.any():
             return []

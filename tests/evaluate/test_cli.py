@@ -1,4 +1,4 @@
-"""The command, on real clips."""
+"""The `evaluate` command, on real clips."""
 
 import json
 from dataclasses import replace
@@ -14,20 +14,20 @@ from tests.conftest import DATA
 CLIPS = sorted((DATA / "grid_s1").glob("*.mp4"))[:2]
 
 
-def test_clear_errors(tmp_path, capsys):
+def test_bad_options_are_refused(tmp_path, capsys):
     pytest.importorskip("mediapipe")
-    (tmp_path / "made").mkdir()
+    (tmp_path / "videos").mkdir()
     (tmp_path / "file").touch()
-    made = ["--generated", str(tmp_path / "made")]
+    generated = ["--generated", str(tmp_path / "videos")]
     for arguments, message in (
         ([], "give --generated, or --checkpoint"),
-        (["--generated", str(tmp_path / "gone")], "nothing at"),
+        (["--generated", str(tmp_path / "gone")], "no file or folder at"),
         (["--generated", str(tmp_path)], "no videos in"),
-        (["--generated", str(tmp_path), "--inception", "gone.pth"], "inception: nothing at"),
-        ([*made, "--other", str(tmp_path)], "--other is compared with the true videos; give --true"),
-        ([*made, "--limit", "1", "--seconds", "2"], "--limit, --seconds says how videos are made"),
-        ([*made, "--out", str(tmp_path / "file")], "out: cannot write"),
-        (["--checkpoint", "x", "--videos", "y", "--workers", "0"], "must be more than 0"),
+        (["--generated", str(tmp_path), "--inception", "gone.pth"], "inception: no file or folder at"),
+        ([*generated, "--other", str(tmp_path)], "--other is compared with the true videos; give --true"),
+        ([*generated, "--limit", "1", "--seconds", "2"], "--limit, --seconds: only for --checkpoint"),
+        ([*generated, "--out", str(tmp_path / "file")], "out: cannot write"),
+        (["--checkpoint", "x", "--videos", "y", "--workers", "0"], "expected limit >= 0, workers >= 1"),
         (["--checkpoint", "x", "--true", "y"], "leave --true, --other and"),
         (["--checkpoint", "models/emo-mini.safetensors"], "--checkpoint needs --videos"),
         (
@@ -42,7 +42,7 @@ def test_clear_errors(tmp_path, capsys):
 
 
 @pytest.mark.skipif(len(CLIPS) < 2, reason="needs the GRID clips (EMO_DATA)")
-def test_true_clips_against_themselves(tmp_path, capsys):
+def test_true_clips_equal_themselves_and_controls_score_lower(tmp_path, capsys):
     pytest.importorskip("mediapipe")
     for folder, order in (("made", CLIPS), ("other", CLIPS[::-1])):
         (tmp_path / folder).mkdir()
@@ -73,10 +73,10 @@ def test_true_clips_against_themselves(tmp_path, capsys):
 
 
 @pytest.mark.skipif(not CLIPS, reason="needs the GRID clips (EMO_DATA)")
-def test_a_silent_video_does_not_end_the_others(checkpoint, tmp_path, capsys):
+def test_a_silent_video_does_not_stop_the_others(checkpoint, tmp_path, capsys):
     pytest.importorskip("mediapipe")
     from emo_core.emo.sampling.generate import Settings
-    from emo_core.evaluate.generate import Plan, make
+    from emo_core.evaluate.generate import Plan, generate_videos
     from emo_core.media.video_writer import VideoWriter
     from emo_core.metrics.observation import frames_at, open_source
 
@@ -88,34 +88,34 @@ def test_a_silent_video_does_not_end_the_others(checkpoint, tmp_path, capsys):
             writer.write(picture)
     videos = (tmp_path / "silent.mp4", *CLIPS)
     plan = Plan(checkpoint=checkpoint, videos=videos, out=tmp_path / "made", settings=Settings(steps=1), seconds=1.0)
-    assert make(plan) == len(CLIPS)
+    assert generate_videos(plan) == len(CLIPS)
     assert "silent.mp4: not generated" in capsys.readouterr().err
     names = {path.stem for path in (tmp_path / "made").glob("*/*.mp4")}
     assert len(names) == len(CLIPS)
 
 
 @pytest.mark.skipif(not CLIPS, reason="needs the GRID clips (EMO_DATA)")
-def test_videos_are_made_from_true_ones(checkpoint, tmp_path):
-    """The tiny model draws no faces, but files, lengths and resuming are the same."""
+def test_generation_writes_true_generated_and_control_and_resumes(checkpoint, tmp_path):
+    """The tiny model draws no faces; files, lengths and resuming are as with a trained one."""
     pytest.importorskip("mediapipe")
     from emo_core.audio.augment import Alteration
     from emo_core.emo.sampling.generate import Settings
-    from emo_core.evaluate.generate import Plan, make
+    from emo_core.evaluate.generate import Plan, generate_videos
     from emo_core.metrics.observation import frames_at, open_source
 
     plan = Plan(checkpoint=checkpoint, videos=tuple(CLIPS), out=tmp_path, settings=Settings(steps=1), seconds=1.0,
                 alteration=Alteration(noise=10), speed=0.5, region=(0.2, 0.2, 0.8, 0.8))  # fmt: skip
-    assert make(plan) == len(CLIPS)
+    assert generate_videos(plan) == len(CLIPS)
     files = {name: sorted((tmp_path / name).glob("*.mp4")) for name in ("true", "generated", "other")}
-    assert {name: len(found) for name, found in files.items()} == {"true": 2, "generated": 2, "other": 2}
-    for found in files.values():
-        frames = [picture for _, picture in frames_at(open_source(found[0]), 25)]
+    assert {name: len(videos) for name, videos in files.items()} == {"true": 2, "generated": 2, "other": 2}
+    for videos in files.values():
+        frames = [picture for _, picture in frames_at(open_source(videos[0]), 25)]
         assert np.stack(frames).shape == (25, 64, 64, 3)
-    with pytest.raises(InputError, match="holds videos of another checkpoint or other settings"):
-        make(replace(plan, speed=0.1))
-    alone = replace(plan, videos=tuple(CLIPS[:1]), out=tmp_path / "alone")
-    assert make(alone) == 1
+    with pytest.raises(InputError, match="has videos of another checkpoint or other settings"):
+        generate_videos(replace(plan, speed=0.1))
+    single = replace(plan, videos=tuple(CLIPS[:1]), out=tmp_path / "alone")
+    assert generate_videos(single) == 1
     assert not (tmp_path / "alone" / "other").exists()  # There is no other sound.
     stamps = [path.stat().st_mtime_ns for path in files["generated"]]
-    make(plan)
+    generate_videos(plan)
     assert stamps == [path.stat().st_mtime_ns for path in files["generated"]]

@@ -1,5 +1,5 @@
-"""The field's metrics: what is handed to their libraries, and what is said without them. Stand-ins for the libraries, as their
-weights cannot be had here."""
+"""Standard metrics: the calls of other packages, and the notes without them. Stand-ins replace the packages, whose weights are not
+part of the tests."""
 
 import sys
 from pathlib import Path
@@ -12,20 +12,20 @@ import torch
 pytest.importorskip("cv2")
 
 from emo_core.evaluate.evaluate import evaluate_videos
-from emo_core.evaluate.files import Files
-from emo_core.evaluate.standard_metrics import Extractors, standard
+from emo_core.evaluate.files import VideoFiles
+from emo_core.evaluate.standard_metrics import Extractors, standard_metrics
 
-from .drawn import Reader, curve, film, picture, voice
+from .drawn import DrawnFaceDetector, curve, film, picture, voice
 
 
 @pytest.fixture
-def judged(tmp_path):
+def evaluation(tmp_path):
     opening = curve(0, 36)
-    made, true = (
+    generated, true = (
         film(tmp_path / name / "a.mp4", [picture(share * o) for o in opening], voice(opening))
-        for name, share in (("made", 0.5), ("true", 1))
+        for name, share in (("generated", 0.5), ("true", 1))
     )
-    return evaluate_videos(Files({"a": made}, {"a": true}, {}), Reader())
+    return evaluate_videos(VideoFiles({"a": generated}, {"a": true}), DrawnFaceDetector())
 
 
 @pytest.fixture
@@ -42,30 +42,30 @@ def stand_in(monkeypatch, **modules):
         monkeypatch.setitem(sys.modules, name.replace("__", "."), SimpleNamespace(**content))
 
 
-def test_without_weights_each_says_what_to_get(judged, tmp_path):
-    numbers, notes = standard(judged, Extractors(), tmp_path)
-    assert numbers == {}
-    told = "\n".join(notes)
+def test_without_weights_notes_name_the_files(evaluation, tmp_path):
+    metrics, notes = standard_metrics(evaluation, Extractors(), tmp_path)
+    assert metrics == {}
+    text = "\n".join(notes)
     for part in ("E-FID: not computed", "give --inception", "give --i3d", "give --syncnet", "give --insightface"):
-        assert part in told
+        assert part in text
 
 
-def test_fid_sees_every_frame_of_both_sets(judged, extractors, tmp_path, monkeypatch):
-    seen = []
+def test_fid_reads_every_frame_of_both_sets(evaluation, extractors, tmp_path, monkeypatch):
+    counts = []
 
     def calculate_metrics(input1, input2, feature_extractor_weights_path, **how):
-        seen.extend(len(list(Path(folder).glob("*.png"))) for folder in (input1, input2))
+        counts.extend(len(list(Path(folder).glob("*.png"))) for folder in (input1, input2))
         assert feature_extractor_weights_path == str(extractors.inception) and how["fid"]
         return {"frechet_inception_distance": 7.0}
 
     stand_in(monkeypatch, torch_fidelity={"calculate_metrics": calculate_metrics})
-    numbers, notes = standard(judged, extractors, tmp_path)
-    assert seen == [36, 36] and numbers["FID"] == 7
+    metrics, notes = standard_metrics(evaluation, extractors, tmp_path)
+    assert counts == [36, 36] and metrics["FID"] == 7
     assert any("FID: from 36 frames; from fewer than 2048" in note for note in notes)
     assert not list(tmp_path.glob("*/*.png")) and not list(tmp_path.glob("tmp*"))
 
 
-def test_fvd_sees_windows_of_sixteen(judged, extractors, tmp_path, monkeypatch):
+def test_fvd_reads_windows_of_sixteen_frames(evaluation, extractors, tmp_path, monkeypatch):
     class Evaluator:
         def __init__(self, model, ckpt_path, n_fake, device):
             assert (model, ckpt_path, n_fake, device) == ("i3d", str(extractors.i3d), "full", "cpu")
@@ -77,11 +77,11 @@ def test_fvd_sees_windows_of_sixteen(judged, extractors, tmp_path, monkeypatch):
             return np.float64(3.0)
 
     stand_in(monkeypatch, cdfvd={}, cdfvd__fvd={"cdfvd": Evaluator})
-    numbers, _ = standard(judged, extractors, tmp_path)
-    assert numbers["FVD"] == 3
+    metrics, _ = standard_metrics(evaluation, extractors, tmp_path)
+    assert metrics["FVD"] == 3
 
 
-def test_syncnet_judges_generated_videos_that_stand_alone_too(judged, extractors, tmp_path, monkeypatch):
+def test_syncnet_needs_no_true_videos(evaluation, extractors, tmp_path, monkeypatch):
     class SyncNetPipeline:
         def __init__(self, weights, device):
             assert weights == {"s3fd_weights": str(extractors.s3fd), "syncnet_weights": str(extractors.syncnet)}
@@ -94,19 +94,19 @@ def test_syncnet_judges_generated_videos_that_stand_alone_too(judged, extractors
             return [3, 1], [2.0, 6.0], [9.0, 7.0], 6.0, 7.0, "", True
 
     stand_in(monkeypatch, syncnet_python={"SyncNetPipeline": SyncNetPipeline})
-    numbers, notes = standard(judged, extractors, tmp_path)
-    found = [numbers[f"SyncNet {name}"] for name in ("confidence", "distance", "offset")]
-    assert found == [6, 7, 1]
+    metrics, notes = standard_metrics(evaluation, extractors, tmp_path)
+    scores = [metrics[f"SyncNet {name}"] for name in ("confidence", "distance", "offset")]
+    assert scores == [6, 7, 1]
     assert any("a of the true videos: left out, SyncNet cannot read it (FFmpeg" in note for note in notes)
     far = film(tmp_path / "far.mp4", [picture(0.2)] * 20)
-    alone = evaluate_videos(Files({"a": judged.made[0].path, "far": far}, {}, {}), Reader())
-    numbers, notes = standard(alone, extractors, tmp_path)
-    assert numbers["SyncNet offset"] == 1
-    assert any("far: no face is tracked" in note for note in notes)
+    alone = evaluate_videos(VideoFiles({"a": evaluation.generated[0].path, "far": far}), DrawnFaceDetector())
+    metrics, notes = standard_metrics(alone, extractors, tmp_path)
+    assert metrics["SyncNet offset"] == 1
+    assert any("far: left out, no face is tracked" in note for note in notes)
     assert sum("give --true" in note for note in notes) == 3  # FID, FVD and F-SIM.
 
 
-def test_likeness_opens_insightface_once_and_has_its_control(judged, extractors, tmp_path, monkeypatch):
+def test_face_similarity_loads_its_model_once_and_has_a_control(evaluation, extractors, tmp_path, monkeypatch):
     opened = []
 
     class FaceAnalysis:
@@ -126,42 +126,44 @@ def test_likeness_opens_insightface_once_and_has_its_control(judged, extractors,
             )
 
     stand_in(monkeypatch, insightface={}, insightface__app={"FaceAnalysis": FaceAnalysis})
-    made, true = ([video.sheet[i] for i in range(8)] for video in (judged.made[0], judged.true[0]))
-    for frame in made:
+    generated, true = (
+        [video.sample_frames[i] for i in range(8)] for video in (evaluation.generated[0], evaluation.true[0])
+    )
+    for frame in generated:
         frame[5, 5] = 160
-    made[-1][5, 5] = 0
+    generated[-1][5, 5] = 0
     for frame in true:
         frame[5, 5] = 100
-    numbers, notes = standard(judged, extractors, tmp_path)
-    assert numbers["F-SIM"] == pytest.approx(6 / 7 * np.cos(0.6))  # The last of seven has no face.
-    assert numbers["F-SIM of the true videos"] == pytest.approx(1)
+    metrics, notes = standard_metrics(evaluation, extractors, tmp_path)
+    assert metrics["F-SIM"] == pytest.approx(6 / 7 * np.cos(0.6))  # The last of seven has no face.
+    assert metrics["F-SIM of the true videos"] == pytest.approx(1)
     assert len(opened) == 1
     true[0][5, 5] = 0
-    numbers, notes = standard(judged, extractors, tmp_path)
-    assert numbers["F-SIM"] is None
+    metrics, notes = standard_metrics(evaluation, extractors, tmp_path)
+    assert metrics["F-SIM"] is None
     assert "F-SIM: a: left out, no face is found in its first true frame" in notes
 
 
-def test_a_library_that_fails_costs_its_own_number_only(judged, extractors, tmp_path, monkeypatch):
+def test_a_package_that_fails_loses_only_its_own_metric(evaluation, extractors, tmp_path, monkeypatch):
     def broken(**how):
         raise RuntimeError("Error(s) in loading state_dict")
 
     stand_in(monkeypatch, torch_fidelity={"calculate_metrics": broken})
     before = set(tmp_path.iterdir())
-    numbers, notes = standard(judged, extractors, tmp_path)
+    metrics, notes = standard_metrics(evaluation, extractors, tmp_path)
     assert set(tmp_path.iterdir()) == before
-    assert "FID" not in numbers
+    assert "FID" not in metrics
     assert any(note.startswith("FID: not computed; it failed with RuntimeError: Error(s) in loading") for note in notes)
 
 
-def test_files_that_would_run_code_are_refused(judged, extractors, tmp_path):
+def test_weights_that_would_run_code_are_refused(evaluation, extractors, tmp_path):
     class Trap:
         def __reduce__(self):
             return Path.touch, (tmp_path / "run",)
 
     torch.save({"weight": Trap()}, tmp_path / "inception")
     (tmp_path / "i3d").write_bytes(b"<html>not found</html>")
-    numbers, notes = standard(judged, extractors, tmp_path)
-    assert not (tmp_path / "run").exists() and numbers == {}
+    metrics, notes = standard_metrics(evaluation, extractors, tmp_path)
+    assert not (tmp_path / "run").exists() and metrics == {}
     for start in ("FID: not computed; ", "FVD: not computed; "):
         assert any(note.startswith(start) and "or damaged" in note for note in notes)

@@ -1,4 +1,4 @@
-"""Every number against a case whose answer is known."""
+"""Metrics of one video and of a pair, on observations with known results."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -6,15 +6,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from emo_core.evaluate.evaluate import expressions
-from emo_core.metrics.observation import FACE, Observed
-from emo_core.metrics.video_metrics import against, alone, best_lag, frechet, inside, of_set, smooth
+from emo_core.evaluate.evaluate import stack_blendshapes
+from emo_core.metrics.observation import FACE_SIDE, Observation
+from emo_core.metrics.similarity import compare_videos, frechet_distance
+from emo_core.metrics.video_metrics import set_metrics, share_inside_region, video_metrics
 from tests.face.test_pose import SIZE, project, turn
 
 FPS, CLIP = 25.0, 12
 
 
-def video(frames=100, opening=None, seed=0, **changes):
+def observation(frames=100, opening=None, seed=0, **changes):
     """A face that only opens its mouth."""
     rng = np.random.default_rng(seed)
     opening = 0.05 * (1 + np.sin(np.arange(frames))) if opening is None else opening
@@ -22,153 +23,128 @@ def video(frames=100, opening=None, seed=0, **changes):
     points[:, 10], points[:, 152] = (128, 60), (128, 200)
     points[:, 13] = (128, 150)
     points[:, 14] = np.stack([np.full(frames, 128.0), 150 + 140 * opening], axis=1)
-    face = rng.standard_normal((FACE, FACE)).astype(np.float32)
+    face = rng.standard_normal((FACE_SIDE, FACE_SIDE)).astype(np.float32)
     face = (face - face.mean()) / face.std()
-    made = Observed(
+    video = Observation(
         name="a",
         path=Path("a.mp4"),
         fps=FPS,
         size=(256, 256),
         landmarks=points,
         blendshapes=rng.uniform(0, 0.2, (frames, 52)),
-        loud=np.abs(np.sin(np.arange(frames) / 2)),
+        loudness=np.abs(np.sin(np.arange(frames) / 2)),
         colour=np.full((frames, 3), 100.0),
-        fine=np.full(frames, 4.0),
-        change=np.ones(frames),
+        fine_detail=np.full(frames, 4.0),
+        frame_change=np.ones(frames),
         flicker=np.full(frames, 0.5),
-        faces=np.tile(face, (frames, 1, 1)),
-        sheet=np.zeros((8, 256, 256, 3), np.uint8),
+        face_crops=np.tile(face, (frames, 1, 1)),
+        sample_frames=np.zeros((8, 256, 256, 3), np.uint8),
     )
-    return replace(made, **changes)
+    return replace(video, **changes)
 
 
-def test_a_video_against_itself():
-    one = video()
-    found = against(one, one)
-    assert found["opening_correlation"] == pytest.approx(1)
-    assert found["opening_spread_ratio"] == pytest.approx(1)
-    assert found["opening_lag"] == 0
-    assert found["sharpness_ratio"] == 1
-    assert found["identity_distance"] == pytest.approx(0, abs=1e-5)
+def test_a_video_equals_itself():
+    video = observation()
+    metrics = compare_videos(video, video)
+    assert metrics["opening_correlation"] == pytest.approx(1)
+    assert metrics["opening_spread_ratio"] == pytest.approx(1)
+    assert metrics["opening_lag"] == 0
+    assert metrics["sharpness_ratio"] == 1
+    assert metrics["identity_distance"] == pytest.approx(0, abs=1e-5)
 
 
-def test_half_as_open_three_frames_late():
-    curve = np.random.default_rng(1).uniform(0.0, 0.1, 103)
-    true, made = video(opening=curve[3:]), video(opening=curve[:100] / 2)
-    found = against(made, true)
-    assert found["opening_lag"] == 3
-    assert found["opening_spread_ratio"] == pytest.approx(0.5, abs=0.03)
-    assert best_lag(true.opening, made.opening) == -3
-
-
-def test_a_still_mouth_is_not_in_time():
-    still = np.full(100, 0.02)
-    assert best_lag(still, video().opening) is None
-    assert best_lag(np.random.default_rng(0).uniform(0, 1, 400), np.random.default_rng(1).uniform(0, 1, 400)) is None
-
-
-def test_a_gap_is_no_motion():
-    """A head that turns steadily and is lost for a while has not jumped."""
-    turning = video()
+def test_head_speed_ignores_gaps_without_a_face():
+    """The head turns steadily, and its face is missing for 30 frames."""
+    turning = observation()
     turning.landmarks[:] += np.arange(100)[:, None, None] * 0.5
-    lost = video()
-    lost.landmarks[:] = turning.landmarks
-    lost.landmarks[40:70] = np.nan
-    assert len(lost.speed) == 70
-    assert lost.speed.max() < turning.speed.max() * 1.5
+    gap = observation()
+    gap.landmarks[:] = turning.landmarks
+    gap.landmarks[40:70] = np.nan
+    assert len(gap.head_speed) == 70
+    assert gap.head_speed.max() < turning.head_speed.max() * 1.5
 
 
-def test_smoothing_is_the_mean_of_three():
-    assert smooth(np.array([0.0, 3.0, 0.0, 0.0])).tolist() == [1.0, 1.0, 1.0, 0.0]
+def test_results_that_cannot_be_computed_are_none():
+    faceless = observation()
+    faceless.landmarks[:] = np.nan
+    metrics = compare_videos(faceless, observation())
+    assert metrics["opening_correlation"] is None and metrics["opening_lag"] is None
+    assert video_metrics(faceless)["face_found"] == 0
+    assert video_metrics(observation())["identity_drift"] is None  # Four seconds are too short to drift.
+    assert video_metrics(observation(blendshapes=np.zeros((100, 0))))["blinks"] is None
+    assert set_metrics([video_metrics(observation(blendshapes=np.zeros((100, 0))))])["blinks_per_minute"] is None
 
 
-def test_what_cannot_be_said_is_none():
-    blind = video()
-    blind.landmarks[:] = np.nan
-    found = against(blind, video())
-    assert found["opening_correlation"] is None and found["opening_lag"] is None
-    assert alone(blind)["face_found"] == 0
-    assert alone(video())["identity_drift"] is None  # Four seconds are too short to drift.
-    assert alone(video(blendshapes=np.zeros((100, 0))))["blinks"] is None
-    assert of_set([alone(video(blendshapes=np.zeros((100, 0))))])["blinks_per_minute"] is None
-
-
-def test_seams_are_told_from_the_inside():
+def test_seam_ratio_is_the_change_at_borders_over_the_change_inside():
     change = np.ones(100)
     change[0] = np.nan
     change[CLIP::CLIP] = 3.0
-    assert alone(video(change=change), clip_frames=CLIP)["seam_ratio"] == pytest.approx(3)
-    assert "seam_ratio" not in alone(video())
+    assert video_metrics(observation(frame_change=change), clip_frames=CLIP)["seam_ratio"] == pytest.approx(3)
+    assert "seam_ratio" not in video_metrics(observation())
 
 
-def test_drift_is_the_end_over_the_start():
+def test_drift_is_the_end_over_the_reference_seconds():
     frames = 30 * 25
     colour = np.full((frames, 3), 100.0)
     colour[-50:] += 7
-    still = video(frames)
-    faces = still.faces.copy()
+    still = observation(frames)
+    faces = still.face_crops.copy()
     rng = np.random.default_rng(5)
     noise = rng.standard_normal(faces.shape).astype(np.float32)
     share = np.where(np.arange(frames) < frames - 50, 0.1, 0.2)[:, None, None]
     mixed = (1 - share) * faces + share * noise
-    found = alone(replace(still, colour=colour, faces=mixed))
-    assert found["colour_drift"] == pytest.approx(7)
-    assert found["identity_drift"] == pytest.approx((1 - 0.9 * 0.8) / (1 - 0.9 * 0.9), rel=0.02)
+    metrics = video_metrics(replace(still, colour=colour, face_crops=mixed))
+    assert metrics["colour_drift"] == pytest.approx(7)
+    assert metrics["identity_drift"] == pytest.approx((1 - 0.9 * 0.8) / (1 - 0.9 * 0.9), rel=0.02)
 
 
-def test_blinks_are_counted_once_each_over_all_of_the_time():
+def test_each_blink_counts_once_and_the_rate_is_over_the_whole_set():
     shapes = np.zeros((250, 52))
     for start in (20, 100, 180):
         shapes[start : start + 5, 9:11] = 0.9
-    blinking, staring = alone(video(250, blendshapes=shapes)), alone(video(250, blendshapes=np.zeros((250, 52))))
+    blinking, staring = (
+        video_metrics(observation(250, blendshapes=shapes)),
+        video_metrics(observation(250, blendshapes=np.zeros((250, 52)))),
+    )
     assert (blinking["blinks"], staring["blinks"]) == (3, 0)
-    # Most of these never blink: a median would say that none does.
-    assert of_set([blinking, staring, staring])["blinks_per_minute"] == pytest.approx(6)
+    # Two of three never blink, so a median would be 0.
+    assert set_metrics([blinking, staring, staring])["blinks_per_minute"] == pytest.approx(6)
 
 
-def test_a_lid_that_comes_with_its_face_has_not_closed():
+def test_a_face_that_appears_with_closed_eyes_is_no_blink():
     shapes = np.full((250, 52), 0.9)
     shapes[:100] = np.nan
-    assert alone(video(250, blendshapes=shapes))["blinks"] == 0
+    assert video_metrics(observation(250, blendshapes=shapes))["blinks"] == 0
 
 
-def test_few_frames_say_nothing_of_a_mouth():
-    rng = np.random.default_rng(0)
-    for frames in (1, 2, 5, 11):
-        short = video(frames, opening=rng.uniform(0, 0.1, frames))
-        found = against(short, video())
-        assert found["opening_correlation"] is None and found["opening_lag"] is None
-    assert against(video(12, opening=rng.uniform(0, 0.1, 12)), video())["opening_correlation"] is not None
-
-
-def test_frechet_distance_of_normals():
+def test_frechet_distance_of_normal_distributions():
     rng = np.random.default_rng(0)
     a, b = rng.standard_normal((20000, 3)), 2 * rng.standard_normal((20000, 3)) + [3, 0, 0]
-    assert frechet(a, a) == pytest.approx(0, abs=1e-6)
-    assert frechet(a, b) == pytest.approx(9 + 3 * (1 + 4 - 4), rel=0.03)
-    assert frechet(a[:4], b) is None
+    assert frechet_distance(a, a) == pytest.approx(0, abs=1e-6)
+    assert frechet_distance(a, b) == pytest.approx(9 + 3 * (1 + 4 - 4), rel=0.03)
+    assert frechet_distance(a[:4], b) is None
 
 
-def test_a_video_without_a_face_has_no_expressions():
-    nobody = video(blendshapes=np.zeros((100, 0)))
-    assert expressions([nobody, video(), nobody]).shape == (100, 52)
-    for pair in ([nobody], [video()]), ([video()], [nobody]):
-        assert frechet(*map(expressions, pair)) is None
+def test_a_video_without_faces_adds_no_blendshapes():
+    nobody = observation(blendshapes=np.zeros((100, 0)))
+    assert stack_blendshapes([nobody, observation(), nobody]).shape == (100, 52)
+    for pair in ([nobody], [observation()]), ([observation()], [nobody]):
+        assert frechet_distance(*map(stack_blendshapes, pair)) is None
 
 
-def test_the_speed_of_a_head_that_turns():
+def test_head_speed_of_heads_that_turn_at_a_known_rate():
     points = project(np.stack([turn("y", 0.8 * frame - 20) for frame in range(50)]))
     slow = project(np.stack([turn("y", 0.4 * frame - 10) for frame in range(50)]))
-    heads = [alone(video(50, landmarks=landmarks, size=SIZE)) for landmarks in (points, slow)]
-    numbers = of_set(heads)
+    heads = [video_metrics(observation(50, landmarks=landmarks, size=SIZE)) for landmarks in (points, slow)]
+    metrics = set_metrics(heads)
     assert [head["speed_mean"] for head in heads] == pytest.approx([0.8, 0.4], rel=0.03)
-    assert numbers["speed_mean"] == pytest.approx(0.6, rel=0.03)
-    assert numbers["speed_variance_across_clips"] == pytest.approx(0.04, rel=0.06)
+    assert metrics["speed_mean"] == pytest.approx(0.6, rel=0.03)
+    assert metrics["speed_variance_across_clips"] == pytest.approx(0.04, rel=0.06)
 
 
-def test_speed_over_a_set_and_places_in_a_box():
-    numbers = of_set([alone(video()), alone(video(seed=1))])
-    assert numbers["speed_mean"] == pytest.approx(0, abs=1e-6)
-    assert numbers["speed_variance_across_clips"] == pytest.approx(0, abs=1e-9)
-    assert inside(video(), (0.2, 0.2, 0.8, 0.8)) == 1
-    assert inside(video(), (0.0, 0.0, 0.2, 0.2)) == 0
+def test_speed_of_a_still_set_and_share_inside_a_region():
+    metrics = set_metrics([video_metrics(observation()), video_metrics(observation(seed=1))])
+    assert metrics["speed_mean"] == pytest.approx(0, abs=1e-6)
+    assert metrics["speed_variance_across_clips"] == pytest.approx(0, abs=1e-9)
+    assert share_inside_region(observation(), (0.2, 0.2, 0.8, 0.8)) == 1
+    assert share_inside_region(observation(), (0.0, 0.0, 0.2, 0.2)) == 0

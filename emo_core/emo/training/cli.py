@@ -24,7 +24,7 @@ VAE_OPTIONS = {"decoder_only": False, "precision": "auto", "adversarial": 0.0}
 """Options of stage vae alone, with their defaults."""
 NETWORK_OPTIONS = ("fresh", "config", "set")
 """Options of the network's stages alone."""
-FIXED = ("stage", "trains", "batch", "accumulate", "seed", "resident", "decoder_only", "adversarial")
+FIXED = ("stage", "trains", "batch", "accumulate", "seed", "on_device", "decoder_only", "adversarial")
 """Options that stay when a run is resumed."""
 
 
@@ -86,10 +86,10 @@ def _train_network(dataset: Dataset, stage: StageConfig, args: argparse.Namespac
     if first and not args.resume:
         write_run(args.out, args.init, args.audio_encoder, options_of(stage), args.data)
     clips, other, name = fixed_clips(dataset)
-    if first and name == "seen" and stage.validate_every:
+    if first and name == "trained" and stage.validate_every:
         sys.stderr.write(
             f"data: nothing is held out in {dataset.folder}, so validation uses training clips, and its numbers are called "
-            "seen_...; for numbers of other clips, prepare into a new folder with --hold-out\n"
+            "trained_...; for numbers of other clips, prepare into a new folder with --hold-out\n"
         )
     validation = Validation(tuple(clips), other, stage, run.frozen, args.out / "validation", landmarks_detector(), name)
     done = train(run, stage, limits, resume=args.resume, validate=validation)

@@ -19,7 +19,8 @@ from ...face.detect import FaceDetector
 from ...files import write_json
 from ...media.contact_sheet import contact_sheet
 from ...media.video_writer import VideoWriter
-from ...metrics.similarity import Nearness, nearness, shuffle_sound
+from ...metrics.lip_sync import shuffle_sound
+from ...metrics.similarity import Similarity, compare_frames
 from ...training.schedule import Limits
 from ..config import EMOConfig
 from ..models.emo import EMO
@@ -59,7 +60,12 @@ SMALL = {
 }
 """A small network from random weights takes a learning rate a hundred times that of the paper's fine-tuning."""
 EACH = {
-    "1": {"trains": ("reference_net", "backbone", "face_locator", "audio"), "audio": True, "frames": 4, "batch": 6},
+    "1": {
+        "trains": ("reference_net", "backbone", "face_locator", "audio"),
+        "conditions": ("reference", "face_region", "audio"),
+        "frames": 4,
+        "batch": 6,
+    },
     "2": {"trains": ("reference_net", "backbone", "face_locator", "audio", "temporal"), "start": 0.15},
     "3": {"learning_rate": 3e-4, "new_rate": 3.0, "start": 0.15},
 }
@@ -83,7 +89,7 @@ class Plan:
     """A face_landmarker.task, if MediaPipe has none."""
 
 
-def overfit(plan: Plan, detector: FaceDetector, report: Callable[[str], None]) -> Nearness:
+def overfit(plan: Plan, detector: FaceDetector, report: Callable[[str], None]) -> Similarity:
     """Run the recipe; `out` then holds model.safetensors, generated.mp4, true.mp4, sheet.jpg, curves.png, nearness.json.
 
     Args:
@@ -177,19 +183,20 @@ def _finetune_decoder(plan: Plan, dataset: Dataset, report: Callable[[str], None
     save_checkpoint(out, model.config, parts)
 
 
-def show(plan: Plan, dataset: Dataset, detector: FaceDetector, report: Callable[[str], None]) -> Nearness:
+def show(plan: Plan, dataset: Dataset, detector: FaceDetector, report: Callable[[str], None]) -> Similarity:
     """Generate from the first frame and the sound, compare, and write videos, pictures and numbers."""
     model = load_checkpoint(plan.out / "model.safetensors")
     clip = next(read_clips(dataset, TRAIN))
     frozen, denoiser = frozen_parts(model, None), Denoiser(model.emo)
-    settings = Settings(steps=plan.steps, seed=plan.seed, guidance=Guidance(audio=AUDIO_SCALE))
-    speed = torch.full((clip.frames,), float(clip.labels.speed.mean()))
+    settings = Settings(steps=plan.steps, seed=plan.seed, guidance=Guidance.of(audio=AUDIO_SCALE))
+    values = {"speed": torch.full((clip.frames,), float(clip.labels.speed.mean()))}
     sound = clip.sound()
     generated, shuffled = (
-        generate_video(denoiser, frozen, clip, audio, settings, speed=speed) for audio in (sound, shuffle_sound(sound))
+        generate_video(denoiser, frozen, clip, audio, settings, values=values)
+        for audio in (sound, shuffle_sound(sound))
     )
     true = clip.pictures()
-    numbers = asdict(nearness(generated, shuffled, true, detector))
+    numbers = asdict(compare_frames(generated, shuffled, true, detector))
     for name, frames in (("generated", generated), ("true", true)):
         _write(plan.out / f"{name}.mp4", frames, clip, model.config)
     contact_sheet(true, generated).save(plan.out / "sheet.jpg", quality=92)
@@ -197,7 +204,7 @@ def show(plan: Plan, dataset: Dataset, detector: FaceDetector, report: Callable[
     plot_nearness(plan.out, videos, detector, model.config.fps)
     write_json(plan.out / "nearness.json", {name: round(value, 4) for name, value in numbers.items()})
     report(json.dumps(numbers))
-    return Nearness(**numbers)
+    return Similarity(**numbers)
 
 
 def _write(path: Path, frames: np.ndarray, clip: Clip, config: EMOConfig) -> None:

@@ -53,7 +53,7 @@ def setup_stage(
     check_dataset(dataset, config, stage_frames(config, stage))
     check_cache(dataset, Encoders(config, frozen, torch.device("cpu")))
     untrained = fresh or not speed_is_trained(checkpoint.emo)
-    if stage.speed and untrained and dataset.speed_quantiles:
+    if "speed" in stage.conditions and untrained and dataset.speed_quantiles:
         config = replace(config, speed=speed_buckets(config.speed, dataset.fastest))
     teacher = None
     if stage.guided:

@@ -17,13 +17,15 @@ from ...training.checkpoints import Progress
 from ...training.log import TrainingLog
 from ...training.schedule import Limits, Schedule
 from ...training.task import Learner, Task
+from ..conditions.drawing import TrainingClips
 from ..models.emo import EMO
 from ..sampling.denoiser import Denoiser
+from .batch import Batch
 from .batches import Batches, load_batches
 from .export import NETWORK_FILE
 from .objective import Frozen, Objective, inputs
-from .on_device import Drawing, Resident
-from .samples import Batch, Sampler
+from .on_device import DeviceBatches, load_on_device
+from .samples import Sampler
 from .stages import StageConfig, precision_of
 from .trainable import freeze_all_but, trainable_parameters
 
@@ -41,8 +43,10 @@ class StageRun:
     folder: Path
     teacher: EMO | None = None
     """Network whose guided predictions are the targets (stage few)."""
-    resident: Resident | None = None
-    """The dataset in the device's memory, for stages with `resident`; None reads it there."""
+    clips: TrainingClips | None = None
+    """The dataset in the device's memory, for stages with `on_device`; None reads it there."""
+    alter_batch: Callable[[Batch], Batch] | None = None
+    """Changes every batch of a recipe; None leaves them."""
     objective: Callable[[Denoiser], nn.Module] | None = None
     """Makes the loss from the Denoiser, in place of `Objective`: a module with the same `forward`."""
 
@@ -87,14 +91,14 @@ class StageTask(Task):
                 network.to(place.device)
 
     def batches(self, place: Place, consumed: int) -> Iterator[Batch]:
-        run, stage, model = self._run, self._stage, self._run.emo.config
-        if stage.resident:
-            resident = run.resident or Resident.load(run.dataset, place.device)
-            return Drawing(resident, model, stage, place.rank).batches(consumed)
-        sampler = Sampler(model, stage)
-        return load_batches(
-            Batches(run.dataset, sampler, rank=place.rank, processes=place.processes, consumed=consumed)
-        )
+        run, sampler = self._run, Sampler(self._run.emo.config, self._stage)
+        if self._stage.on_device:
+            clips = run.clips or load_on_device(run.dataset, place.device)
+            batches = DeviceBatches(clips, sampler, place.rank).batches(consumed)
+        else:
+            processes = {"rank": place.rank, "processes": place.processes}
+            batches = load_batches(Batches(run.dataset, sampler, consumed=consumed, **processes))
+        return batches if run.alter_batch is None else map(run.alter_batch, batches)
 
     def losses(self, batch: Batch, networks: tuple[nn.Module, ...], share: float) -> Iterator[Tensor]:
         """Weighted losses (B,)."""
@@ -113,7 +117,9 @@ class StageTask(Task):
 def loop_settings(stage: StageConfig, validate: Validate | None) -> loop.Settings:
     """The loop's settings of a stage."""
     # ReferenceNet's last layers serve motion frames alone, which a batch of first clips has none of; speed may be dropped.
-    unused = ("reference_net" in stage.trains and stage.follow) or ("speed" in stage.trains and stage.drop_speed > 0)
+    unused = ("reference_net" in stage.trains and stage.follow) or (
+        "speed" in stage.trains and stage.drop.get("speed", 0.0) > 0
+    )
     return loop.Settings(
         batch=stage.batch,
         accumulate=stage.accumulate,

@@ -2,18 +2,35 @@
 
 from torch import nn
 
+from ...errors import InputError
 from ..models.emo import EMO
 from ..models.unet import UNet
 from .stages import StageConfig
 
 
+def parts_of(emo: EMO) -> tuple[str, ...]:
+    """Parts of a network that a stage can train."""
+    encoders = tuple(_part_of_encoder(condition.module_name) for condition in emo.conditions if condition.module_name)
+    return tuple(dict.fromkeys(("reference_net", "backbone", *encoders, "audio", "temporal", "speed")))
+
+
 def trainable_parameters(emo: EMO, config: StageConfig) -> dict[str, nn.Parameter]:
-    """The parameters that a stage trains, by name."""
+    """The parameters that a stage trains, by name.
+
+    Raises:
+        InputError: for a part that the network does not have.
+    """
     parts = set(config.trains)
+    if unknown := parts - set(parts_of(emo)):
+        raise InputError(f"config: trains={sorted(unknown)}; expected some of {', '.join(parts_of(emo))}")
     if "reference_net" in parts and config.follow:
         parts.add("reference_tail")
     tail, rest = _after_tokens(emo)
     return {name: value for name, value in emo.named_parameters() if part_of(name, tail, rest) in parts}
+
+
+def _part_of_encoder(module: str) -> str:
+    return next((part for part in ("audio", "speed") if part in module), module)
 
 
 def freeze_all_but(emo: EMO, parameters: dict[str, nn.Parameter]) -> None:
@@ -24,7 +41,7 @@ def freeze_all_but(emo: EMO, parameters: dict[str, nn.Parameter]) -> None:
 
 
 def part_of(name: str, tail: tuple[str, ...] = (), rest: tuple[str, ...] = ()) -> str:
-    """The part of `PARTS` that a parameter belongs to, or `reference_tail`, or `reference_rest`.
+    """The part that a parameter belongs to, or `reference_tail`, or `reference_rest`.
 
     Args:
         name: of the parameter in `EMO`.

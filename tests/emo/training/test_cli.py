@@ -54,4 +54,4 @@ def test_numbers_of_training_clips_are_not_called_validation(checkpoint, tmp_pat
     assert main([*base, "--out", str(tmp_path / "run"), *small]) == 0
     assert capsys.readouterr().err.count("nothing is held out") == 1
     names = {name for line in read_log(tmp_path / "run") for name in line}
-    assert "seen_loss" in names and not any(name.startswith("validation") for name in names)
+    assert "trained_loss" in names and not any(name.startswith("validation") for name in names)

@@ -13,10 +13,13 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
+from emo_core.dataset.shards import TRAIN, read_clips
 from emo_core.emo.models.emo import EMO
+from emo_core.emo.training.batch import Batch
+from emo_core.emo.training.batches import draw_sample
 from emo_core.emo.training.export import NETWORK_FILE, export, write_run
 from emo_core.emo.training.objective import Objective
-from emo_core.emo.training.samples import Batch
+from emo_core.emo.training.samples import Sampler
 from emo_core.emo.training.setup import setup_stage
 from emo_core.emo.training.stages import STAGES, options_of
 from emo_core.emo.training.train import train
@@ -27,7 +30,7 @@ from emo_core.training import checkpoints
 from emo_core.training.log import read_log
 from emo_core.training.loop import TrainingError
 from emo_core.training.schedule import Limits
-from tests.conftest import ROOT
+from tests.conftest import CONFIG, ROOT
 from tests.training.test_loop import contents
 
 QUICK = {"batch": 2, "workers": 0, "log_every": 1, "save_every": 4, "validate_every": 0, "warm_up": 2,
@@ -67,9 +70,9 @@ def test_it_learns(dataset, checkpoint, tmp_path):
     assert sum(losses[-20:]) < 0.8 * sum(losses[:20])
 
 
-@pytest.mark.parametrize("resident", [False, True])
-def test_a_resumed_run_equals_an_unbroken_one(dataset, checkpoint, tmp_path, resident):
-    stage = STAGE.with_options({"resident": resident})
+@pytest.mark.parametrize("on_device", [False, True])
+def test_a_resumed_run_equals_an_unbroken_one(dataset, checkpoint, tmp_path, on_device):
+    stage = STAGE.with_options({"on_device": on_device})
     for folder in ("unbroken", "broken"):
         run(dataset, checkpoint, tmp_path / folder, 8, stage)
     shutil.rmtree(checkpoints.checkpoints(tmp_path / "broken")[-1])  # As after a crash: the log ran on.
@@ -230,14 +233,8 @@ def test_the_command_line_refuses_what_cannot_work(dataset, checkpoint, tmp_path
         assert message in capsys.readouterr().err
 
 
-def test_a_batch_moves_whole(dataset):
-    import numpy as np
-
-    from emo_core.dataset.shards import TRAIN, read_clips
-    from emo_core.emo.training.samples import Sampler
-    from tests.conftest import CONFIG
-
-    batch = Sampler(CONFIG, STAGE).draw(next(read_clips(dataset, TRAIN)), np.random.default_rng(0))
-    moved = batch.to(torch.device("meta"))
-    tensors = [f.name for f in dataclasses.fields(Batch) if isinstance(getattr(batch, f.name), torch.Tensor)]
-    assert all(getattr(moved, name).device.type == "meta" for name in tensors)
+def test_a_batch_moves_to_another_device_with_all_its_tensors(dataset):
+    batch = draw_sample(Sampler(CONFIG, STAGE), next(read_clips(dataset, TRAIN)), 0).to(torch.device("meta"))
+    values = [getattr(batch, field.name) for field in dataclasses.fields(Batch)]
+    values += [*batch.conditions.values(), *batch.keep.values()]
+    assert all(value.device.type == "meta" for value in values if isinstance(value, torch.Tensor))
