@@ -18,11 +18,12 @@ from tqdm import tqdm
 from emo_core.audio.encoder import AudioEncoder
 from emo_core.audio.features import at_frames
 from emo_core.dataset.shards import Clip, Dataset, read_clips
+from emo_core.emo.conditions.drawing import TrainingClips
 from emo_core.emo.config import EMOConfig
 from emo_core.emo.models.vae import VAE
 from emo_core.emo.training.cache import random_alteration
-from emo_core.emo.training.on_device import Resident, region_of
 from emo_core.emo.training.pictures import Pictures
+from emo_core.emo.training.samples import union_box
 from emo_core.face.pose import head_speed
 from emo_core.media.sound import prepare_sound
 
@@ -90,7 +91,7 @@ class Encoded:
 
     latents: Tensor
     """(F, C, h, w) float16"""
-    region: Tensor
+    box: Tensor
     """(4,) union of its faces."""
     mouths: Tensor
     """(F, 4)"""
@@ -159,7 +160,7 @@ def shown(filmed: list[Filmed], variant: Variant, frames: slice = slice(None)) -
     source = filmed[variant.source]
     pictures, labels = source.pictures[frames], source.clip.labels
     boxes = [torch.from_numpy(part[frames]).float().to(pictures.device) for part in (labels.boxes, labels.mouths)]
-    face = region_of(labels.boxes).to(pictures.device)
+    face = union_box(labels.boxes).to(pictures.device)
     if variant.host is not None:
         host = filmed[variant.host]
         place = torch.from_numpy(host.clip.labels.boxes[0]).float().to(pictures.device)
@@ -188,7 +189,7 @@ def encode(filmed: list[Filmed], chosen: list[Variant], vae: VAE, *, half: bool)
         images = rearrange(pictures, "f h w c -> f c h w").float() / 127.5 - 1
         with torch.autocast(images.device.type, torch.bfloat16, enabled=half):
             latents = torch.cat([vae.encode(part) for part in images.split(BATCH)])
-        encoded.append(Encoded(latents.half(), region_of(faces.cpu().numpy()), mouths))
+        encoded.append(Encoded(latents.half(), union_box(faces.cpu().numpy()), mouths))
     return encoded
 
 
@@ -213,9 +214,9 @@ def features_of(filmed: list[Filmed], encoder: AudioEncoder, config: EMOConfig) 
         yield torch.stack([at_frames(one, 0, frames, config.fps) for one in layers]).half()
 
 
-def resident_of(
+def join_clips(
     filmed: list[Filmed], chosen: list[Variant], encoded: list[Encoded], features: list[Tensor]
-) -> Resident:
+) -> TrainingClips:
     """Join the clips; `encoded` belong to `chosen`, `features` to `filmed`."""
     lengths = torch.tensor([len(part.latents) for part in encoded])
     sounds = torch.tensor([part.shape[1] for part in features])
@@ -224,15 +225,15 @@ def resident_of(
     for number, variant in enumerate(chosen):
         groups.setdefault(variant.group, []).append(number)
     references = [[number] * OWN + [_sibling(groups[variant.group], number)] for number, variant in enumerate(chosen)]
-    return Resident(
+    return TrainingClips(
         starts=lengths.cumsum(0) - lengths,
         lengths=lengths,
         share=torch.tensor([variant.share for variant in chosen]),
         references=torch.tensor(references),
         latents=torch.cat([part.latents for part in encoded]),
         features=torch.cat(features, 1),
-        heard=begins[[variant.source for variant in chosen]],
-        regions=torch.stack([part.region for part in encoded]),
+        feature_starts=begins[[variant.source for variant in chosen]],
+        boxes=torch.stack([part.box for part in encoded]),
         mouths=torch.cat([part.mouths for part in encoded]),
         openings=torch.from_numpy(
             np.concatenate([filmed[variant.source].clip.labels.opening for variant in chosen])

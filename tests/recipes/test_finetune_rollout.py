@@ -8,6 +8,7 @@ import torch
 
 from emo_core.audio.encoder import AudioEncoder
 from emo_core.dataset.shards import TRAIN
+from emo_core.emo.conditions.clip import Conditions
 from emo_core.emo.models.emo import EMO
 from emo_core.emo.models.vae import VAE
 from emo_core.emo.sampling.denoiser import Denoiser
@@ -15,7 +16,8 @@ from emo_core.emo.sampling.guidance import Guidance, GuidedContext
 from emo_core.emo.sampling.sampler import sample
 from emo_core.emo.training.cli import stage_config
 from emo_core.emo.training.objective import Frozen, inputs
-from emo_core.emo.training.on_device import Drawing
+from emo_core.emo.training.on_device import DeviceBatches
+from emo_core.emo.training.samples import Sampler
 from emo_core.emo.training.trainable import part_of
 from emo_core.emo.weights.checkpoint import load_checkpoint
 from recipes.emo_mini import finetune_rollout as rollout
@@ -41,45 +43,45 @@ def parts():
 
 
 @pytest.fixture(scope="module")
-def resident(data, parts):
+def clips(data, parts):
     _, vae, encoder = parts
     filmed = gather.film(data, TRAIN, torch.device("cpu"))
     chosen = gather.variants(filmed, 1)
     features = list(gather.features_of(filmed, encoder, FEW))
-    return gather.resident_of(filmed, chosen, gather.encode(filmed, chosen, vae, half=False), features)
+    return gather.join_clips(filmed, chosen, gather.encode(filmed, chosen, vae, half=False), features)
 
 
 @pytest.fixture(scope="module")
-def batch(resident):
-    stage = stage_config("few", None, ["batch=2", "resident=true", "workers=0", "mouth_weight=2", "drop_speed=1.0"])
-    return next(Drawing(resident, FEW, stage).batches(0))
+def batch(clips):
+    stage = stage_config("few", None, ["batch=2", "on_device=true", "workers=0", "mouth_weight=2", "drop={speed: 1.0}"])
+    return next(DeviceBatches(clips, Sampler(FEW, stage)).batches(0))
 
 
-def test_openings_and_mouths_are_the_targets_own(data, resident, batch):
+def test_openings_and_mouths_are_the_targets_own(data, clips, batch):
     """The synthetic mouth's height tells its opening, in every variant that is not enlarged or warped."""
     assert batch.openings.shape == batch.mouths.shape[:2] == (2, FEW.temporal.frames)
     labels = gather.film(data, TRAIN, torch.device("cpu"))[0].clip.labels
-    assert resident.openings[: resident.lengths[0]].numpy() == pytest.approx(labels.opening, abs=1e-6)
+    assert clips.openings[: clips.lengths[0]].numpy() == pytest.approx(labels.opening, abs=1e-6)
     heights = batch.mouths[..., 3] - batch.mouths[..., 1]
     for height, opening in zip(heights, batch.openings, strict=True):
         assert torch.corrcoef(torch.stack([height, opening]))[0, 1] > 0.8
 
 
-def test_some_references_are_framed_otherwise(resident):
-    """`borrowed` marks them: where the latents of the reference are another clip's."""
-    stage = stage_config("few", None, ["batch=64", "resident=true", "workers=0"])
-    many = next(Drawing(resident, FEW, stage).batches(0))
-    assert 0.05 < many.borrowed.float().mean() < 0.5
+def test_some_references_are_framed_otherwise(clips):
+    """`other_reference` marks them: where the latents of the reference are another clip's."""
+    stage = stage_config("few", None, ["batch=64", "on_device=true", "workers=0"])
+    many = next(DeviceBatches(clips, Sampler(FEW, stage)).batches(0))
+    assert 0.05 < many.other_reference.float().mean() < 0.5
     owners = [
-        {tuple(x) for x in resident.latents[a : a + n].flatten(1)[:, :6].tolist()}
-        for a, n in zip(resident.starts, resident.lengths, strict=True)
+        {tuple(x) for x in clips.latents[a : a + n].flatten(1)[:, :6].tolist()}
+        for a, n in zip(clips.starts, clips.lengths, strict=True)
     ]
 
     def owner(latent: torch.Tensor) -> set[int]:
         values = tuple(latent.half().flatten()[:6].tolist())
         return {number for number, frames in enumerate(owners) if values in frames}
 
-    for reference, target, borrowed in zip(many.latents[:, 0], many.latents[:, -1], many.borrowed, strict=True):
+    for reference, target, borrowed in zip(many.latents[:, 0], many.latents[:, -1], many.other_reference, strict=True):
         assert bool(owner(reference) & owner(target)) != bool(borrowed)
 
 
@@ -101,15 +103,15 @@ def test_a_piece_is_where_the_mouth_is():
     assert around.mean() == pytest.approx(0.25, abs=0.06) and around[..., 0, 0] == 0
 
 
-def test_a_reader_learns_openings(resident):
+def test_a_reader_learns_openings(clips):
     """From latents that show it by one channel's amount at the mouth, in noise; evaluated without noise."""
     torch.manual_seed(1)
-    openings = 0.05 * torch.rand(len(resident.latents))
+    openings = 0.05 * torch.rand(len(clips.latents))
     shown = torch.randn(len(openings), 4, 16, 16) * 0.3
-    left, top, right, bottom = (16 * resident.mouths).round().long().T
+    left, top, right, bottom = (16 * clips.mouths).round().long().T
     for number, opening in enumerate(openings):
         shown[number, 0, top[number] - 1 : bottom[number] + 2, left[number] : right[number] + 1] += 40 * opening
-    data = replace(resident, latents=shown.half(), openings=openings)
+    data = replace(clips, latents=shown.half(), openings=openings)
     lines = []
     trained = mouth_reader.train_reader(data, 150, seed=0, report=lines.append)
     readers = rollout.Readers((trained,), *mouth_reader.scale(data))
@@ -129,24 +131,20 @@ def test_it_generates_as_the_sampler_does(parts, batch):
     drawn = rollout.generate_latents(denoiser, batch.noise, emo.context(conditions))
     assert drawn.requires_grad
     for number in range(2):
-        one = replace(
-            conditions,
-            **{
-                name: getattr(conditions, name)[number : number + 1]
-                for name in ("reference", "motion", "motion_known", "audio", "mask")
-            },
-        )
+        row = slice(number, number + 1)
+        values = {name: value[row] for name, value in conditions.values.items()}
+        one = Conditions(values, motion=conditions.motion[row], motion_known=conditions.motion_known[row])
         guided = GuidedContext(emo.context(one), Guidance())
         expected = sample(denoiser, guided, batch.noise[number : number + 1], steps=2)
         assert torch.allclose(drawn[number], expected[0], atol=1e-4)
 
 
-def test_the_loss_is_the_distance_from_the_film(parts, resident, batch):
+def test_the_loss_is_the_distance_from_the_film(parts, clips, batch):
     """At the mouth, around it, and in how far the mouth is open, each by its own weight."""
     emo, vae, encoder = parts
     denoiser = Denoiser(emo)
     clean, conditions = inputs(batch, FEW, Frozen(vae, encoder))
-    readers = rollout.Readers((mouth_reader.MouthReader(clean.shape[2]).eval(),), *mouth_reader.scale(resident))
+    readers = rollout.Readers((mouth_reader.MouthReader(clean.shape[2]).eval(),), *mouth_reader.scale(clips))
     with torch.no_grad():
         drawn = rollout.generate_latents(denoiser, batch.noise, emo.context(conditions))
 
@@ -156,7 +154,7 @@ def test_the_loss_is_the_distance_from_the_film(parts, resident, batch):
                 lent, clip, conditions
             )
 
-        lent = replace(batch, borrowed=torch.ones(2).bool())
+        lent = replace(batch, other_reference=torch.ones(2).bool())
         at_mouth = (batch.weight > 1).float()
         for part, cells in (("mouth", at_mouth), ("around", 1 - at_mouth)):
             assert torch.allclose(loss(drawn + 1 - cells, **{part: 1.0}), torch.zeros(2), atol=1e-8)
@@ -164,13 +162,13 @@ def test_the_loss_is_the_distance_from_the_film(parts, resident, batch):
         assert torch.allclose(loss(clean, opening=2.0), 2 * readers.errors(drawn, batch))
 
 
-def test_elsewhere_the_aim_is_what_was_drawn_before_unless_the_face_moves(parts, resident, batch):
-    """Told to move, or with a reference that is framed in another way, all of the film is the aim; at the mouth it always is."""
+def test_elsewhere_the_target_is_the_earlier_sample_unless_the_face_moves(parts, clips, batch):
+    """With a high speed, or a reference that is framed in another way, the target is the film everywhere; at the mouth it always is."""
     emo, vae, encoder = parts
     torch.manual_seed(3)
     before, denoiser = Denoiser(EMO(FEW)), Denoiser(emo)
     clean, conditions = inputs(batch, FEW, Frozen(vae, encoder))
-    readers = rollout.Readers((mouth_reader.MouthReader(clean.shape[2]).eval(),), *mouth_reader.scale(resident))
+    readers = rollout.Readers((mouth_reader.MouthReader(clean.shape[2]).eval(),), *mouth_reader.scale(clips))
     around, mouth = (
         rollout.Rollout(
             denoiser, before, readers, rollout.Weights(**{"opening": 0.0, "mouth": 0.0, "around": 0.0} | {part: 1.0})
@@ -181,33 +179,37 @@ def test_elsewhere_the_aim_is_what_was_drawn_before_unless_the_face_moves(parts,
     slow, fast = 0.5 * rollout.MOVING * window, 2 * rollout.MOVING * window
     mixed, stays = torch.tensor([False, True]), torch.zeros(2).bool()
     with torch.no_grad():
-        with_speed = replace(conditions, speed=slow)
+        with_speed = conditions.replaced(speed=slow)
         old, new = (
             rollout.generate_latents(net, batch.noise, net.emo.context(with_speed)) for net in (before, denoiser)
         )
         cells = (batch.weight <= 1).float()
-        apart = [((new - aim).square() * cells / cells.mean()).mean((1, 2, 3, 4)) for aim in (old, clean)]
-        loss = around(replace(batch, borrowed=mixed, speed=slow), clean, with_speed)
+        apart = [((new - target).square() * cells / cells.mean()).mean((1, 2, 3, 4)) for target in (old, clean)]
+        loss = around(
+            replace(batch, other_reference=mixed, conditions={**batch.conditions, "speed": slow}), clean, with_speed
+        )
         assert torch.allclose(loss, torch.where(mixed, apart[1], apart[0]), rtol=1e-3)
-        loss = around(replace(batch, borrowed=stays, speed=fast), clean, with_speed)
+        loss = around(
+            replace(batch, other_reference=stays, conditions={**batch.conditions, "speed": fast}), clean, with_speed
+        )
         assert torch.allclose(loss, apart[1], rtol=1e-3)
-        staying = replace(batch, borrowed=stays, speed=slow)
+        staying = replace(batch, other_reference=stays, conditions={**batch.conditions, "speed": slow})
         assert torch.allclose(mouth(staying, new, with_speed), torch.zeros(2), atol=1e-8)
         assert (mouth(staying, clean, with_speed) > 0.01).all()
 
 
-def test_openings_are_asked_for_farther_from_their_mean(resident, batch):
+def test_target_openings_are_farther_from_their_mean(clips, batch):
     blind = mouth_reader.MouthReader(FEW.vae.channels).eval()  # It reads the mean everywhere.
     torch.nn.init.zeros_(blind.net[-1].weight)
     torch.nn.init.zeros_(blind.net[-1].bias)
-    readers = rollout.Readers((blind,), *mouth_reader.scale(resident))
+    readers = rollout.Readers((blind,), *mouth_reader.scale(clips))
     filmed = ((batch.openings - readers.mean) / readers.deviation).square().mean(1)
     assert torch.allclose(
         readers.errors(batch.latents[:, -batch.openings.shape[1] :], batch), rollout.STRETCH**2 * filmed
     )
 
 
-def test_what_is_finished_of_what_was_learnt(parts):
+def test_the_finished_weights_are_an_average(parts):
     before, _, _ = parts
     learnt = EMO(FEW)
     old, new, averaged = (
@@ -218,11 +220,11 @@ def test_what_is_finished_of_what_was_learnt(parts):
         assert torch.allclose(value, old[name] + share * (new[name] - old[name]), atol=1e-6)
 
 
-def test_the_gradient_goes_through_all_steps(parts, resident, batch):
-    """A change of the noise, where the first step begins, changes the loss as its gradient says."""
+def test_the_gradient_goes_through_all_steps(parts, clips, batch):
+    """A change of the noise, where the first step begins, changes the loss as its gradient predicts."""
     emo, vae, encoder = parts
     clean, conditions = inputs(batch, FEW, Frozen(vae, encoder))
-    readers = rollout.Readers((mouth_reader.MouthReader(clean.shape[2]).eval(),), *mouth_reader.scale(resident))
+    readers = rollout.Readers((mouth_reader.MouthReader(clean.shape[2]).eval(),), *mouth_reader.scale(clips))
     loss = rollout.Rollout(Denoiser(emo), Denoiser(emo), readers)
     noise = batch.noise.clone().requires_grad_()
     direction = torch.randn(noise.shape, generator=torch.Generator().manual_seed(0))
@@ -262,3 +264,9 @@ def test_the_network_learns_and_nothing_else(data, parts, tmp_path, monkeypatch)
     few, base = (before[name].config for name in ("emo-mini-few", "emo-mini"))
     assert after["emo-mini-few"].config == replace(few, temporal=replace(few.temporal, anchor=rollout.ANCHOR))
     assert after["emo-mini"].config == replace(base, diffusion=replace(base.diffusion, shared_noise=rollout.BASE_NOISE))
+
+
+def test_motion_frames_have_a_least_share_of_the_portrait(batch):
+    shares = torch.tensor([0.0, 1.0]).view(2, 1, 1, 1, 1)
+    altered = rollout.anchored(replace(batch, motion_anchor=shares))
+    assert altered.motion_anchor.flatten().tolist() == pytest.approx([rollout.MIN_ANCHOR, 1.0])
