@@ -1,1 +1,1 @@
-"""How the shipped weights are made."""
+"""Recipes of the shipped weights."""

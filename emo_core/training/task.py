@@ -45,14 +45,16 @@ class Task(ABC):
     def batches(self, place: Place, consumed: int) -> Iterator[Batch]:
         """Endless batches of one process, from the one after `consumed` micro steps on.
 
-        A resumed run equals an unbroken one if batches depend on their position alone; see `batches.drawn_batches`.
+        A resumed run equals an unbroken one if batches depend on their position alone and draw no global random numbers;
+        see `batches.drawn_batches`.
         """
 
     @abstractmethod
     def losses(self, batch: Batch, networks: tuple[nn.Module, ...], share: float) -> Iterator[Tensor]:
         """Yield the loss of every learner in turn, a scalar or one number per sample.
 
-        The loop updates a learner before it asks for the next loss. A loss changes no weights but its own learner's.
+        The loop updates a learner before it asks for the next loss; with accumulated gradients, in the last micro step. A
+        loss changes no weights but its own learner's.
 
         Args:
             batch: on the device.

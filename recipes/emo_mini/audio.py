@@ -42,6 +42,8 @@ SHARES = (0.3, 0.1, 0.1, 0.1, 0.2, 0.2)
 """Share of each of KINDS in the batches."""
 OTHERS = 0.35
 """Share of pieces that are not of the person of most clips, so that a few voices count."""
+MIN_DEVIATION = 1e-6
+"""Least standard deviation that targets are divided by."""
 LANGUAGE_LIPS = 0.3
 """Weight of the lips of other languages, which are typical lips, not filmed ones."""
 CONFIG = {
@@ -95,8 +97,8 @@ class Pieces:
         lips, mel = tensors.pop("lips").float(), tensors.pop("mel").float()
         return cls(
             **tensors,
-            lips=lips / lips[train].std((0, 1)),
-            mel=(mel - mel[train].mean((0, 1))) / mel[train].std((0, 1)),
+            lips=lips / lips[train].std((0, 1)).clamp(min=MIN_DEVIATION),
+            mel=(mel - mel[train].mean((0, 1))) / mel[train].std((0, 1)).clamp(min=MIN_DEVIATION),
             share=_shares(tensors["kinds"], train, tensors["trained"]),
         )
 
@@ -207,9 +209,10 @@ class SpeechTask(Task):
         lips, classes, mel = _split(networks[0](batch.sounds))
         weight = torch.where(batch.kinds == len(KINDS) - 1, LANGUAGE_LIPS, 1.0)[:, None, None]
         visemes = batch.visemes.long().flatten()
+        entropy = functional.cross_entropy(classes.flatten(0, 1), visemes, ignore_index=-1, reduction="sum")
         yield (
             ((lips - batch.lips).square() * weight).mean()
-            + 0.3 * functional.cross_entropy(classes.flatten(0, 1), visemes, ignore_index=-1)
+            + 0.3 * entropy / (visemes >= 0).sum().clamp(min=1)  # A small batch may have no known speech sound.
             + 0.5 * functional.mse_loss(mel, batch.mel)
         )
 

@@ -1,7 +1,7 @@
-"""Heads that move more than those that were filmed: they tilt and nod as the mouth opens, so that head speed has something to say.
+"""Augment head motion: heads tilt and nod as the mouth opens, so that the dataset has a range of head speeds.
 
-GRID's speakers sit still. Of a swayed variant the head leans in time with the slow part of its own mouth's opening, which the
-sound tells, by an angle that differs from variant to variant: at a given sound, the speed alone says how far.
+GRID's speakers sit still. In a swayed variant the head leans with the slow part of the mouth's opening, which the sound predicts, by
+an angle that differs between variants: for the same sound, the speed condition alone determines the angle.
 
 Shape legend: F frames, S picture side.
 """
@@ -15,15 +15,15 @@ from torch import Tensor
 from emo_core.dataset.labels import Labels
 
 SLOW = 4.0
-"""Frames: standard deviation of the Gaussian that leaves of the opening what a head can follow."""
+"""Standard deviation in frames of the Gaussian that smooths the opening to the speed of a head."""
 OPEN = 0.055
-"""Slow opening at which the head leans as far as its variant goes: a median clip's widest."""
+"""Smoothed opening at which the head has its variant's angle: a median clip's largest."""
 NOD = 0.35
 """Face heights that the head sinks per radian."""
 NECK = 0.5
-"""Face heights below the chin where nothing moves any more."""
+"""Face heights below the chin from which on nothing moves."""
 BESIDE = (0.75, 1.6)
-"""Face widths from the middle to where the head ends, and to where nothing moves any more."""
+"""Face widths from the middle to the end of the head, and from which on nothing moves."""
 
 
 def lean(opening: np.ndarray, degrees: float) -> np.ndarray:
@@ -38,7 +38,7 @@ def swayed(grid: Tensor, angles: Tensor, face: Tensor) -> Tensor:
     """Lean the head in every frame.
 
     Args:
-        grid: (S, S, 2) where each pixel comes from, x and y in -1 .. 1.
+        grid: (S, S, 2) source of each pixel, x and y in -1 .. 1.
         angles: (F,) radians, clockwise.
         face: (4,) box in the filmed picture, shares of the side.
 
@@ -49,7 +49,7 @@ def swayed(grid: Tensor, angles: Tensor, face: Tensor) -> Tensor:
     width, height = right - left, bottom - top
     x, y = grid[..., 0] - (left + right) / 2, grid[..., 1] - bottom  # Around the chin.
     near, far = (width * share for share in BESIDE)
-    # From the level of the lips down to the neck the head passes into a body that stays, beside it into the wall.
+    # The motion fades from the lips down to the neck and, beside the head, towards the wall.
     share = smooth(1 - (y / height + 0.1) / (NECK + 0.1)) * smooth((far - x.abs()) / (far - near))
     moved = torch.stack([y, -x - NOD * height], -1) * share[..., None]
     return grid + angles[:, None, None, None] * moved

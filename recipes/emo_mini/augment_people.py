@@ -1,7 +1,7 @@
-"""People who were never there: clips warped and recoloured, put into others' surroundings, and framed in another way.
+"""Augment people: clips are warped and recoloured, put into others' surroundings, and framed in another way.
 
-A variant keeps one build, one light and one framing through its clip, so that it is a person of its own to the reference, whose
-mouth still goes with the sound. Two framings of one person teach that the face region, not the reference, says where the face is.
+A variant keeps one build, one light and one framing through its clip, so that it is another person with the same lip motion. Two
+framings of one person train the network to take the place of the face from the face region, not from the reference.
 
 Shape legend: F frames, S picture side.
 """
@@ -16,12 +16,12 @@ from torch.nn import functional
 
 ZOOMS = (0.62, 1.28)
 BELOW = 0.15
-"""Share of the side that may lie below the filmed picture. Its edges are repeated there, as they are aside and above, where the wall is."""
+"""Share of the side that may lie below the filmed picture, whose edges are repeated outside of it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Person:
-    """Build and light; the default is the one who was filmed."""
+    """Build and light; the default is the filmed person."""
 
     mirrored: bool = False
     stretch: tuple[float, float] = (1.0, 1.0)
@@ -30,12 +30,12 @@ class Person:
     """Each: two frequencies, two phases, two amplitudes."""
     gamma: tuple[float, float, float] = (1.0, 1.0, 1.0)
     mix: tuple[tuple[float, float, float], ...] = ((1.0, 0.0, 0.0), (0.0, 1.0, 0.0), (0.0, 0.0, 1.0))
-    """What becomes of red, green and blue."""
+    """Rows of the colour matrix."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Framing:
-    """Where the picture is seen; the default is as filmed."""
+    """Zoom and place of the picture; the default is as filmed."""
 
     zoom: float = 1.0
     x: float = 0.0
@@ -44,7 +44,7 @@ class Framing:
 
 
 def random_person(rng: np.random.Generator) -> Person:
-    """Somebody."""
+    """A random build and light."""
     saturation = rng.uniform(0.4, 1.3)
     mix = saturation * np.eye(3) + (1 - saturation) / 3 + rng.normal(0, 0.04, (3, 3))
     gains = np.exp(rng.normal(0, 0.1, (3, 1)))
@@ -62,7 +62,7 @@ def random_person(rng: np.random.Generator) -> Person:
 
 
 def random_framing(rng: np.random.Generator) -> Framing:
-    """Smaller or nearer, where nearly all of the face is seen, and little of what lies below the filmed picture."""
+    """A random zoom and place with nearly all of the face, and little below the filmed picture."""
     zoom = float(np.exp(rng.uniform(*np.log(ZOOMS))))
     aside, down = 0.5 - 0.21 * zoom, 0.5 - 0.3 * zoom
     up = max(-down, (1 - zoom) / 2 - BELOW)
@@ -70,7 +70,7 @@ def random_framing(rng: np.random.Generator) -> Framing:
 
 
 def sources(person: Person, framing: Framing, size: int, device: torch.device) -> Tensor:
-    """(S, S, 2) where each pixel comes from, x and y in -1 .. 1."""
+    """(S, S, 2) source of each pixel, x and y in -1 .. 1."""
     middle = (torch.arange(size, device=device) + 0.5) / size * 2 - 1
     v, u = torch.meshgrid(middle, middle, indexing="ij")
     u, v = (u - 2 * framing.x) / framing.zoom, (v - 2 * framing.y) / framing.zoom
@@ -91,7 +91,7 @@ def among(pictures: Tensor, face: Tensor, host: Tensor, place: Tensor) -> Tensor
     Args:
         pictures: (F, S, S, 3) uint8 of the face.
         face: (4,) box that it never leaves, shares of the side.
-        host: (S, S, 3) uint8, who lends hair, clothes and background.
+        host: (S, S, 3) uint8, the source of hair, clothes and background.
         place: (4,) the host's face, which is scaled and moved to lie under the other.
 
     Returns:
@@ -118,8 +118,8 @@ def among(pictures: Tensor, face: Tensor, host: Tensor, place: Tensor) -> Tensor
     return rearrange(torch.lerp(around, lit, share).clamp(0, 255), "f c h w -> f h w c").round().to(torch.uint8)
 
 
-def seen(pictures: Tensor, grid: Tensor, person: Person) -> Tensor:
-    """(F, S, S, 3) uint8 to the same of somebody else; the grid is (S, S, 2), or one of every frame."""
+def transformed(pictures: Tensor, grid: Tensor, person: Person) -> Tensor:
+    """Pictures (F, S, S, 3) uint8 warped and recoloured; the grid is (S, S, 2), or one per frame."""
     images = rearrange(pictures, "f h w c -> f c h w").float() / 255
     moved = functional.grid_sample(
         images, grid.expand(len(images), -1, -1, -1), "bicubic", padding_mode="border", align_corners=False
@@ -130,17 +130,17 @@ def seen(pictures: Tensor, grid: Tensor, person: Person) -> Tensor:
 
 
 def boxes_in(boxes: Tensor, grid: Tensor) -> Tensor:
-    """(F, 4) boxes, shares of the side, to where a grid (S, S, 2) or (F, S, S, 2) shows them; what is not seen any more is an empty box in the middle."""
+    """Move (F, 4) boxes, shares of the side, by a grid (S, S, 2) or (F, S, S, 2); a box out of the picture becomes an empty one in the middle."""
     place = (grid + 1) / 2
     inside = (place >= boxes[:, None, None, :2]) & (place <= boxes[:, None, None, 2:])
     inside = inside.all(-1)  # (F, S, S)
     size = grid.shape[-2]
-    found = []
+    edges = []
     for axis in (1, 2):  # Columns, then rows.
         line = inside.any(axis).float()
         first, last = line.argmax(1), size - line.flip(1).argmax(1)
-        seen_at_all = line.any(1)
-        found.append(torch.where(seen_at_all, first, size // 2) / size)
-        found.append(torch.where(seen_at_all, last, size // 2) / size)
-    left, right, top, bottom = found
+        visible = line.any(1)
+        edges.append(torch.where(visible, first, size // 2) / size)
+        edges.append(torch.where(visible, last, size // 2) / size)
+    left, right, top, bottom = edges
     return torch.stack([left, top, right, bottom], -1)

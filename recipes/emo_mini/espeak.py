@@ -34,8 +34,8 @@ _Callback = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.POINTER(ctypes.c_short), ctype
 
 
 @dataclass(frozen=True, slots=True)
-class Spoken:
-    """What espeak-ng said."""
+class Utterance:
+    """A synthesised sentence."""
 
     waveform: np.ndarray
     """(S,) float32 at 16 kHz."""
@@ -50,23 +50,23 @@ class Espeak:
         """Open the library.
 
         Raises:
-            InputError: where it is not installed.
+            InputError: if it is not installed.
         """
-        found = ctypes.util.find_library("espeak-ng")
-        if found is None:
+        path = ctypes.util.find_library("espeak-ng")
+        if path is None:
             raise InputError("espeak-ng: library not found; install it (Debian: apt install espeak-ng)")
-        self._library = ctypes.CDLL(found)
+        self._library = ctypes.CDLL(path)
         self._rate = self._library.espeak_Initialize(_RETRIEVAL, 0, None, _PHONEME_EVENTS | _IPA)
         self._parts: list[np.ndarray] = []
         self._sounds: list[tuple[float, str]] = []
         self._callback = _Callback(self._receive)  # Kept: the library holds only its address.
         self._library.espeak_SetSynthCallback(self._callback)
 
-    def say(self, text: str, voice: str, *, words_per_minute: int = 160, pitch: int = 50) -> Spoken:
-        """Speak a sentence.
+    def synthesise(self, text: str, voice: str, *, words_per_minute: int = 160, pitch: int = 50) -> Utterance:
+        """Synthesise a sentence.
 
         Args:
-            text: what to say.
+            text: the sentence.
             voice: `en-gb`, `de`, `fr+f3`, ...
             words_per_minute: 80 to 400.
             pitch: 0 to 99.
@@ -83,7 +83,7 @@ class Espeak:
         self._library.espeak_Synth(content, ctypes.c_size_t(len(content)), 0, 1, 0, _UTF8, None, None)
         self._library.espeak_Synchronize()
         samples = np.concatenate([*self._parts, np.zeros(1, np.float32)])
-        return Spoken(mono_16k(samples[None], self._rate), tuple(self._sounds))
+        return Utterance(mono_16k(samples[None], self._rate), tuple(self._sounds))
 
     def _receive(self, samples: "ctypes._Pointer", count: int, events: "ctypes._Pointer") -> int:
         if count:

@@ -24,8 +24,8 @@ from emo_core.emo.sampling.clips import clip_noise
 from emo_core.emo.sampling.denoiser import Denoiser
 from emo_core.emo.sampling.schedule import sampled_timesteps
 from emo_core.emo.training.autoencoder import AutoencoderSettings, train_autoencoder
-from emo_core.emo.training.on_device import region_of
 from emo_core.emo.training.pictures import Pictures
+from emo_core.emo.training.samples import union_box
 from emo_core.emo.weights.checkpoint import Checkpoint
 from emo_core.face.box import Box
 from emo_core.face.region import region_mask
@@ -60,13 +60,14 @@ def denoised(
         images = rearrange(torch.cat([portrait, pictures]), "f h w c -> f c h w").float() / 127.5 - 1
         reference, motion, clean = few.vae.encode(images).split([1, before, frames])
         windows = window_indices(first, first + frames, config.audio.window, audio.shape[1])
-        region = Box(*(region_of(faces.cpu().numpy()) * config.image_size).tolist())
-        conditions = Conditions(
-            reference=reference,
-            motion=torch.lerp(motion, reference, config.temporal.anchor)[None],
-            audio=audio[0][windows][None].float(),
-            mask=region_mask(region, config.image_size, config.mask_size)[None, None].to(images),
-        )
+        region = Box(*(union_box(faces.cpu().numpy()) * config.image_size).tolist())
+        mask = region_mask(region, config.image_size, config.mask_size)
+        values = {
+            "reference": reference,
+            "audio": audio[0][windows][None].float(),
+            "face_region": mask[None, None].to(images),
+        }
+        conditions = Conditions(values, motion=torch.lerp(motion, reference, config.temporal.anchor)[None])
         seed = int(rng.integers(2**31))
         noise = clip_noise(
             torch.Generator().manual_seed(seed), clean.shape, seed=seed, shared=config.diffusion.shared_noise

@@ -20,17 +20,17 @@ from torch import Tensor, nn
 
 from emo_core.dataset.shards import TRAIN, Dataset
 from emo_core.emo.conditions.clip import Conditions
+from emo_core.emo.conditions.drawing import TrainingClips
 from emo_core.emo.models.backbone import ClipContext
 from emo_core.emo.sampling.denoiser import Denoiser
 from emo_core.emo.sampling.schedule import make_scheduler
+from emo_core.emo.training.batch import Batch
 from emo_core.emo.training.objective import quick_attention
-from emo_core.emo.training.on_device import Resident
-from emo_core.emo.training.samples import Batch
 from emo_core.emo.training.setup import frozen_parts
 from emo_core.emo.training.train import StageRun
 from emo_core.training.schedule import Limits
 
-from .gather import encode, features_of, film, resident_of, variants
+from .gather import encode, features_of, film, join_clips, variants
 from .mouth_reader import MouthReader, pieces, places, scale, train_reader
 from .train import FinishedFiles, StagePlan, average, finetuning_parser, finish, run_stage, say
 
@@ -44,10 +44,11 @@ MOVING = 0.25
 """Degrees per frame from which on a head moves more than a GRID speaker's at rest."""
 ANCHOR = 0.95
 """Share of the portrait in the motion frames of the finished few-step file, against seams."""
+MIN_ANCHOR = 0.7
+"""Least share of the portrait in the motion frames of training."""
 BASE_NOISE = 0.985
 """Share of the noise that frames have in common when the other file samples, against the flicker of 40 steps."""
-PLAN = StagePlan(None, 48, ("trains=[reference_net, backbone, face_locator, audio, temporal, speed]", "speed=true", "drop_speed=0.5",
-                       "drop_reference=0.0", "motion_anchor=1.0", "motion_anchor_from=0.7", "mouth_weight=2", "learning_rate=3.0e-4",
+PLAN = StagePlan(None, 48, ("trains=[reference_net, backbone, face_locator, audio, temporal, speed]", "motion_anchor=1.0", "mouth_weight=2", "learning_rate=3.0e-4",
                        "warm_up=50", "decay_from=0.3", "decay_to=0.03", "ema=0.99"))  # fmt: skip
 
 
@@ -72,10 +73,10 @@ class Readers:
     deviation: float
 
     @classmethod
-    def trained(cls, resident: Resident, steps: int) -> "Readers":
+    def trained(cls, clips: TrainingClips, steps: int) -> "Readers":
         """Train them on filmed clips."""
-        networks = tuple(train_reader(resident, steps, seed, report=say) for seed in range(READERS))
-        return cls(networks, *scale(resident))
+        networks = tuple(train_reader(clips, steps, seed, report=say) for seed in range(READERS))
+        return cls(networks, *scale(clips))
 
     def errors(self, generated: Tensor, batch: Batch) -> Tensor:
         """(B,) mean squared errors of the openings in generated latents (B, F, C, h, w)."""
@@ -93,10 +94,8 @@ class Rollout(nn.Module):
         super().__init__()
         self.denoiser = denoiser
         self.weights = weights or Weights()
-        self._fixed = (
-            earlier,
-            readers,
-        )  # In a tuple they are no part of this module: they neither train nor are saved.
+        # In a tuple they are no part of this module: they neither train nor are saved.
+        self._fixed = (earlier, readers)
 
     def forward(self, batch: Batch, clean: Tensor, conditions: Conditions) -> Tensor:
         """Losses (B,); `clean` (B, F, C, h, w) is the film."""
@@ -115,8 +114,15 @@ class Rollout(nn.Module):
 
 def moves(batch: Batch) -> Tensor:
     """(B,) whether the face is to be in another place than in the reference, or to move by the speed condition."""
-    fast = torch.zeros_like(batch.borrowed) if batch.speed is None else batch.speed.mean(1) > MOVING
-    return batch.borrowed | fast
+    speed = batch.conditions.get("speed")
+    return batch.other_reference if speed is None else batch.other_reference | (speed.mean(1) > MOVING)
+
+
+def anchored(batch: Batch) -> Batch:
+    """Mix at least MIN_ANCHOR of the reference into the motion frames."""
+    return replace(
+        batch, motion_anchor=torch.lerp(batch.motion_anchor, torch.ones_like(batch.motion_anchor), MIN_ANCHOR)
+    )
 
 
 def generate_latents(denoiser: Denoiser, noise: Tensor, context: ClipContext) -> Tensor:
@@ -144,13 +150,19 @@ def main() -> None:
     filmed = film(dataset, TRAIN, args.device, args.limit)
     chosen = variants(filmed, args.people)
     encoded = encode(filmed, chosen, few.vae, half=args.precision == "bf16")
-    resident = resident_of(filmed, chosen, encoded, list(features_of(filmed, few.audio_encoder, config)))
+    clips = join_clips(filmed, chosen, encoded, list(features_of(filmed, few.audio_encoder, config)))
     del filmed, encoded
-    readers = Readers.trained(resident, args.reader_steps)
+    readers = Readers.trained(clips, args.reader_steps)
     earlier = deepcopy(few.emo).eval().requires_grad_(False)
     objective = partial(Rollout, earlier=Denoiser(earlier), readers=readers)
     run = StageRun(
-        few.emo, frozen_parts(few, None), dataset, args.out / "rollout", resident=resident, objective=objective
+        few.emo,
+        frozen_parts(few, None),
+        dataset,
+        args.out / "rollout",
+        clips=clips,
+        alter_batch=anchored,
+        objective=objective,
     )
     new = run_stage("few", PLAN, run, args, Limits(steps=args.steps))
     frozen = {"vae": few.vae, "audio_encoder": few.audio_encoder}

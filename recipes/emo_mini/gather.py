@@ -1,4 +1,4 @@
-"""From a prepared dataset to what one GPU trains on: pictures in its memory, people who were never there, latents and features.
+"""From a prepared dataset to tensors on one GPU: pictures, variants of people, latents and features.
 
 Shape legend: F frames of a clip, S picture side, V versions of a sound, L D wav2vec layers and width.
 """
@@ -18,27 +18,28 @@ from tqdm import tqdm
 from emo_core.audio.encoder import AudioEncoder
 from emo_core.audio.features import at_frames
 from emo_core.dataset.shards import Clip, Dataset, read_clips
+from emo_core.emo.conditions.drawing import TrainingClips
 from emo_core.emo.config import EMOConfig
 from emo_core.emo.models.vae import VAE
 from emo_core.emo.training.cache import random_alteration
-from emo_core.emo.training.on_device import Resident, region_of
 from emo_core.emo.training.pictures import Pictures
+from emo_core.emo.training.samples import union_box
 from emo_core.face.pose import head_speed
 from emo_core.media.sound import prepare_sound
 
 from .augment_head_motion import lean, swayed, turned
-from .augment_people import Framing, Person, among, boxes_in, random_framing, random_person, seen, sources
+from .augment_people import Framing, Person, among, boxes_in, random_framing, random_person, sources, transformed
 
 PEOPLE = 20
 """Variants of each clip of a person of few clips, in two framings each."""
 MAIN_SHARE, MADE_SHARE = 0.4, 0.36
-"""How often the person of most clips is drawn as themselves, and as somebody else; the others share the rest."""
+"""Shares of the person of most clips as filmed, and as somebody else; the other people share the rest."""
 HOSTED = 0.6
-"""Share of the made-up people who have another's surroundings."""
+"""Share of the synthetic people who have another clip's surroundings."""
 SWAYED, FARTHEST = 0.4, 9.0
-"""Share of the people whose head leans as they speak, and degrees of the farthest."""
+"""Share of the people whose head leans with the mouth, and the largest angle in degrees."""
 OWN = 2
-"""Of three references, so many are framed as the target; the third may be framed in another way."""
+"""References of a clip that are framed as the target; one more may be framed in another way."""
 BATCH = 75
 """Pictures that are encoded together."""
 VOICES = 2
@@ -62,7 +63,7 @@ class Filmed:
 
     @property
     def person(self) -> str:
-        """Who is seen; GRID's clips of other speakers are called `s26_bgbsza`, or tell no speaker."""
+        """Name of the speaker; GRID's clips of other speakers are called `s26_bgbsza`, or name no speaker."""
         name = self.clip.about["file"]
         return name.split("_")[0] if name.startswith("s") else name
 
@@ -79,31 +80,31 @@ class Variant:
     """Variants that show one person, framed differently."""
     share: float
     host: int | None = None
-    """Number of the clip that lends its surroundings."""
+    """Number of the clip whose surroundings are used."""
     sway: float = 0.0
     """Degrees that the head leans as the mouth opens."""
 
 
 @dataclass(frozen=True, slots=True)
 class Encoded:
-    """A variant as the network sees it."""
+    """A variant as latents and boxes."""
 
     latents: Tensor
     """(F, C, h, w) float16"""
-    region: Tensor
+    box: Tensor
     """(4,) union of its faces."""
     mouths: Tensor
     """(F, 4)"""
 
 
 def film(dataset: Dataset, split: str, device: torch.device, limit: int | None = None) -> list[Filmed]:
-    """Decode a split, and alter its sounds; with a limit, so many clips of the person of most, and all others."""
+    """Decode a split, and augment its sounds. A limit applies to the clips of the person of most clips."""
 
     def one(clip: Clip) -> Filmed:
         rng, sound = np.random.default_rng([*clip.key.encode()]), clip.sound()
         altered = [random_alteration(rng)(sound, seed=int(rng.integers(2**31))) for _ in range(VOICES)]
-        heard = tuple(prepare_sound(version, clip.key).waveform for version in (sound, *altered))
-        return Filmed(clip, torch.from_numpy(clip.pictures()).to(device), heard)
+        sounds = tuple(prepare_sound(version, clip.key).waveform for version in (sound, *altered))
+        return Filmed(clip, torch.from_numpy(clip.pictures()).to(device), sounds)
 
     clips = list(read_clips(dataset, split))
     if limit is not None:
@@ -119,8 +120,8 @@ def _is_other(clip: Clip) -> bool:
 
 
 def variants(filmed: list[Filmed], people: int = PEOPLE) -> list[Variant]:
-    """What is trained on: everybody as filmed, in other framings, as somebody else; `people` of each clip of a person of few."""
-    rng, found, groups = np.random.default_rng(0), [], count()
+    """The training clips: everybody as filmed, in other framings, as somebody else; `people` of each clip of a person of few clips."""
+    rng, chosen, groups = np.random.default_rng(0), [], count()
     main = [number for number, clip in enumerate(filmed) if clip.main]
     others = [number for number, clip in enumerate(filmed) if not clip.main]
     # Of many clips of one person, each counts less.
@@ -129,7 +130,9 @@ def variants(filmed: list[Filmed], people: int = PEOPLE) -> list[Variant]:
 
     def add(source: int, person: Person, framings: tuple[Framing, ...], share: float, host: int | None = None) -> None:
         group, sway = next(groups), float(rng.uniform(0, FARTHEST)) if rng.random() < SWAYED else 0.0
-        found.extend(Variant(source, person, framing, group, share / len(framings), host, sway) for framing in framings)
+        chosen.extend(
+            Variant(source, person, framing, group, share / len(framings), host, sway) for framing in framings
+        )
 
     def host(source: int) -> int | None:
         able = [number for number in others if filmed[number].person != filmed[source].person]
@@ -149,7 +152,7 @@ def variants(filmed: list[Filmed], people: int = PEOPLE) -> list[Variant]:
         for index in range(people):
             person = random_person(rng) if index else Person()
             add(number, person, (Framing(), random_framing(rng)), share, host(number) if index else None)
-    return found
+    return chosen
 
 
 def shown(filmed: list[Filmed], variant: Variant, frames: slice = slice(None)) -> tuple[Tensor, Tensor, Tensor]:
@@ -157,7 +160,7 @@ def shown(filmed: list[Filmed], variant: Variant, frames: slice = slice(None)) -
     source = filmed[variant.source]
     pictures, labels = source.pictures[frames], source.clip.labels
     boxes = [torch.from_numpy(part[frames]).float().to(pictures.device) for part in (labels.boxes, labels.mouths)]
-    face = region_of(labels.boxes).to(pictures.device)
+    face = union_box(labels.boxes).to(pictures.device)
     if variant.host is not None:
         host = filmed[variant.host]
         place = torch.from_numpy(host.clip.labels.boxes[0]).float().to(pictures.device)
@@ -168,7 +171,7 @@ def shown(filmed: list[Filmed], variant: Variant, frames: slice = slice(None)) -
     if variant.sway:
         angles = lean(labels.opening, -variant.sway if variant.person.mirrored else variant.sway)[frames]
         grid = swayed(grid, torch.from_numpy(angles).float().to(pictures.device), face)
-    return seen(pictures, grid, variant.person), *(boxes_in(part, grid) for part in boxes)
+    return transformed(pictures, grid, variant.person), *(boxes_in(part, grid) for part in boxes)
 
 
 def speed_of(filmed: list[Filmed], variant: Variant) -> np.ndarray:
@@ -179,15 +182,15 @@ def speed_of(filmed: list[Filmed], variant: Variant) -> np.ndarray:
 
 @torch.no_grad()
 def encode(filmed: list[Filmed], chosen: list[Variant], vae: VAE, *, half: bool) -> list[Encoded]:
-    """Every variant through the autoencoder."""
-    found = []
+    """Encode every variant."""
+    encoded = []
     for variant in tqdm(chosen, desc="encode", disable=None):
         pictures, faces, mouths = shown(filmed, variant)
         images = rearrange(pictures, "f h w c -> f c h w").float() / 127.5 - 1
         with torch.autocast(images.device.type, torch.bfloat16, enabled=half):
             latents = torch.cat([vae.encode(part) for part in images.split(BATCH)])
-        found.append(Encoded(latents.half(), region_of(faces.cpu().numpy()), mouths))
-    return found
+        encoded.append(Encoded(latents.half(), union_box(faces.cpu().numpy()), mouths))
+    return encoded
 
 
 def pictures_of(filmed: list[Filmed], chosen: list[Variant], each: int, seed: int = 0) -> Pictures:
@@ -206,29 +209,31 @@ def features_of(filmed: list[Filmed], encoder: AudioEncoder, config: EMOConfig) 
     """(V, F, L, D) float16 for each clip."""
     device = next(encoder.parameters()).device
     for clip in filmed:
-        found = encoder(torch.from_numpy(np.stack(clip.sounds)).to(device)).float()
+        layers = encoder(torch.from_numpy(np.stack(clip.sounds)).to(device)).float()
         frames = clip.clip.frames
-        yield torch.stack([at_frames(one, 0, frames, config.fps) for one in found]).half()
+        yield torch.stack([at_frames(one, 0, frames, config.fps) for one in layers]).half()
 
 
-def resident_of(filmed: list[Filmed], chosen: list[Variant], encoded: list[Encoded], heard: list[Tensor]) -> Resident:
-    """Everything together; `encoded` belongs to `chosen`, `heard` to `filmed`."""
+def join_clips(
+    filmed: list[Filmed], chosen: list[Variant], encoded: list[Encoded], features: list[Tensor]
+) -> TrainingClips:
+    """Join the clips; `encoded` belong to `chosen`, `features` to `filmed`."""
     lengths = torch.tensor([len(part.latents) for part in encoded])
-    sounds = torch.tensor([part.shape[1] for part in heard])
+    sounds = torch.tensor([part.shape[1] for part in features])
     begins = sounds.cumsum(0) - sounds
     groups: dict[int, list[int]] = {}
     for number, variant in enumerate(chosen):
         groups.setdefault(variant.group, []).append(number)
     references = [[number] * OWN + [_sibling(groups[variant.group], number)] for number, variant in enumerate(chosen)]
-    return Resident(
+    return TrainingClips(
         starts=lengths.cumsum(0) - lengths,
         lengths=lengths,
         share=torch.tensor([variant.share for variant in chosen]),
         references=torch.tensor(references),
         latents=torch.cat([part.latents for part in encoded]),
-        features=torch.cat(heard, 1),
-        heard=begins[[variant.source for variant in chosen]],
-        regions=torch.stack([part.region for part in encoded]),
+        features=torch.cat(features, 1),
+        feature_starts=begins[[variant.source for variant in chosen]],
+        boxes=torch.stack([part.box for part in encoded]),
         mouths=torch.cat([part.mouths for part in encoded]),
         openings=torch.from_numpy(
             np.concatenate([filmed[variant.source].clip.labels.opening for variant in chosen])

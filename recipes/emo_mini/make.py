@@ -1,7 +1,7 @@
 """emo-mini from videos, in one command: `python -m recipes.emo_mini.make --grid GRID_S1 --others TALK_GRID --work WORK --out models/`.
 
-Every step is a command of the trainer or of this folder, printed before it runs; what is finished is not done again, so a
-stopped run goes on. `--hours` scales all training times, which are one GPU's. To try it on a CPU, give `--limit`.
+Every step is a command of the pack or of this folder, printed before it runs. A step whose file exists is left out, so that a
+stopped run continues. `--hours` scales all training times, which are one GPU's. To try it on a CPU, give `--limit`.
 """
 
 import argparse
@@ -18,13 +18,13 @@ from pathlib import Path
 EVERY = 20
 """Every 20th clip of the person of most clips is held out."""
 HELD_OUT = ("s30_*", "s31_*", "s34_*", "grid_pwij3p*", "grid_swiz3n*")
-"""People who are never trained on."""
-AUDIO_MINUTES, LIPS_STEPS = 2.2, 1100
-FURTHER, POLISHED, LIPS, FINISHED = "further", "polished", "lips", "finished"
-"""Where the files end that go on from the first ones, those with the decoder that has seen what they make, those of which the few-step one
-learnt from what it drew, and those with the decoder that has seen that."""
-POLISHING = {POLISHED: (FURTHER, 2000, 250), FINISHED: (LIPS, 3000, 400)}
-"""What the decoder is polished on: whose pictures, steps, and clips that are denoised."""
+"""Held-out people."""
+AUDIO_MINUTES, ROLLOUT_STEPS = 2.2, 1100
+FURTHER, DECODER, ROLLOUT, FINISHED = "further", "decoder", "rollout", "finished"
+"""Folders of the files after further training, after the decoder's fine-tuning, after the few-step network's fine-tuning on its own
+samples, and after the decoder's second fine-tuning."""
+DECODER_PLANS = {DECODER: (FURTHER, 2000, 250), FINISHED: (ROLLOUT, 3000, 400)}
+"""Fine-tunings of the decoder: folder of the files to start from, steps, denoised clips."""
 FILES = ("emo-mini.safetensors", "emo-mini-few.safetensors")
 
 
@@ -52,28 +52,28 @@ def steps(args: argparse.Namespace) -> Iterator[Step]:
                 f"{args.hours:g}", *precision, *limit), work / FILES[-1])  # fmt: skip
     yield Step(("-m", "recipes.emo_mini.train", "--data", f"{data}", "--init", f"{work}", "--out", f"{work / FURTHER}", "--hours",
                 f"{args.hours:g}", *precision, *limit), work / FURTHER / FILES[-1])  # fmt: skip
-    yield polished(POLISHED, args, precision, limit)
-    yield Step(("-m", "recipes.emo_mini.finetune_rollout", "--data", f"{data}", "--init", f"{work / POLISHED}", "--out", f"{work / LIPS}", "--steps",
-                f"{math.ceil(LIPS_STEPS * args.hours)}", *precision, *limit), work / LIPS / FILES[0])  # fmt: skip
-    yield polished(FINISHED, args, precision, limit)
+    yield finetuned_decoder(DECODER, args, precision, limit)
+    yield Step(("-m", "recipes.emo_mini.finetune_rollout", "--data", f"{data}", "--init", f"{work / DECODER}", "--out", f"{work / ROLLOUT}", "--steps",
+                f"{math.ceil(ROLLOUT_STEPS * args.hours)}", *precision, *limit), work / ROLLOUT / FILES[0])  # fmt: skip
+    yield finetuned_decoder(FINISHED, args, precision, limit)
 
 
-def polished(name: str, args: argparse.Namespace, *options: tuple[str, ...]) -> Step:
-    """Teach the decoder what the network of that time makes."""
-    init, steps, clips = POLISHING[name]
+def finetuned_decoder(name: str, args: argparse.Namespace, *options: tuple[str, ...]) -> Step:
+    """The decoder's fine-tuning on latents of the network of that step."""
+    init, steps, clips = DECODER_PLANS[name]
     return Step(("-m", "recipes.emo_mini.finetune_decoder", "--data", f"{args.work / 'data'}", "--init", f"{args.work / init}", "--out", f"{args.work / name}",
                  "--steps", f"{math.ceil(steps * args.hours)}", "--clips", f"{math.ceil(clips * args.hours)}",
                  *itertools.chain(*options)), args.work / name / FILES[-1])  # fmt: skip
 
 
 def main() -> None:
-    """Run what is missing."""
+    """Run the missing steps."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--grid", type=Path, required=True, help="folder of GRID s1's clips, cropped to the face")
     parser.add_argument("--others", type=Path, required=True, help="folder of clips of other GRID speakers")
     parser.add_argument("--work", type=Path, required=True)
     parser.add_argument("--out", type=Path, required=True)
-    parser.add_argument("--hours", type=float, default=1.0, help="times the minutes of every training (default: 1)")
+    parser.add_argument("--hours", type=float, default=1.0, help="factor on the minutes of every training (default: 1)")
     parser.add_argument("--limit", type=int, help="clips of the person of most clips, to try it out")
     parser.add_argument(
         "--precision", choices=("no", "bf16"), default="bf16", help="no: on CPUs that only emulate bf16"

@@ -1,6 +1,6 @@
 """Every number of emo-mini's card: `python -m recipes.emo_mini.measure --checkpoint FILE --data SHARED_DATA --out FOLDER`.
 
-Each row is an `evaluate` command, printed as it runs; rows that are there already are kept. `--clips` bounds the work. Writes
+Each row is an `evaluate` command, printed as it runs; finished rows are kept. `--clips` bounds the work. Writes
 `FOLDER/table.json`. SHARED_DATA holds grid_s1/, talk/grid/, talk/us_gov/, speech/, singing/ and portraits/.
 """
 
@@ -23,7 +23,7 @@ from emo_core.emo.weights.checkpoint import read_metadata
 from .make import EVERY, HELD_OUT
 
 BOXES = ("0.0,0.15,0.47,0.95", "0.53,0.15,1.0,0.95", "0.2,0.63,0.8,1.0", "0.3,0.35,0.7,0.75", "0,0,1,1")
-"""Face regions: left, right and low, where the face is not by itself; small; anywhere."""
+"""Face regions: left, right and low, away from the face's own place; small; the whole picture."""
 LONG = 30
 """Seconds of the long video."""
 
@@ -59,12 +59,12 @@ class Bench:
     def animated(self, name: str, pairs: list[tuple[Path, Path]], *more: str) -> dict:
         """A row from portraits and sounds, without true videos."""
         out = self.out / name
-        made = out / "generated"
-        made.mkdir(parents=True, exist_ok=True)
+        videos = out / "generated"
+        videos.mkdir(parents=True, exist_ok=True)
 
         def one(pair: tuple[Path, Path]) -> None:
             portrait, sound = pair
-            file = made / f"{portrait.stem}-{sound.stem}.mp4"
+            file = videos / f"{portrait.stem}-{sound.stem}.mp4"
             if not file.is_file():
                 self.run("animate", "--checkpoint", str(self.checkpoint), "--portrait", str(portrait), "--audio", str(sound),
                          "--out", str(file), *self.sampling, *self.dtype, *more)  # fmt: skip
@@ -73,7 +73,9 @@ class Bench:
             list(pool.map(one, pairs))
         if not (out / "report.json").is_file():
             frames = EMOConfig.from_json(read_metadata(self.checkpoint)["config"]).temporal.frames
-            self.run("evaluate", "--generated", str(made), "--out", str(out), "--clip-frames", str(frames), *self.face)
+            self.run(
+                "evaluate", "--generated", str(videos), "--out", str(out), "--clip-frames", str(frames), *self.face
+            )
         return _report(out)
 
 
@@ -101,7 +103,7 @@ def rows(bench: Bench) -> dict[str, Callable[[], dict]]:
     ]
     low, high = EMOConfig.from_json(read_metadata(bench.checkpoint)["config"]).speed.range
     limit, quick = ["--limit", str(bench.clips)], ["--limit", str(few), "--no-other"]
-    found: dict[str, Callable[[], dict]] = {
+    table: dict[str, Callable[[], dict]] = {
         "held-out clips": lambda: bench.evaluated("held-out", held_out, *limit),
         "people never trained on": lambda: bench.evaluated("strangers", strangers, *limit),
         "addresses": lambda: bench.evaluated("officials", officials, "--seconds", "6"),
@@ -125,14 +127,14 @@ def rows(bench: Bench) -> dict[str, Callable[[], dict]]:
         "speed off": lambda: bench.evaluated("speed-off", held_out, *quick),
     }
     for speed in np.linspace(low, high, 5).round(3).tolist():
-        found[f"speed {speed:g}"] = lambda speed=speed: bench.evaluated(
+        table[f"speed {speed:g}"] = lambda speed=speed: bench.evaluated(
             f"speed-{speed:g}", held_out, *quick, "--speed", f"{speed:g}"
         )
     for number, box in enumerate(BOXES):
-        found[f"region {box}"] = lambda number=number, box=box: bench.evaluated(
+        table[f"region {box}"] = lambda number=number, box=box: bench.evaluated(
             f"region-{number}", held_out, "--limit", "2", "--no-other", "--region", box
         )
-    return found
+    return table
 
 
 def main() -> None:
@@ -162,7 +164,7 @@ def _range(videos: dict[str, dict]) -> dict[str, list[float]]:
     """Smallest and largest of every number over the videos."""
     names = dict.fromkeys(name for row in videos.values() for name in row)
     values = {name: [row[name] for row in videos.values() if row.get(name) is not None] for name in names}
-    return {name: [min(found), max(found)] for name, found in values.items() if found}
+    return {name: [min(column), max(column)] for name, column in values.items() if column}
 
 
 if __name__ == "__main__":

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from emo_core.emo.training.on_device import Resident
+from emo_core.emo.conditions.drawing import TrainingClips
 from emo_core.training.batches import Place, drawn_batches, moved
 from emo_core.training.loop import Settings, train
 from emo_core.training.schedule import Limits, Schedule
@@ -71,9 +71,9 @@ def pieces(latents: Tensor, middles: Tensor, sides: Tensor) -> Tensor:
     return functional.grid_sample(latents.float(), at * 2 - 1, "bilinear", "border", align_corners=False)
 
 
-def scale(resident: Resident) -> tuple[float, float]:
+def scale(clips: TrainingClips) -> tuple[float, float]:
     """Mean and standard deviation of all openings."""
-    return float(resident.openings.mean()), float(resident.openings.std())
+    return float(clips.openings.mean()), float(clips.openings.std())
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,12 +94,12 @@ class Mouths:
 class ReaderTask(Task):
     """The regression of openings from clips in memory, drawn by their shares."""
 
-    def __init__(self, reader: MouthReader, resident: Resident, seed: int) -> None:
-        self._resident, self._seed = resident, seed
-        self._mean, self._deviation = scale(resident)
-        spans = zip(resident.starts.tolist(), resident.lengths.tolist(), strict=True)
-        clips = [places(resident.mouths[start : start + length]) for start, length in spans]
-        self._middles, self._sides = (torch.cat(part) for part in zip(*clips, strict=True))
+    def __init__(self, reader: MouthReader, clips: TrainingClips, seed: int) -> None:
+        self._clips, self._seed = clips, seed
+        self._mean, self._deviation = scale(clips)
+        spans = zip(clips.starts.tolist(), clips.lengths.tolist(), strict=True)
+        mouths = [places(clips.mouths[start : start + length]) for start, length in spans]
+        self._middles, self._sides = (torch.cat(part) for part in zip(*mouths, strict=True))
         optimiser = torch.optim.AdamW(reader.parameters(), weight_decay=0.02)
         self.learners = (Learner(network=reader, optimiser=optimiser, schedule=SCHEDULE),)
 
@@ -107,7 +107,7 @@ class ReaderTask(Task):
         return drawn_batches(self._draw, place, consumed, seed=self._seed)
 
     def _draw(self, generator: torch.Generator) -> Mouths:
-        data, device = self._resident, self._resident.latents.device
+        data, device = self._clips, self._clips.latents.device
 
         def normal(*shape: int) -> Tensor:
             return torch.randn(shape, generator=generator, device=device)
@@ -124,13 +124,13 @@ class ReaderTask(Task):
         yield (networks[0](batch.pieces) - batch.openings).square()
 
 
-def train_reader(resident: Resident, steps: int, seed: int, *, report: Callable[[str], None]) -> MouthReader:
+def train_reader(clips: TrainingClips, steps: int, seed: int, *, report: Callable[[str], None]) -> MouthReader:
     """Train a reader on all clips; the log's loss is a share of the openings' variance."""
     torch.manual_seed(seed)
-    reader = MouthReader(resident.latents.shape[1])
-    settings = Settings(batch=BATCH, log_every=LOG_EVERY, cpu=resident.latents.device.type == "cpu")
+    reader = MouthReader(clips.latents.shape[1])
+    settings = Settings(batch=BATCH, log_every=LOG_EVERY, cpu=clips.latents.device.type == "cpu")
     train(
-        ReaderTask(reader, resident, seed),
+        ReaderTask(reader, clips, seed),
         settings,
         Limits(steps=steps),
         None,

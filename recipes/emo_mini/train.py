@@ -19,6 +19,7 @@ from torch import Tensor, nn
 
 from emo_core.audio.encoder import with_encoder
 from emo_core.dataset.shards import HELD_OUT, TRAIN, Dataset
+from emo_core.emo.conditions.drawing import TrainingClips
 from emo_core.emo.config import MINI, EMOConfig
 from emo_core.emo.models.emo import EMO
 from emo_core.emo.models.vae import VAE
@@ -26,7 +27,6 @@ from emo_core.emo.training.autoencoder import AutoencoderSettings, train_autoenc
 from emo_core.emo.training.cli import stage_config
 from emo_core.emo.training.export import NETWORK_FILE
 from emo_core.emo.training.objective import Frozen
-from emo_core.emo.training.on_device import Resident
 from emo_core.emo.training.pictures import Pictures
 from emo_core.emo.training.setup import frozen_parts, speed_buckets, with_dataset_framing
 from emo_core.emo.training.train import StageRun, train
@@ -38,7 +38,7 @@ from emo_core.training.schedule import Limits
 
 from .audio import load_audio_encoder
 from .augment_people import Framing, Person
-from .gather import PEOPLE, Filmed, Variant, encode, features_of, film, pictures_of, resident_of, variants
+from .gather import PEOPLE, Filmed, Variant, encode, features_of, film, join_clips, pictures_of, variants
 
 M = TypeVar("M", bound=nn.Module)
 PICTURES = 4
@@ -51,7 +51,7 @@ ANCHOR, SHARED_NOISE, AUDIO_SCALE, FEW_STRENGTH = 0.85, 0.97, 1.7, 2.0
 NEW_SHARE = 0.6
 """Share of the further trained weights in the finished files. The rest is the earlier weights, which keep strangers' faces better (weight
 averaging, arXiv 2109.01903). The speed layers are new altogether."""
-COMMON = ("resident=true", "workers=0", "validate_every=0", "save_every=1000000", "keep=1", "log_every=100")
+COMMON = ("on_device=true", "workers=0", "validate_every=0", "save_every=1000000", "keep=1", "log_every=100")
 VAE_MINUTES, VAE_SETTINGS = 2.5, AutoencoderSettings(batch=64)
 DECODER_MINUTES = 8.4
 DECODER_SETTINGS = AutoencoderSettings(batch=64, decoder_only=True, learning_rate=3e-4, adversarial=0.5)
@@ -76,9 +76,9 @@ FIRST = {
 }
 """From random weights, on one H100."""
 FURTHER = {
-    "2": StagePlan(8.4, 48, ("trains=[reference_net, backbone, face_locator, audio, temporal, speed]", "speed=true", "drop_speed=0.5",
+    "2": StagePlan(8.4, 48, ("trains=[reference_net, backbone, face_locator, audio, temporal, speed]", "conditions=[reference, face_region, audio, speed]", "drop={speed: 0.5}",
                         "learning_rate=5.0e-4", "new_rate=4", "warm_up=100", "decay_from=0.4", "ema=0.995")),
-    "few": StagePlan(1.5, 48, ("learning_rate=3.0e-4", "warm_up=50", "decay_from=0.3", "ema=0.99", "own_timesteps=0.7")),
+    "few": StagePlan(1.5, 48, ("learning_rate=3.0e-4", "warm_up=50", "decay_from=0.3", "ema=0.99", "sampler_timesteps=0.7")),
 }  # fmt: skip
 """From both finished files, on one H100: the whole network at once, then the distillation again."""
 
@@ -180,7 +180,7 @@ def run_stage(name: str, plan: StagePlan, run: StageRun, args: argparse.Namespac
 def stages(
     config: EMOConfig,
     frozen: Frozen,
-    resident: Resident,
+    clips: TrainingClips,
     dataset: Dataset,
     finished: FinishedFiles | None,
     args: argparse.Namespace,
@@ -192,13 +192,13 @@ def stages(
     if finished is not None:
         emo.load_state_dict(finished.base.emo.state_dict())
     for name in (name for name in plans if name != "few"):
-        emo = run_stage(name, plans[name], StageRun(emo, frozen, dataset, args.out / name, resident=resident), args)
+        emo = run_stage(name, plans[name], StageRun(emo, frozen, dataset, args.out / name, clips=clips), args)
     base = emo if finished is None else average(finished.base.emo, emo)
     finish(args.out, sampling(config, AUDIO_SCALE), {"emo": base, **parts})
     few_config = replace(config, name=FEW_NAME, diffusion=replace(config.diffusion, audio_scale=1.0, steps=FEW_STEPS))
     student = EMO(few_config).to(args.device)
     student.load_state_dict(emo.state_dict() if finished is None else finished.distilled_from(emo))
-    run = StageRun(student, frozen, dataset, args.out / "few", teacher=emo, resident=resident)
+    run = StageRun(student, frozen, dataset, args.out / "few", teacher=emo, clips=clips)
     student = run_stage("few", plans["few"], run, args)
     few_config = replace(few_config, speed=replace(few_config.speed, strength=FEW_STRENGTH))
     few = student if finished is None else average(finished.few.emo, student)
@@ -272,13 +272,13 @@ def main() -> None:
         frozen, config = replace(frozen_parts(finished.base, None), vae=vae), finished.config
     features = list(features_of(filmed, frozen.audio_encoder, config))
     encoded = encode(filmed, chosen, frozen.vae, half=args.precision == "bf16")
-    resident = resident_of(filmed, chosen, encoded, features)
+    clips = join_clips(filmed, chosen, encoded, features)
     del filmed, encoded
     if finished is None:
-        config = replace(config, speed=speed_buckets(config.speed, float(resident.speed.quantile(0.95))))
+        config = replace(config, speed=speed_buckets(config.speed, float(clips.speed.quantile(0.95))))
     config = with_dataset_framing(config, dataset)
-    say(f"latents of {len(resident.latents)} frames")
-    stages(config, frozen, resident, dataset, finished, args)
+    say(f"latents of {len(clips.latents)} frames")
+    stages(config, frozen, clips, dataset, finished, args)
 
 
 if __name__ == "__main__":

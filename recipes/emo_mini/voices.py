@@ -1,13 +1,13 @@
-"""Other voices for what a dataset says: shifted copies, espeak-ng reading the same words, and other languages.
+"""Other voices for a dataset's sentences: shifted copies, espeak-ng with the same words, and other languages.
 
 `python -m recipes.emo_mini.voices --data DATASET --out speech.npz` writes M pieces of three seconds, T=149 wav2vec features each:
 
-    sounds (M, 48000) int16     heard              lips    (M, T, 3) opening, height, width of the lips
+    sounds (M, 48000) int16     the input         lips    (M, T, 3) opening, height, width of the lips
     mel    (M, T, 40) the original's spectrum      visemes (M, T) class of `visemes`, -1 where unknown
     kinds  (M,) see KINDS       held_out (M,)      trained (M,) whether the person is the one of most clips
 
-GRID's file names say its sentences, so espeak-ng reads them too, and time warping finds the lips that go with its voice.
-Other languages have exact speech sounds, and for each of them the lips that GRID's speakers make.
+GRID's file names encode its sentences, so espeak-ng synthesises them, too, and time warping assigns the filmed lips to its voice.
+Other languages have exact speech sounds, and for each of them the mean lips of GRID's speakers.
 """
 
 import argparse
@@ -25,7 +25,7 @@ from emo_core.dataset.shards import HELD_OUT, TRAIN, Clip, Dataset, read_clips
 from emo_core.files import atomic_path
 from emo_core.media.sound import SAMPLE_RATE
 
-from .espeak import Espeak, Spoken
+from .espeak import Espeak, Utterance
 from .visemes import COUNT, visemes
 
 SAMPLES = 48000
@@ -46,11 +46,11 @@ VARIANTS = ("", "+f1", "+f2", "+f3", "+f4", "+f5", "+m1", "+m2", "+m3", "+m4", "
 
 
 def sentence(name: str) -> str | None:
-    """The words of a GRID clip from its name: `bbaf2n` is "bin blue at f 2 now"; None where it is no such name."""
-    found = re.search(r"(?:^|_)([blps][bgrw][abiw][a-z][z0-9][anps])(?:[-.]|$)", name)
-    if found is None:
+    """The words of a GRID clip from its name: `bbaf2n` is "bin blue at f 2 now"; None for other names."""
+    match = re.search(r"(?:^|_)([blps][bgrw][abiw][a-z][z0-9][anps])(?:[-.]|$)", name)
+    if match is None:
         return None
-    return " ".join(table.get(letter, letter) for table, letter in zip(WORDS, found[1], strict=True))
+    return " ".join(table.get(letter, letter) for table, letter in zip(WORDS, match[1], strict=True))
 
 
 def fit(samples: np.ndarray) -> np.ndarray:
@@ -68,13 +68,13 @@ def log_mel(samples: Tensor, bands: int = 40) -> Tensor:
     rising = (hertz - edges[:-2, None]) / (edges[1:-1] - edges[:-2])[:, None]
     falling = (edges[2:, None] - hertz) / (edges[2:] - edges[1:-1])[:, None]
     bank = torch.minimum(rising, falling).clamp(min=0)
-    found = ((bank @ power).clamp(min=1e-6).log()).transpose(-1, -2)[..., : len(TIMES), :]
-    return torch.cat([found, found[..., -1:, :].expand(*found.shape[:-2], len(TIMES) - found.shape[-2], bands)], -2)
+    log = ((bank @ power).clamp(min=1e-6).log()).transpose(-1, -2)[..., : len(TIMES), :]
+    return torch.cat([log, log[..., -1:, :].expand(*log.shape[:-2], len(TIMES) - log.shape[-2], bands)], -2)
 
 
-def align(spoken: np.ndarray, real: np.ndarray) -> np.ndarray:
-    """Dynamic time warping on normalised log-mel: for each frame of `spoken`, a frame of `real`."""
-    a, b = (log_mel(torch.from_numpy(x)) for x in (spoken, real))
+def align(synthetic: np.ndarray, real: np.ndarray) -> np.ndarray:
+    """Dynamic time warping on normalised log-mel: for each frame of `synthetic`, a frame of `real`."""
+    a, b = (log_mel(torch.from_numpy(x)) for x in (synthetic, real))
     a, b = ((x - x.mean(0)) / (x.std(0) + 0.1) for x in (a, b))
     cost = torch.cdist(a, b).numpy()
     total = np.full((len(a) + 1, len(b) + 1), np.inf)
@@ -117,39 +117,39 @@ class Speech:
         self.rows.append({**row, "visemes": classes.astype(np.int8), "kinds": kind, **about})
 
     def add_clip(self, clip: Clip, fps: float, *, held_out: bool, trained: bool) -> None:
-        """A clip, its shifted copies, and espeak-ng's reading of it."""
+        """Add a clip, its shifted copies, and its sentence by espeak-ng."""
         about = {"held_out": held_out, "trained": trained}
         real, lips = fit(clip.sound()), lips_of(clip, fps)
         mel = log_mel(torch.from_numpy(real))
         words, classes = sentence(clip.about["file"]), np.full(len(TIMES), -1)
         if words is not None:
-            spoken = self.speak(words, str(self.rng.choice(VOICES)))
-            heard, said = fit(spoken.waveform), visemes(spoken, TIMES)
-            path = align(heard, real)
-            classes[path] = said
-            self.add(4, heard, lips[path], mel[path], said, **about)
-            if not held_out:  # Other languages' lips are made of these, and trained on.
-                np.add.at(self._lips, said, lips[path])
-                np.add.at(self._count, said, 1)
+            utterance = self.synthesise(words, str(self.rng.choice(VOICES)))
+            sound, sounds = fit(utterance.waveform), visemes(utterance, TIMES)
+            path = align(sound, real)
+            classes[path] = sounds
+            self.add(4, sound, lips[path], mel[path], sounds, **about)
+            if not held_out:  # The lips of other languages are means of these, and the encoder is trained on them.
+                np.add.at(self._lips, sounds, lips[path])
+                np.add.at(self._count, sounds, 1)
         self.add(0, real, lips, mel, classes, **about)
         for number, factor in enumerate(SHIFTS, 1):
             self.add(number, fit(shift(real, factor)), lips, mel, classes, **about)
 
     def add_language(self, text: str, language: str, **about: bool) -> None:
-        """A sentence of another language, its words in any order."""
+        """Add a sentence of another language, its words in random order."""
         words = text.split()
-        spoken = self.speak(" ".join(self.rng.permutation(words)), language + str(self.rng.choice(VARIANTS)))
-        classes = visemes(spoken, TIMES)
+        utterance = self.synthesise(" ".join(self.rng.permutation(words)), language + str(self.rng.choice(VARIANTS)))
+        classes = visemes(utterance, TIMES)
         typical = self._lips / np.maximum(self._count, 1)[:, None]
         kernel = np.bartlett(9)[1:-1] / np.bartlett(9).sum()
         lips = np.stack([np.convolve(column, kernel, "same") for column in typical[classes].T], axis=1)
-        heard = fit(spoken.waveform)
-        self.add(5, heard, lips, log_mel(torch.from_numpy(heard)), classes, **about)
+        sound = fit(utterance.waveform)
+        self.add(5, sound, lips, log_mel(torch.from_numpy(sound)), classes, **about)
 
-    def speak(self, text: str, voice: str) -> Spoken:
-        """Say it at a random rate and pitch."""
+    def synthesise(self, text: str, voice: str) -> Utterance:
+        """Synthesise a sentence at a random rate and pitch."""
         rate, pitch = int(self.rng.integers(110, 200)), int(self.rng.integers(20, 80))
-        return self.espeak.say(text, voice, words_per_minute=rate, pitch=pitch)
+        return self.espeak.synthesise(text, voice, words_per_minute=rate, pitch=pitch)
 
     def save(self, path: Path) -> None:
         """Write all pieces."""

@@ -1,4 +1,4 @@
-"""What a training picture of the face finder looks like: backgrounds, light, colour, paint, blur, noise.
+"""Looks of the face detector's training pictures: backgrounds, light, colour, paint, blur, noise.
 
 All pictures are (H, W, 3) uint8.
 """
@@ -12,7 +12,7 @@ Look = Callable[[np.ndarray, np.random.Generator], np.ndarray]
 
 
 def background(rng: np.random.Generator, size: int) -> np.ndarray:
-    """A made-up scene: a gradient, shapes, lines and cloudy noise, sharp or blurred."""
+    """A synthetic scene: a gradient, shapes, lines and cloudy noise, sharp or blurred."""
     corners = rng.integers(0, 256, (2, 2, 3)).astype(np.float32)
     if rng.random() < 0.5:
         corners = corners.mean(-1, keepdims=True) + 0.25 * (corners - corners.mean(-1, keepdims=True))

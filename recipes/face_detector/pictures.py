@@ -179,11 +179,11 @@ class _Composition:
             height = size * rng.uniform(0.4, 0.9)  # Larger than any piece.
         place = Placement.random(rng, height, tuple(centre), 0.8)
         person = render(self._sitter(), place, size)
-        seen = looks.mix(picture, person[..., :3], person[..., 3] / 255)
+        composed = looks.mix(picture, person[..., :3], person[..., 3] / 255)
         if kind == 1:
-            return _jumble(seen, rng)
+            return _jumble(composed, rng)
         u, v = face_coordinates(place, size)
-        return looks.mix(seen, self._stuff(), np.clip(4 * (rng.uniform(1.1, 1.4) - np.hypot(u, v)), 0, 1))
+        return looks.mix(composed, self._stuff(), np.clip(4 * (rng.uniform(1.1, 1.4) - np.hypot(u, v)), 0, 1))
 
     def _cover(self, picture: np.ndarray, boxes: list[Box]) -> np.ndarray:
         """Hats, hands, scarves: something that hides a part of a face."""

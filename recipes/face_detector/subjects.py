@@ -1,4 +1,4 @@
-"""Who sits for the face finder's pictures: people cut out of a dataset's frames, and faces that are drawn.
+"""People for the face detector's training pictures: cut out of a dataset's frames, or drawn.
 
 Shape legend: S side of the square, in pixels.
 """

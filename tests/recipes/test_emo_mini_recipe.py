@@ -1,4 +1,4 @@
-"""The recipe of emo-mini (recipes/emo_mini): people who were never there, voices as they may be recorded, and all stages in one go."""
+"""The recipe of emo-mini (recipes/emo_mini): augmented people and voices, and all stages in one run."""
 
 import json
 import sys
@@ -27,8 +27,8 @@ from recipes.emo_mini.augment_people import (
     boxes_in,
     random_framing,
     random_person,
-    seen,
     sources,
+    transformed,
 )
 from tests.conftest import CONFIG, tone
 from tests.synthetic import write_dataset
@@ -53,8 +53,8 @@ def grid_of(person: Person | None = None, framing: Framing | None = None) -> tor
     return sources(person or Person(), framing or Framing(), SIDE, torch.device("cpu"))
 
 
-def test_the_one_who_was_filmed_stays():
-    assert torch.equal(seen(picture(), grid_of(), Person()), picture())
+def test_the_filmed_person_stays():
+    assert torch.equal(transformed(picture(), grid_of(), Person()), picture())
     assert torch.allclose(boxes_in(BOX, grid_of()), BOX)
 
 
@@ -68,7 +68,7 @@ def test_the_one_who_was_filmed_stays():
 )
 def test_boxes_go_where_the_picture_goes(person, framing, expected):
     grid = grid_of(person, framing)
-    assert white(seen(picture(), grid, person)) == pytest.approx(expected, abs=1.1 / SIDE)
+    assert white(transformed(picture(), grid, person)) == pytest.approx(expected, abs=1.1 / SIDE)
     assert boxes_in(BOX, grid)[0].tolist() == pytest.approx(expected, abs=1.1 / SIDE)
 
 
@@ -78,10 +78,12 @@ def test_boxes_follow_random_people():
         person, framing = random_person(rng), random_framing(rng)
         shape = Person(mirrored=person.mirrored, stretch=person.stretch, slant=person.slant, waves=person.waves)
         grid = grid_of(shape, framing)
-        assert white(seen(picture(), grid, shape)) == pytest.approx(boxes_in(BOX, grid)[0].tolist(), abs=2.1 / SIDE)
+        assert white(transformed(picture(), grid, shape)) == pytest.approx(
+            boxes_in(BOX, grid)[0].tolist(), abs=2.1 / SIDE
+        )
 
 
-def test_what_is_out_of_sight_is_an_empty_box():
+def test_a_box_out_of_the_picture_is_empty():
     left, top, right, bottom = boxes_in(BOX, grid_of(framing=Framing(zoom=4.0, x=-1.5, y=1.5)))[0].tolist()
     assert left == right and top == bottom
 
@@ -99,14 +101,14 @@ def test_another_framing_shows_nearly_all_of_the_face():
     assert down.min() < 0.5 and down.max() > 0.7
 
 
-def test_a_face_among_others_things():
+def test_a_face_in_others_surroundings():
     """The face moves as it did, in the host's light; what surrounds it is the host's, and stands still."""
     face = torch.tensor([0.25, 0.25, 0.75, 0.75])
     clip = torch.randint(60, 120, (2, SIDE, SIDE, 3), dtype=torch.uint8)
     host = torch.randint(160, 220, (SIDE, SIDE, 3), dtype=torch.uint8)
-    made = among(clip, face, host, face).float()
-    assert torch.equal(made[0, :8], host[:8].float()) and torch.equal(made[1, :8], host[:8].float())
-    inside = made[:, 28:36, 28:36]
+    composed = among(clip, face, host, face).float()
+    assert torch.equal(composed[0, :8], host[:8].float()) and torch.equal(composed[1, :8], host[:8].float())
+    inside = composed[:, 28:36, 28:36]
     assert torch.corrcoef(torch.stack([inside[1].flatten(), clip[1, 28:36, 28:36].float().flatten()]))[0, 1] > 0.99
     assert float(inside.mean()) == pytest.approx(190, abs=10)
 
@@ -114,13 +116,13 @@ def test_a_face_among_others_things():
 def test_a_host_is_scaled_to_the_face():
     host = torch.zeros(SIDE, SIDE, 3, dtype=torch.uint8)
     host[22:42, 22:42] = 255  # A face of a fifth of the side becomes half: 2.5 times as large.
-    made = among(
+    composed = among(
         torch.zeros(1, SIDE, SIDE, 3, dtype=torch.uint8),
         torch.tensor([0.25, 0.25, 0.75, 0.75]),
         host,
         torch.tensor([0.4, 0.4, 0.6, 0.6]),
     )
-    bright = (made[0, 10, :, 0] > 127).nonzero()[:, 0]
+    bright = (composed[0, 10, :, 0] > 127).nonzero()[:, 0]
     assert [int(bright[0]), int(bright[-1])] == pytest.approx([32 - 25, 31 + 25], abs=1)
 
 
@@ -154,7 +156,7 @@ def test_a_leaning_head_is_as_fast_as_it_leans(data):
     assert head_speed(turned(still, steady)) == pytest.approx(np.full(75, 0.3), rel=1e-3)
 
 
-def test_swayed_variants_show_and_say_it(data):
+def test_swayed_variants_have_other_pictures_boxes_and_speeds(data):
     filmed = gather.film(data, TRAIN, torch.device("cpu"))
     chosen = gather.variants(filmed)
     share = np.mean([variant.sway > 0 for variant in chosen])
@@ -179,8 +181,8 @@ def opened(labels: Labels) -> Labels:
 
 def test_levels_are_speech_levels():
     quiet = np.concatenate([np.zeros(16000, np.float32), 0.1 * tone(2.0)]).astype(np.float32)
-    found = levels(torch.from_numpy(np.stack([quiet, 3 * quiet])))[:, 0]
-    assert found.tolist() == pytest.approx([speech_level(quiet), 3 * speech_level(quiet)], rel=0.05)
+    measured = levels(torch.from_numpy(np.stack([quiet, 3 * quiet])))[:, 0]
+    assert measured.tolist() == pytest.approx([speech_level(quiet), 3 * speech_level(quiet)], rel=0.05)
 
 
 @pytest.fixture(scope="module")
@@ -242,7 +244,7 @@ def test_every_stage_in_one_go(data, tmp_path, monkeypatch):
         assert model.vae is not None and model.audio_encoder is not None
         assert model.config.temporal.anchor == train.ANCHOR
 
-    # And on from there; at no rate nothing changes, for the student is base + (few - base).
+    # And further from there; at rate 0 nothing changes, because the student is base + (few - base).
     arguments = ["train", "--data", str(data.folder), "--init", str(tmp_path), "--out", str(tmp_path / "further"), "--hours", "0.0005", "--limit", "2", "--people", "1",
                  "--precision", "no", "--device", "cpu", "--set", "batch=2", "--set", "learning_rate=0.0"]  # fmt: skip
     monkeypatch.setattr(sys, "argv", arguments)
@@ -255,13 +257,13 @@ def test_every_stage_in_one_go(data, tmp_path, monkeypatch):
             assert all(torch.allclose(new[key], old[key], atol=2e-3) for key in old), part
 
 
-def test_what_was_learnt_further_is_averaged():
+def test_further_trained_weights_are_averaged():
     torch.manual_seed(0)
     before, after = EMO(CONFIG), EMO(CONFIG)
-    found, old, new = train.between(before, after).state_dict(), before.state_dict(), after.state_dict()
+    averaged, old, new = train.average(before, after).state_dict(), before.state_dict(), after.state_dict()
     plain, speed = "backbone.conv_in.weight", "speed_encoder.mlp.0.weight"
-    assert torch.allclose(found[plain], train.LEARNT * new[plain] + (1 - train.LEARNT) * old[plain], atol=1e-6)
-    assert torch.equal(found[speed], new[speed])
+    assert torch.allclose(averaged[plain], train.NEW_SHARE * new[plain] + (1 - train.NEW_SHARE) * old[plain], atol=1e-6)
+    assert torch.equal(averaged[speed], new[speed])
 
 
 def test_the_recipe_names_every_command(tmp_path, monkeypatch, capsys):
