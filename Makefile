@@ -1,4 +1,4 @@
-# `make demo` makes output/demo.mp4 with the embedded emo-mini; `make test` runs the tests. Both build .venv on first use.
+# `make demo` generates output/demo.mp4 with emo-mini; `make test` runs the tests. Every target builds .venv on first use.
 PYTHON ?= $(shell for p in python3.12 python3.11 python3.10 python3; do $$p -c 'import ensurepip, sys, venv; sys.exit(sys.version_info < (3, 10))' 2>/dev/null && echo $$p && break; done)
 VENV := .venv
 RUN := $(VENV)/bin/python
@@ -9,7 +9,7 @@ OUT ?= output/demo.mp4
 demo: $(READY)
 	$(RUN) -m emo_core animate --portrait assets/portrait.png --audio assets/voice.wav --out $(OUT)
 
-# Two processes of one thread each are done sooner than one of two; a file's fixtures stay in one of them.
+# Two processes of one thread each are faster than one of two. loadfile: the tests of a file share their fixtures.
 test: $(READY)
 	OMP_NUM_THREADS=1 $(RUN) -m pytest -q -n 2 --dist loadfile
 
@@ -24,12 +24,12 @@ slow: $(READY)
 gpu: $(READY)
 	$(RUN) -m pytest -q -m gpu
 
-# Needs a ComfyUI checkout with its own Python: make host COMFYUI_PATH=... (README, Development)
+# Needs a ComfyUI checkout with its own Python: make host COMFYUI_PATH=...
 host: $(READY)
 	$(RUN) -m pip install --quiet --requirement requirements-host.txt
 	COMFYUI_PATH="$(COMFYUI_PATH)" $(RUN) -m pytest -q -m host tests/host
 
-# What follows from the nodes' schemas: the snapshot, node_list.json, tables of the help pages, workflows.
+# Files derived from the node schemas: snapshot, node_list.json, tables of the help pages, workflows.
 nodes: $(READY)
 	$(RUN) -m tools.export_nodes
 	$(RUN) -m tools.workflows

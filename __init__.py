@@ -1,10 +1,10 @@
-"""EMO for ComfyUI: one portrait and one voice become a talking video."""
+"""EMO for ComfyUI: generates a talking video from a portrait and a voice."""
 
 WEB_DIRECTORY = "./web"
 
 
-async def comfy_entrypoint():  # noqa: ANN201 -- the type lives in the host
-    """Hand ComfyUI the list of nodes; nothing is imported before it asks."""
-    from .nodes import EmoExtension
+async def comfy_entrypoint():  # noqa: ANN201 -- the type belongs to the host
+    """Return the extension to ComfyUI. Nothing else is imported until ComfyUI calls this."""
+    from .nodes import NodePack
 
-    return EmoExtension()
+    return NodePack()

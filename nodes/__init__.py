@@ -1,33 +1,19 @@
-"""The ComfyUI nodes: adapters between the host's sockets and `emo_core`, which knows nothing of the host.
+"""The ComfyUI nodes: adapters between the host's sockets and `emo_core`, which does not know the host.
 
-Schemas are read when the host starts, the model's code only when a node runs: what a menu does not need is imported inside
-`execute`.
+`host/` is shared by all nodes; every other folder holds the nodes of one model. The host reads the schemas when it starts
+and runs nodes later, so modules that a schema does not need are imported inside `execute`.
 """
 
 from comfy_api.latest import ComfyExtension, io
 
-from .emo.audio import LoadAudioWav2Vec
-from .emo.chain import MotionFrameChainer
-from .emo.face import FaceLocatorMask
+from . import emo
 from .emo.folders import register_folders
-from .emo.loader import EMOModelLoader
-from .emo.paste import EMOPasteBack
-from .emo.sampler import EMOSampler
-from .emo.speed import SpeedCondition
 
-NODES: list[type[io.ComfyNode]] = [
-    EMOModelLoader,
-    LoadAudioWav2Vec,
-    FaceLocatorMask,
-    SpeedCondition,
-    EMOSampler,
-    MotionFrameChainer,
-    EMOPasteBack,
-]
+NODES: list[type[io.ComfyNode]] = [*emo.NODES]
 
 
-class EmoExtension(ComfyExtension):
-    """What the host asks for after importing the pack."""
+class NodePack(ComfyExtension):
+    """The extension that the pack's entry point hands to the host."""
 
     def __init__(self) -> None:
         register_folders()

@@ -50,13 +50,15 @@ def random_conditions(config: EMOConfig, clips: int = 1, seed: int = 0, frames: 
     frames = frames or config.temporal.frames
     latent = (config.vae.channels, config.latent_size, config.latent_size)
     audio = config.audio
-    return Conditions(
-        reference=torch.randn(clips, *latent, generator=draw),
-        motion=torch.randn(clips, config.temporal.motion_frames, *latent, generator=draw),
-        audio=torch.randn(clips, frames, 2 * audio.window + 1, audio.layers, audio.width, generator=draw),
-        mask=torch.rand(clips, 1, config.mask_size, config.mask_size, generator=draw),
-        speed=torch.rand(clips, frames + 2 * config.speed.window, generator=draw),
-    )
+    reference = torch.randn(clips, *latent, generator=draw)
+    motion = torch.randn(clips, config.temporal.motion_frames, *latent, generator=draw)
+    values = {
+        "reference": reference,
+        "audio": torch.randn(clips, frames, 2 * audio.window + 1, audio.layers, audio.width, generator=draw),
+        "face_region": torch.rand(clips, 1, config.mask_size, config.mask_size, generator=draw),
+        "speed": torch.rand(clips, frames + 2 * config.speed.window, generator=draw),
+    }
+    return Conditions(values, motion=motion)
 
 
 def random_latents(config: EMOConfig, clips: int = 1, seed: int = 1) -> torch.Tensor:

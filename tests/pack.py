@@ -10,16 +10,16 @@ from types import ModuleType
 ROOT = Path(__file__).resolve().parents[1]
 NAME = "custom_nodes_ComfyUI-EMO"
 REAL_HOST = "EMO_REAL_HOST"
-"""Set by `make host`: the tests in `tests/nodes` run on a ComfyUI checkout."""
+"""A ComfyUI checkout, set by `make host`, on which the tests in `tests/nodes` run."""
 
 
 def host_path() -> Path:
-    """A ComfyUI checkout if one is asked for, else the fake."""
+    """The ComfyUI checkout in EMO_REAL_HOST, else the fake host."""
     return Path(os.environ.get(REAL_HOST) or ROOT / "tests" / "fake_host")
 
 
 def load_pack() -> ModuleType:
-    """The pack's root module; the host is importable from then on."""
+    """Import the pack's root module, and make the host importable."""
     if NAME in sys.modules:
         return sys.modules[NAME]
     sys.path.insert(0, str(host_path()))
@@ -27,7 +27,7 @@ def load_pack() -> ModuleType:
         from comfy.cli_args import args
 
         args.cpu = True  # Before the host looks for a GPU.
-    # Now: in a folder that is no Python name (ComfyUI-EMO), pytest puts that folder before the host's, and it has a `nodes` too.
+    # Before the pack's own `nodes`: pytest puts the repository before the host on the path if its folder is no Python name.
     importlib.import_module("nodes")
     spec = importlib.util.spec_from_file_location(NAME, ROOT / "__init__.py", submodule_search_locations=[str(ROOT)])
     module = importlib.util.module_from_spec(spec)
@@ -37,7 +37,7 @@ def load_pack() -> ModuleType:
 
 
 def node_classes() -> dict[str, type]:
-    """Every node by its id, as the host gets them."""
+    """The node classes by id, from the pack's entry point."""
     pack = load_pack()
 
     async def ask() -> list[type]:
@@ -47,7 +47,7 @@ def node_classes() -> dict[str, type]:
 
 
 def node_info() -> dict[str, dict]:
-    """What `/object_info` says of every node, as JSON has it; the loader's menu without this machine's files."""
+    """The answer of `/object_info` for every node, as JSON; the loader's menu without the files of this machine."""
     import json
 
     info = {key: node.GET_NODE_INFO_V1() for key, node in node_classes().items()}

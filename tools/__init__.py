@@ -1,1 +1,1 @@
-"""Command lines beside the package: benchmarks, demo assets, the training of emo-mini."""
+"""Commands for developers: benchmarks, and the generators of workflows, node snapshot, help pages and thumbnails."""

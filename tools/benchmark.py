@@ -12,6 +12,7 @@ from dataclasses import replace
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
+from emo_core.emo.conditions.audio_regions import AudioRegions
 from emo_core.emo.conditions.clip import Conditions
 from emo_core.emo.config import PRESETS, EMOConfig
 from emo_core.emo.models.emo import EMO
@@ -33,17 +34,16 @@ def conditions(config: EMOConfig, device: torch.device, dtype: torch.dtype) -> C
     audio = config.audio
     shapes = {
         "reference": latent,
-        "motion": (n, *latent),
         "audio": (f, 2 * audio.window + 1, audio.layers, audio.width),
-        "mask": (1, config.mask_size, config.mask_size),
+        "face_region": (1, config.mask_size, config.mask_size),
         "speed": (f + 2 * config.speed.window,),
     }
-    regions = None
+    values = {name: torch.rand(1, *shape, device=device, dtype=dtype) for name, shape in shapes.items()}
     if config.block.audio == "regions":
         sides = [config.latent_size // 2**level for level in range(len(config.unet.widths))]
-        regions = tuple(torch.rand(1, f, 3, side, side, device=device, dtype=dtype) for side in sides)
-    given = {name: torch.rand(1, *shape, device=device, dtype=dtype) for name, shape in shapes.items()}
-    return Conditions(**given, regions=regions)
+        maps = tuple(torch.rand(1, f, 3, side, side, device=device, dtype=dtype) for side in sides)
+        values["audio_regions"] = AudioRegions(maps)
+    return Conditions(values, motion=torch.rand(1, n, *latent, device=device, dtype=dtype))
 
 
 @torch.no_grad()
@@ -55,13 +55,13 @@ def measure(config: EMOConfig, device: torch.device, dtype: torch.dtype, repeats
     torch.set_default_dtype(torch.float32)
     if device.type == "cuda":
         torch.cuda.reset_peak_memory_stats(device)
-    given = conditions(config, device, dtype)
+    inputs = conditions(config, device, dtype)
     f = config.temporal.frames
-    noisy = torch.randn(1, f, *given.reference.shape[1:], device=device)
+    noisy = torch.randn(1, f, *inputs["reference"].shape[1:], device=device)
     timestep = torch.tensor([500], device=device)
     with FlopCounterMode(display=False) as once:
-        context = emo.context(given)
-    denoiser, guided = Denoiser(emo), GuidedContext(context, Guidance(audio=2.0))
+        context = emo.context(inputs)
+    denoiser, guided = Denoiser(emo), GuidedContext(context, Guidance.for_model(config, {"audio": 2.0}))
     with FlopCounterMode(display=False) as step:
         denoiser(noisy, timestep, context)
     joined, passes = guided.at(0, STEPS)

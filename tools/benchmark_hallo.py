@@ -2,8 +2,8 @@
 
     HALLO_PATH=/path/to/hallo PYTHON -m tools.benchmark_hallo [--width golden|full] [--side 16] [--frames 4] [--steps 4] [--rounds 3] [--only hallo|ours]
 
-PYTHON needs what Hallo needs (diffusers 0.27, transformers 4.39, einops, opencv) and accelerate. Prints, for both, the median
-seconds of a denoising step with guidance, and of what is done once per clip; and the largest difference of the latents.
+PYTHON needs Hallo's requirements (diffusers 0.27, transformers 4.39, einops, opencv). Prints, for both, the median seconds of a
+denoising step with guidance and of the work once per clip; and the largest difference of the latents.
 """
 
 import argparse
@@ -20,12 +20,13 @@ from typing import Any
 import torch
 from einops import rearrange, repeat
 
+from emo_core.emo.conditions.audio_regions import AudioRegions
 from emo_core.emo.conditions.clip import Conditions
 from emo_core.emo.config import HALLO, AudioConfig, EMOConfig, IdentityConfig, UNetConfig
 from emo_core.emo.models.emo import EMO
 from emo_core.emo.models.temporal import sinusoids
 from emo_core.emo.sampling.denoiser import Denoiser
-from emo_core.emo.sampling.guidance import Guidance, GuidedContext
+from emo_core.emo.sampling.guidance import Guidance, GuidedContext, JointGuider
 from emo_core.emo.sampling.schedule import make_scheduler
 from emo_core.emo.weights.hallo import hallo_state
 from emo_core.memory import peak_memory_mb
@@ -152,20 +153,20 @@ class Hallo:
     def prepare(self) -> None:
         """What the pipeline does once per clip."""
         c, m = self.conditions, self.modules
-        face, nobody = (self.emo.identity_projection(x) for x in (c.identity, torch.zeros_like(c.identity)))
+        face, nobody = (self.emo.identity_projection(x) for x in (c["identity"], torch.zeros_like(c["identity"])))
         self.identity = torch.cat([nobody, face])
         arguments = {"do_classifier_free_guidance": True, "batch_size": 1, "fusion_blocks": "full"}
         self.writer = m["control"](m["reference"], mode="write", **arguments)
         self.reader = m["control"](m["denoiser"], mode="read", **arguments)
-        latents = torch.cat([c.reference, c.motion[0]]).repeat(2, 1, 1, 1)
+        latents = torch.cat([c["reference"], c.motion[0]]).repeat(2, 1, 1, 1)
         m["reference"](latents, torch.zeros(()), encoder_hidden_states=self.identity, return_dict=False)
         self.reader.update(self.writer, dtype=torch.float32)
-        mask = repeat(c.mask.expand(-1, 3, -1, -1), "b c h w -> b c f h w", f=c.audio.shape[1])
+        mask = repeat(c["face_region"].expand(-1, 3, -1, -1), "b c h w -> b c f h w", f=c["audio"].shape[1])
         face_map = m["locator"](mask)
         self.face = torch.cat([torch.zeros_like(face_map), face_map])
-        audio = self.emo.audio_projection(c.audio)
+        audio = self.emo.audio_projection(c["audio"])
         self.audio = torch.cat([torch.zeros_like(audio), audio])
-        masks = [rearrange(level[0], "f r h w -> r f (h w)") for level in c.regions]
+        masks = [rearrange(level[0], "f r h w -> r f (h w)") for level in c["audio_regions"].maps]
         self.masks = [[torch.cat([level[i]] * 2) for level in masks] for i in range(3)]
 
     def step(self, latents: torch.Tensor, timestep: torch.Tensor) -> torch.Tensor:
@@ -179,7 +180,7 @@ class Hallo:
             face_mask=self.masks[1],
             lip_mask=self.masks[2],
             audio_embedding=self.audio,
-            motion_scale=list(self.conditions.region_weights),
+            motion_scale=list(self.conditions["audio_regions"].weights),
             return_dict=False,
         )[0]
         without, with_all = found.chunk(2)
@@ -200,7 +201,7 @@ class Ours:
     def prepare(self) -> None:
         """Once per clip."""
         context = self.denoiser.emo.context(self.conditions)
-        self.context = GuidedContext(context, Guidance(audio=GUIDANCE))
+        self.context = GuidedContext(context, Guidance((JointGuider(scale=GUIDANCE),)))
 
     def step(self, latents: torch.Tensor, timestep: torch.Tensor) -> torch.Tensor:
         """As `Hallo.step`."""
@@ -233,17 +234,18 @@ def clip(
 
 def inputs(config: EMOConfig, frames: int) -> Conditions:
     """Random conditions of one clip."""
-    draw, side = torch.Generator().manual_seed(1), config.latent_size
-    audio = config.audio
-    return Conditions(
-        reference=torch.randn(1, 4, side, side, generator=draw),
-        motion=torch.randn(1, MOTION, 4, side, side, generator=draw),
-        audio=torch.randn(1, frames, 2 * audio.window + 1, audio.layers, audio.width, generator=draw),
-        mask=torch.rand(1, 1, config.mask_size, config.mask_size, generator=draw),
-        identity=torch.randn(1, config.identity.embedding, generator=draw),
-        regions=tuple(torch.rand(1, frames, 3, side >> level, side >> level, generator=draw) for level in range(4)),
-        region_weights=(1.0, 0.8, 1.2),
-    )
+    draw, side, audio = torch.Generator().manual_seed(1), config.latent_size, config.audio
+    values = {
+        "reference": torch.randn(1, 4, side, side, generator=draw),
+        "audio": torch.randn(1, frames, 2 * audio.window + 1, audio.layers, audio.width, generator=draw),
+        "face_region": torch.rand(1, 1, config.mask_size, config.mask_size, generator=draw),
+        "identity": torch.randn(1, config.identity.embedding, generator=draw),
+        "audio_regions": AudioRegions(
+            tuple(torch.rand(1, frames, 3, side >> level, side >> level, generator=draw) for level in range(4)),
+            (1.0, 0.8, 1.2),
+        ),
+    }
+    return Conditions(values, motion=torch.randn(1, MOTION, 4, side, side, generator=draw))
 
 
 def main() -> None:

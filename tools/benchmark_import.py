@@ -1,7 +1,7 @@
-"""What the pack adds to the host's start: `python -m tools.benchmark_import [--runs N]`.
+"""Measure the time that the pack adds to ComfyUI's start: `python -m tools.benchmark_import [--runs N]`.
 
-Each run is a fresh process that has imported torch and the host's API; then the root is loaded, the entry point is asked for
-its nodes, and their schemas are read. On the fake host, or a real one with EMO_REAL_HOST=COMFYUI_PATH and its Python.
+Each run is a new process. It imports torch and the host's API, then measures the import of the pack and the reading of its
+node schemas. It uses the fake host of the tests, or a real one with EMO_REAL_HOST=COMFYUI_PATH and that host's Python.
 """
 
 import argparse
@@ -29,9 +29,9 @@ assert not heavy, heavy
 
 
 def main() -> None:
-    """Print the median."""
+    """Print the median of the runs."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--runs", type=int, default=7)
+    parser.add_argument("--runs", type=int, default=7, help="number of processes")
     runs = parser.parse_args().runs
     seconds = [
         float(

@@ -1,6 +1,6 @@
-"""Write what follows from the nodes' schemas: the snapshot, node_list.json, and the tables of the help pages.
+"""Write the files that are derived from the node schemas: `python -m tools.export_nodes`.
 
-python -m tools.export_nodes
+These are the snapshot (tests/contract/nodes.json), node_list.json, and the tables of the help pages (web/docs).
 """
 
 import json
@@ -13,11 +13,11 @@ ROOT = Path(__file__).resolve().parents[1]
 SNAPSHOT = ROOT / "tests" / "contract" / "nodes.json"
 NODE_LIST = ROOT / "node_list.json"
 HELP = ROOT / "web" / "docs"
-MARK = "<!-- from here on written by `make nodes` -->\n"
+MARK = "<!-- The tables below are generated from the node's schema by `make nodes`. -->\n"
 
 
 def main() -> None:
-    """Write all of them."""
+    """Write all files."""
     info = node_info()
     SNAPSHOT.write_text(as_json(info))
     NODE_LIST.write_text(as_json(node_list(info)))
@@ -27,17 +27,17 @@ def main() -> None:
 
 
 def as_json(content: Any) -> str:
-    """As it is kept in the repository."""
+    """JSON as it is stored in the repository."""
     return json.dumps(content, indent=1, ensure_ascii=False) + "\n"
 
 
 def node_list(info: dict[str, Any]) -> dict[str, str]:
-    """For ComfyUI-Manager: id and description."""
+    """Id and description of every node, for ComfyUI-Manager."""
     return {name: node["description"] for name, node in info.items()}
 
 
 def help_page(text: str, node: dict[str, Any]) -> str:
-    """The page with its tables renewed; what stands above the mark is written by hand."""
+    """The page with new tables. The text above the mark is written by hand and kept."""
     words = text.partition(MARK)[0] or f"# {node['display_name']}\n\n{node['description']}\n\n"
     rows = [
         (f"`{name}`" + ("" if group == "required" else " (optional)"), _kind(spec), _default(spec), spec[1]["tooltip"])

@@ -1,26 +1,26 @@
-"""The example workflows, drawn: which nodes, wired how, with what to say about them."""
+"""The example workflows: their nodes, links, groups and notes."""
 
 from collections.abc import Callable
 from typing import Any
 
-from tools.workflows import Canvas
+from tools.canvas import Canvas
 
-HELP = "Select a node and press ⓘ above it to read about every input."
+HELP = "Select a node and press ⓘ above it for its help page."
 
 
 def front(canvas: Canvas, portrait: str = "portrait.png", voice: str = "voice.wav", **face: Any) -> dict[str, Any]:
-    """Model, portrait and voice, up to what the chainer takes."""
+    """Add model, portrait and voice, with the nodes up to the chainer's inputs."""
     loader = canvas.add("EMOModelLoader", 0)
     picture = canvas.add("LoadImage", 0, "Portrait", height=330, image=portrait)
     sound = canvas.add("LoadAudio", 0, "Voice", height=140, audio=voice)
     model = (loader, "model")
     located = canvas.add("FaceLocatorMask", 1, height=540, model=model, image=(picture, "IMAGE"), **face)
     encoded = canvas.add("VAEEncode", 1, pixels=(located, "crop"), vae=(loader, "vae"))
-    heard = canvas.add("LoadAudioWav2Vec", 1, model=model, audio=(sound, "AUDIO"))
+    features = canvas.add("LoadAudioWav2Vec", 1, model=model, audio=(sound, "AUDIO"))
     subject = {
         "model": model,
         "reference": (encoded, "LATENT"),
-        "emo_audio": (heard, "emo_audio"),
+        "emo_audio": (features, "emo_audio"),
         "mask": (located, "mask"),
     }
     return {
@@ -28,7 +28,7 @@ def front(canvas: Canvas, portrait: str = "portrait.png", voice: str = "voice.wa
         "vae": (loader, "vae"),
         "picture": picture,
         "located": located,
-        "heard": heard,
+        "features": features,
     }
 
 
@@ -39,22 +39,23 @@ def talk(canvas: Canvas) -> None:
     canvas.add("SaveVideo", 3, height=420, video=(chain, "video"), filename_prefix="video/talk")
     canvas.note(
         2,
-        "## Talk\n1. Load a portrait and a voice.\n2. Queue. emo-mini runs on any computer. For a draft, 10 `steps`; or choose emo-mini-few in EMO Model Loader and set `steps` to 0: its own two.\n"
+        "## Talk\n1. Load a portrait and a voice.\n2. Queue. emo-mini runs on a CPU. For a draft, 10 `steps` suffice. For the fastest run, choose emo-mini-few in EMO "
+        "Model Loader and set `steps` to 0, its own number (2).\n"
         f"3. The video is as long as the sound.\n\nAnimate only people who agreed to it. {HELP}",
         230,
     )
     canvas.group("Portrait and voice", 0, 0)
-    canvas.group("What the model sees and hears", 1, 1)
+    canvas.group("Face and audio features", 1, 1)
     canvas.group("Video", 2, 3)
 
 
 def sing(canvas: Canvas) -> None:
-    """Lively head motion: a speed curve and a larger face region, both shown."""
+    """More head motion: a speed curve and a larger face region, both previewed."""
     parts = front(canvas, expand=1.5)
     speed = canvas.add("SpeedCondition", 1, height=200, model=parts["subject"]["model"], curve="0:0.1, 1.5:0.35, 3:0.2")
-    canvas.add("PreviewAny", 2, "The checkpoint's range", height=120, source=(speed, "info"))
+    canvas.add("PreviewAny", 2, "Speed range", height=120, source=(speed, "info"))
     region = canvas.add("MaskToImage", 2, "Face region", mask=parts["subject"]["mask"])
-    canvas.add("PreviewImage", 2, "Where the face may be", height=260, images=(region, "IMAGE"))
+    canvas.add("PreviewImage", 2, "Preview of the face region", height=260, images=(region, "IMAGE"))
     chain = canvas.add(
         "MotionFrameChainer",
         3,
@@ -66,9 +67,9 @@ def sing(canvas: Canvas) -> None:
     canvas.add("SaveVideo", 4, height=420, video=(chain, "video"), filename_prefix="video/sing")
     canvas.note(
         3,
-        "## Sing\nThe two weak controls of EMO:\n- **Face region**: `expand` 1.5 leaves room for head motion.\n- **Speed**: the "
-        "`curve` starts calm, is liveliest at 1.5 s.\n\n`audio_scale` 2.5 follows the voice more closely than emo-mini's own 1.7. Give "
-        "the voice without instruments: separate it first.",
+        "## Sing\nEMO has two weak controls of head motion:\n- **Face region**: `expand` 1.5 allows more head motion.\n- **Speed**: the "
+        "`curve` starts slow and is fastest at 1.5 s.\n\nAn `audio_scale` of 2.5 moves the mouth more than emo-mini's own 1.7. Use a "
+        "voice without instruments: separate it from the music first.",
         250,
     )
     canvas.group("Portrait and song", 0, 0)
@@ -77,7 +78,7 @@ def sing(canvas: Canvas) -> None:
 
 
 def long(canvas: Canvas) -> None:
-    """Any length, in pieces that the host remembers."""
+    """A video of any length, in clips that the host caches."""
     parts = front(canvas)
     chain = canvas.add(
         "MotionFrameChainer", 2, vae=parts["vae"], steps=20, seconds=2.0, mode="expanded", **parts["subject"]
@@ -85,17 +86,18 @@ def long(canvas: Canvas) -> None:
     canvas.add("SaveVideo", 3, height=420, video=(chain, "video"), filename_prefix="video/long")
     canvas.note(
         2,
-        "## Any length\nTry the first `seconds`, look, then raise them (0 is the whole sound) and queue again: clips that are done "
-        "come from the host's cache. The same after Cancel.\n\nFrames stream to disk; mode *loop* keeps nothing at all in memory, for hours of sound.",
+        "## Any length\nGenerate the first `seconds` and check them. Then raise `seconds` (0 is the whole sound) and queue again: "
+        "finished clips come from the cache, also after Cancel.\n\nFrames are written to disk. For hours of sound use mode *loop*, which "
+        "needs the least memory.",
         210,
     )
     canvas.group("Portrait and voice", 0, 0)
-    canvas.group("What the model sees and hears", 1, 1)
+    canvas.group("Face and audio features", 1, 1)
     canvas.group("Video", 2, 3)
 
 
 def paste_back(canvas: Canvas) -> None:
-    """A whole photo in, a whole photo out."""
+    """A face animated inside its photo."""
     parts = front(canvas, "photo.png")
     chain = canvas.add("MotionFrameChainer", 2, vae=parts["vae"], return_frames=True, **parts["subject"])
     pasted = canvas.add(
@@ -106,18 +108,18 @@ def paste_back(canvas: Canvas) -> None:
         original=(parts["picture"], "IMAGE"),
     )
     video = canvas.add(
-        "CreateVideo", 3, images=(pasted, "image"), fps=(parts["heard"], "fps"), audio=(parts["heard"], "audio")
+        "CreateVideo", 3, images=(pasted, "image"), fps=(parts["features"], "fps"), audio=(parts["features"], "audio")
     )
     canvas.add("SaveVideo", 3, height=420, video=(video, "VIDEO"), filename_prefix="video/paste-back")
     canvas.note(
         2,
-        "## Paste back\nThe face is cut out, animated, and put back into the photo with a soft edge.\n\nAll frames are in memory: "
-        "for photos above 2 megapixels, put an *Upscale Image* (down) behind *Portrait*, and wire it to both places.",
+        "## Paste back\nThe face is cropped, animated, and pasted into the photo with a soft edge.\n\nAll frames are kept in memory. "
+        "Scale photos above 2 megapixels down: put an *Upscale Image* behind *Portrait* and wire it to both nodes.",
         200,
     )
     canvas.group("Photo and voice", 0, 0)
-    canvas.group("What the model sees and hears", 1, 1)
-    canvas.group("Video in the photo", 2, 3)
+    canvas.group("Face and audio features", 1, 1)
+    canvas.group("Video of the photo", 2, 3)
 
 
 def batch(canvas: Canvas) -> None:
@@ -132,8 +134,9 @@ def batch(canvas: Canvas) -> None:
         faces.append({"reference": (encoded, "LATENT"), "mask": (located, "mask")})
     for number, file in (("1", "voice.wav"), ("2", "voice-2.wav")):
         sound = canvas.add("LoadAudio", 0, f"Voice {number}", height=140, audio=file)
-        heard = canvas.add("LoadAudioWav2Vec", 1, f"Listen to voice {number}", model=model, audio=(sound, "AUDIO"))
-        voices.append((heard, "emo_audio"))
+        title = f"Audio features {number}"
+        features = canvas.add("LoadAudioWav2Vec", 1, title, model=model, audio=(sound, "AUDIO"))
+        voices.append((features, "emo_audio"))
     for face, letter in zip(faces, "AB", strict=True):
         for voice, number in zip(voices, "12", strict=True):
             name = f"{letter}{number}"
@@ -145,28 +148,28 @@ def batch(canvas: Canvas) -> None:
             )
     canvas.note(
         3,
-        "## Several portraits, several voices\nEach portrait is found and encoded once, each voice heard once.\n\nFor hundreds of "
-        "pairs, queue `talk` from a table instead: `python -m emo_core queue workflows/api/talk.json --batch jobs.csv --out DIR`",
+        "## Several portraits, several voices\nEach portrait and each voice is encoded once.\n\nFor hundreds of pairs, queue `talk` "
+        "with a table instead: `python -m emo_core queue workflows/api/talk.json --batch jobs.csv --out DIR`",
         200,
     )
     canvas.group("Portraits and voices", 0, 0)
-    canvas.group("Seen and heard once", 1, 1)
-    canvas.group("Every pair", 2, 3)
+    canvas.group("Face and audio features", 1, 1)
+    canvas.group("One video per pair", 2, 3)
 
 
 def chain_by_hand(canvas: Canvas) -> None:
-    """The first two clips by hand, each its own way; the chainer goes on and writes everything."""
+    """Two clips with settings of their own; the chainer generates the rest and writes all clips."""
     parts = front(canvas)
-    calm = canvas.add("SpeedCondition", 2, "Calm", height=200, model=parts["subject"]["model"], speed=0.05)
-    lively = canvas.add("SpeedCondition", 2, "Lively", height=200, model=parts["subject"]["model"], speed=0.35)
-    first = canvas.add("EMOSampler", 3, "Clip 0", steps=20, **parts["subject"], emo_speed=(calm, "emo_speed"))
+    slow = canvas.add("SpeedCondition", 2, "Slow", height=200, model=parts["subject"]["model"], speed=0.05)
+    fast = canvas.add("SpeedCondition", 2, "Fast", height=200, model=parts["subject"]["model"], speed=0.35)
+    first = canvas.add("EMOSampler", 3, "Clip 0", steps=20, **parts["subject"], emo_speed=(slow, "emo_speed"))
     second = canvas.add(
         "EMOSampler",
         3,
         "Clip 1",
         steps=20,
         **parts["subject"],
-        emo_speed=(lively, "emo_speed"),
+        emo_speed=(fast, "emo_speed"),
         motion_frames=(first, "motion_frames"),
     )
     frames = canvas.add("VAEDecode", 4, samples=(first, "latent"), vae=parts["vae"])
@@ -183,18 +186,18 @@ def chain_by_hand(canvas: Canvas) -> None:
     canvas.add("SaveVideo", 5, height=420, video=(chain, "video"), filename_prefix="video/chain-by-hand")
     canvas.note(
         5,
-        "## Chain by hand\nClip 0 is calm, clip 1 lively; Motion Frame Chainer takes both over, generates the rest of the sound "
-        "and writes one video.\n\nEvery clip goes on from the `motion_frames` of the one before.",
+        "## Chain by hand\nThe head moves slowly in clip 0 and fast in clip 1. Motion Frame Chainer generates the remaining clips and "
+        "writes all of them to one video.\n\nEach clip continues the `motion_frames` of the previous one.",
         190,
     )
     canvas.group("Portrait and voice", 0, 0)
-    canvas.group("What the model sees and hears", 1, 2)
-    canvas.group("Two clips by hand", 3, 3)
-    canvas.group("The rest, and the video", 4, 5)
+    canvas.group("Face and audio features", 1, 2)
+    canvas.group("Two clips with their own speed", 3, 3)
+    canvas.group("Remaining clips and video", 4, 5)
 
 
 def talk_hallo(canvas: Canvas) -> None:
-    """Hallo's public weights in the same graph: encoder and VAE are the host's."""
+    """Hallo's public weights, with the host's audio encoder and VAE."""
     loader = canvas.add("EMOModelLoader", 0, checkpoint="hallo.safetensors")
     vae = canvas.add("VAELoader", 0, "VAE for SD 1.5", vae_name="vae-ft-mse-840000-ema-pruned.safetensors")
     encoder = canvas.add("AudioEncoderLoader", 0, "wav2vec2", audio_encoder_name="wav2vec2-base-960h.safetensors")
@@ -203,20 +206,22 @@ def talk_hallo(canvas: Canvas) -> None:
     model = (loader, "model")
     located = canvas.add("FaceLocatorMask", 1, height=540, model=model, image=(picture, "IMAGE"), expand=1.2)
     encoded = canvas.add("VAEEncode", 1, pixels=(located, "crop"), vae=(vae, "VAE"))
-    features = canvas.add("AudioEncoderEncode", 1, audio_encoder=(encoder, "AUDIO_ENCODER"), audio=(sound, "AUDIO"))
-    heard = canvas.add(
+    encoded_audio = canvas.add(
+        "AudioEncoderEncode", 1, audio_encoder=(encoder, "AUDIO_ENCODER"), audio=(sound, "AUDIO")
+    )
+    features = canvas.add(
         "LoadAudioWav2Vec",
         1,
         model=model,
         audio=(sound, "AUDIO"),
-        encoded_audio=(features, "AUDIO_ENCODER_OUTPUT"),
+        encoded_audio=(encoded_audio, "AUDIO_ENCODER_OUTPUT"),
     )
     chain = canvas.add(
         "MotionFrameChainer",
         2,
         model=model,
         reference=(encoded, "LATENT"),
-        emo_audio=(heard, "emo_audio"),
+        emo_audio=(features, "emo_audio"),
         mask=(located, "mask"),
         emo_face=(located, "emo_face"),
         vae=(vae, "VAE"),
@@ -224,14 +229,14 @@ def talk_hallo(canvas: Canvas) -> None:
     canvas.add("SaveVideo", 3, height=520, video=(chain, "video"), filename_prefix="video/talk-hallo")
     canvas.note(
         3,
-        "## Hallo\nHallo's public weights, 512 x 512, for a GPU. Three files, named in docs/hallo.md of this pack:\n"
-        "- `models/emo/hallo.safetensors`, made by `weights import --hallo net.pth`\n- `models/vae/vae-ft-mse-840000-ema-pruned"
-        ".safetensors`\n- `models/audio_encoders/wav2vec2-base-960h.safetensors`\n\nHallo has no speed layers. `pose_weight`, "
-        "`face_weight` and `lip_weight` of Face Locator Mask are its knobs.",
+        "## Hallo\nHallo's public weights, 512 x 512. A GPU is needed, and three files (see docs/hallo.md of this pack):\n"
+        "- `models/emo/hallo.safetensors`, from `python -m emo_core weights import --hallo net.pth`\n- `models/vae/vae-ft-mse-840000-ema-pruned"
+        ".safetensors`\n- `models/audio_encoders/wav2vec2-base-960h.safetensors`\n\nHallo has no speed layers. It is controlled by "
+        "`pose_weight`, `face_weight` and `lip_weight` of Face Locator Mask.",
         270,
     )
     canvas.group("Files, portrait and voice", 0, 0)
-    canvas.group("What the model sees and hears", 1, 1)
+    canvas.group("Face and audio features", 1, 1)
     canvas.group("Video", 2, 3)
 
 

@@ -1,4 +1,4 @@
-"""The same sound as somebody else might have recorded it: softer, noisier, in another voice."""
+"""Augment a sound: level, noise, voice."""
 
 from dataclasses import dataclass
 from fractions import Fraction
@@ -13,14 +13,14 @@ from ..media.sound import SAMPLE_RATE
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Alteration:
-    """What is done to a sound before it is heard; the defaults do nothing."""
+    """Changes of a sound; the defaults change nothing."""
 
     gain: float = 0.0
     """Decibels."""
     noise: float | None = None
     """Signal-to-noise ratio of added white noise, in decibels."""
     voice: float = 1.0
-    """Pitch and formants times this, timing unchanged: another voice."""
+    """Factor of pitch and formants; timing stays the same."""
 
     def __post_init__(self) -> None:
         if not 0.5 <= self.voice <= 2:

@@ -19,9 +19,9 @@ BASE = Wav2Vec2Config()
 LARGE_SIZE = {"hidden_size": 1024, "num_hidden_layers": 24, "num_attention_heads": 16, "intermediate_size": 4096}
 LARGE = Wav2Vec2Config(**LARGE_SIZE)
 LARGE_LAYER_NORM = Wav2Vec2Config(**LARGE_SIZE, feat_extract_norm="layer", do_stable_layer_norm=True, conv_bias=True)
-"""The public sizes, for single weight files that come without a config.json; lv60 and xlsr have layer norms."""
+"""Public sizes, for single weight files without a config.json; lv60 and xlsr have layer norms."""
 UNUSED = {"masked_spec_embed"}
-"""Weights that only wav2vec2's own training reads."""
+"""Weights that only wav2vec2's own training uses."""
 
 
 class AudioEncoder(nn.Module):
@@ -33,7 +33,7 @@ class AudioEncoder(nn.Module):
 
     @classmethod
     def from_config(cls, config: AudioFeaturesConfig) -> "AudioEncoder":
-        """Build the (untrained) encoder that a checkpoint describes; CheckpointError where that is impossible."""
+        """Build the (untrained) encoder that a checkpoint describes; CheckpointError if that is impossible."""
         try:
             settings = Wav2Vec2Config(**json.loads(config.encoder))
         except (TypeError, ValueError) as error:
@@ -65,8 +65,8 @@ def load_encoder(path: Path, config: AudioFeaturesConfig) -> AudioEncoder:
     """Open a local wav2vec2: a transformers folder or a single .safetensors file (base or large).
 
     Raises:
-        InputError: where there is nothing at `path`.
-        CheckpointError: where it is no wav2vec2, or not of the size that the model was trained with.
+        InputError: if there is nothing at `path`.
+        CheckpointError: if it is no wav2vec2, or has another size than the model was trained with.
     """
     path = Path(path)
     if not path.exists():
@@ -91,7 +91,7 @@ def load_encoder(path: Path, config: AudioFeaturesConfig) -> AudioEncoder:
 
 
 def _open(path: Path) -> tuple[Wav2Vec2Model, dict]:
-    """The model, and transformers' report of what did not fit."""
+    """The model, and transformers' report of missing and mismatched weights."""
     if path.is_dir():
         return Wav2Vec2Model.from_pretrained(path, local_files_only=True, output_loading_info=True)
     weights = load_file(path)

@@ -1,4 +1,4 @@
-"""wav2vec features at the video's frame rate, a few seconds at a time, as the clips need them.
+"""wav2vec features at the video's frame rate, computed in chunks on demand.
 
 Shape legend: F frames, W = 2m + 1 frames in a window, L wav2vec layers, D their width.
 """
@@ -15,13 +15,13 @@ from ..media.sound import SAMPLE_RATE, Sound
 HOP = 320
 """Samples between two wav2vec features: 50 Hz."""
 FIELD = 400
-"""Samples that one feature sees in wav2vec's convolutions."""
+"""Receptive field of one feature in wav2vec's convolutions, in samples."""
 CHUNK_SECONDS = 16.0
-"""Features are computed this many seconds at a time."""
+"""Length of the chunks that are encoded at once, in seconds."""
 CONTEXT_SECONDS = 4.0
-"""Sound before and after a chunk that the encoder also hears, so that its borders sound like its middle."""
+"""Seconds of sound before and after a chunk that are encoded with it, so that features at its borders have context."""
 CHUNKS_KEPT = 2
-"""A window may reach over a border; more chunks are never needed at once."""
+"""Chunks in memory: a window may reach over one border."""
 
 
 def frame_count(seconds: float, fps: float) -> int:
@@ -30,7 +30,7 @@ def frame_count(seconds: float, fps: float) -> int:
 
 
 class FrameFeatures(Protocol):
-    """The voice as the model reads it, frame by frame."""
+    """Audio features of a whole video, by frame."""
 
     frames: int
     """Frames of the video."""
@@ -41,10 +41,10 @@ class FrameFeatures(Protocol):
 
 
 class EncodedFeatures:
-    """Windows of features that somebody else computed, all in memory."""
+    """Windows of features from another encoder, all in memory."""
 
     def __init__(self, features: Tensor, *, seconds: float, fps: float, window: int) -> None:
-        """Take features (T, L, D) at 50 Hz of a sound of so many seconds."""
+        """Take features (T, L, D) at 50 Hz of a sound of `seconds`."""
         self.frames = frame_count(seconds, fps)
         self._window = window
         self._features = at_frames(features.float(), 0, self.frames, fps)
@@ -57,7 +57,7 @@ class EncodedFeatures:
 class AudioFeatures:
     """All windows of one sound, computed lazily in overlapping chunks.
 
-    A sound of up to one chunk is encoded in a single pass. Longer ones never sit in memory as features.
+    A sound of up to one chunk is encoded in a single pass. Of longer ones, only a few chunks are in memory.
     """
 
     def __init__(
@@ -69,7 +69,7 @@ class AudioFeatures:
         window: int,
         chunk_seconds: float = CHUNK_SECONDS,
     ) -> None:
-        """Prepare; `encoder` turns samples (1, S) into features (1, T, L, D), as `AudioEncoder` does."""
+        """`encoder` turns samples (1, S) into features (1, T, L, D), as `AudioEncoder` does."""
         self.frames = frame_count(sound.seconds, fps)
         self._sound = sound
         self._encoder = encoder
@@ -84,9 +84,9 @@ class AudioFeatures:
         Returns:
             (F, W, L, D) float32 on the encoder's device.
         """
-        wanted = window_indices(start, stop, self._window, self.frames)
-        low, high = int(wanted.min()), int(wanted.max())
-        return self.frame_features(low, high + 1)[wanted - low]
+        indices = window_indices(start, stop, self._window, self.frames)
+        low, high = int(indices.min()), int(indices.max())
+        return self.frame_features(low, high + 1)[indices - low]
 
     def frame_features(self, start: int, stop: int) -> Tensor:
         """A(f) for f in [start, stop): (F, L, D)."""
@@ -130,10 +130,10 @@ def at_frames(features: Tensor, first: int, last: int, fps: float, offset: int =
 
     Args:
         features: (T, L, D) at 50 Hz.
-        first: first frame wanted.
-        last: frame after the last wanted.
+        first: first frame.
+        last: frame after the last.
         fps: video frames per second.
-        offset: index in the whole sound of the first feature given.
+        offset: index of the first feature in the whole sound.
     """
     middle = (torch.arange(first, last, dtype=torch.float64) + 0.5) / fps
     place = (middle * SAMPLE_RATE - FIELD / 2) / HOP - offset

@@ -1,4 +1,4 @@
-"""A voice, ready to be spoken: features for every frame, and the sound that the video gets."""
+"""The audio of one video: features for every frame, and the sound track."""
 
 import math
 from collections.abc import Callable
@@ -24,22 +24,22 @@ class Voice:
     fps: float
     """Video frames per second."""
     config: AudioFeaturesConfig
-    """Of the model that it was prepared for."""
+    """Of the model that the features are for."""
     track: WaveTrack | None
-    """At its own rate and loudness; None: only features are known, the video is silent."""
+    """Sound track at its own rate and loudness; None if only features are given: the video is silent."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Excerpt:
-    """Which part of a sound is spoken, and how loud the model hears it."""
+    """The part of a sound to animate, and its level for the model."""
 
     fps: float
     start: float = 0.0
     """Seconds."""
     seconds: float | None = None
-    """None: to the end."""
+    """None for the rest of the sound."""
     loudness: float = 0.0
-    """dB over normal speech."""
+    """Level in dB over normal speech."""
 
     def __post_init__(self) -> None:
         if not 1 <= self.fps <= MAX_FPS:
@@ -51,29 +51,29 @@ class Excerpt:
 def encode_audio(
     track: WaveTrack, encode: Callable[[Tensor], Tensor], config: AudioFeaturesConfig, excerpt: Excerpt
 ) -> Voice:
-    """Hear a sound through a model's own audio encoder; long sounds are encoded piece by piece, when they are needed.
+    """Encode a sound with a model's own audio encoder, in chunks on demand.
 
     Args:
         track: any rate, one or two channels.
         encode: samples (1, S) at 16 kHz to features (1, T, L, D).
         config: the model's.
-        excerpt: what of it.
+        excerpt: part of it.
 
     Raises:
-        InputError: where that part is missing, silent, too short or broken.
+        InputError: if that part is missing, silent, too short or broken.
     """
-    spoken = track.part(excerpt.start, excerpt.seconds)
+    part = track.part(excerpt.start, excerpt.seconds)
     sound = prepare_sound(_part_16k(track, excerpt.start, excerpt.seconds))
     sound = replace(sound, waveform=sound.waveform * np.float32(10 ** (excerpt.loudness / 20)))
     features = AudioFeatures(sound, encode, fps=excerpt.fps, window=config.window)
-    return Voice(features=features, fps=excerpt.fps, config=config, track=spoken)
+    return Voice(features=features, fps=excerpt.fps, config=config, track=part)
 
 
 def _part_16k(track: WaveTrack, start: float, seconds: float | None) -> np.ndarray:
-    """A part of a track as (S,) at 16 kHz: the samples that cutting the whole resampled track would give.
+    """A part of a track as (S,) at 16 kHz, with the same samples as a cut of the whole resampled track.
 
-    Only what lies around the part is resampled: from a whole second on, where both rates have a sample, and with a second on
-    each side, so that no filter rings at the cut.
+    Only the part and its surroundings are resampled: from a whole second on, at which both rates have a sample, and with a second
+    on each side, so that the filter does not ring at the cut.
     """
     before = max(0, math.floor(start) - 1)
     around = track.part(before, None if seconds is None else math.ceil(start + seconds) + 1 - before)
@@ -85,17 +85,17 @@ def _part_16k(track: WaveTrack, start: float, seconds: float | None) -> np.ndarr
 def voice_from_features(
     features: Tensor, samples: int, track: WaveTrack | None, config: AudioFeaturesConfig, excerpt: Excerpt
 ) -> Voice:
-    """Take features that another encoder made.
+    """Use features of another encoder.
 
     Args:
-        features: (T, L, D) at 50 Hz: the outputs of all its layers.
-        samples: how many samples at 16 kHz they were made from.
-        track: the sound for the video, if there is one.
+        features: (T, L, D) at 50 Hz, the outputs of all its layers.
+        samples: number of samples at 16 kHz they were made from.
+        track: the sound for the video, if any.
         config: the model's.
-        excerpt: what of it; its loudness is too late here.
+        excerpt: part of it; its loudness has no effect.
 
     Raises:
-        InputError: where their size is not what the model was trained with, or `start` lies behind the end.
+        InputError: if the features have another size than the model was trained with, or `start` lies behind the end.
     """
     layers, width = features.shape[1:]
     if (layers, width) != (config.layers, config.width):
@@ -108,5 +108,5 @@ def voice_from_features(
         raise InputError(f"start: got {excerpt.start:g} s; the sound lasts {length:.2f} s; give a start before its end")
     seconds = min(length - excerpt.start, excerpt.seconds or length)
     first = round(excerpt.start * SAMPLE_RATE / HOP)
-    found = EncodedFeatures(features[first:], seconds=seconds, fps=excerpt.fps, window=config.window)
-    return Voice(features=found, fps=excerpt.fps, config=config, track=track and track.part(excerpt.start, seconds))
+    windows = EncodedFeatures(features[first:], seconds=seconds, fps=excerpt.fps, window=config.window)
+    return Voice(features=windows, fps=excerpt.fps, config=config, track=track and track.part(excerpt.start, seconds))

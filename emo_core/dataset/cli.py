@@ -1,4 +1,4 @@
-"""`python -m emo_core prepare`: videos to a dataset."""
+"""`python -m emo_core prepare`: turn videos into a dataset."""
 
 import argparse
 import json
@@ -19,16 +19,26 @@ def add_parser(commands: argparse._SubParsersAction) -> None:
     parser = commands.add_parser("prepare", help="cut, check, crop and label videos into a dataset")
     add = parser.add_argument
     add("videos", type=Path, nargs="+", help="video files, and folders that hold some")
-    add("--out", type=Path, required=True, help="the dataset's folder; run again to go on or to add videos")
+    add("--out", type=Path, required=True, help="the dataset's folder; run again to continue or to add videos")
     add("--fps", type=float, default=DEFAULT.fps, help="the model's frame rate (default: 25)")
     add("--size", type=int, default=DEFAULT.size, help="the model's picture side in pixels (default: 256)")
-    add("--expand", type=float, default=DEFAULT.expand, help="square over face box (default: 1.8; stage 0 wants 3)")
+    add(
+        "--expand",
+        type=float,
+        default=DEFAULT.expand,
+        help="side of the square over the face box (default: 1.8; 3 for the face detector)",
+    )
     add("--workers", type=int, default=os.cpu_count() or 1, help="processes (default: one per core)")
-    add("--held-out", type=float, default=0.05, help="share of the videos kept for validation (default: 0.05)")
+    add("--held-out", type=float, default=0.05, help="share of the videos held out for validation (default: 0.05)")
     add("--hold-out", nargs="+", default=[], metavar="PATTERN",
-        help="file names to keep for validation instead, such as 's26_*': all videos of a person")  # fmt: skip
+        help="file names to hold out instead, such as 's26_*' for all videos of a person")  # fmt: skip
     add("--min-seconds", type=float, default=RULES.min_seconds, help="shorter pieces are rejected (default: 1.5)")
-    add("--max-seconds", type=float, default=RULES.max_seconds, help="longer ones are cut in parts (default: 12)")
+    add(
+        "--max-seconds",
+        type=float,
+        default=RULES.max_seconds,
+        help="longer ones are cut into equal pieces (default: 12)",
+    )
     add("--face-model", type=Path, help="a face_landmarker.task for MediaPipe")
     add("--json", action="store_true", help="print the summary as one line of JSON")
     parser.set_defaults(run=_run)
@@ -56,6 +66,6 @@ def _table(summary: Summary, out: Path) -> str:
         *(f"  rejected: {count:5d} {reason}" for reason, count in summary.rejected.items()),
         "  head speed, degrees per frame: "
         + ", ".join(f"{q} % {summary.speed_quantiles[q]:.2f}" for q in ("5", "50", "95") if summary.speed_quantiles),
-        f"  every piece with its reason: {out / 'reports'}",
+        f"  reports on every piece: {out / 'reports'}",
     ]
     return "\n".join(lines)

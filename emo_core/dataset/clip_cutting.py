@@ -1,5 +1,11 @@
-"""One source video -> its clips and a report: which pieces are kept, and why the others are not."""
+"""Cut one source video into clips, as a stream: memory does not grow with the length of the video.
 
+Three readers go through the file side by side: one detects faces and decides, one cuts the pictures of the clips that are kept,
+one reads their sound.
+"""
+
+import itertools
+from bisect import bisect_right
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,16 +18,19 @@ from ..face.crop import Crop
 from ..face.detect import FaceDetector
 from ..face.landmarks import face_boxes
 from ..media.sound import SAMPLE_RATE
-from ..media.video_reader import Source, frames_at, open_source, scenes, sound_of
-from .face_runs import Run, Seen, look, pieces, reject_run, runs
+from ..media.video_reader import SoundReader, Source, frames_at, open_source, scenes
+from .face_runs import Faceless, Run, detect_frames, reject_run, split_pieces, split_runs
 from .filters import Rejection, Rules, filter_clip
-from .labels import Labels, label, square_around
+from .labels import Labels, face_margin, label, square_around
 from .shards import Clip, encode_sound, encode_video
+
+UNREADABLE = "unreadable"
+"""Reason of a piece that ends the pieces of a damaged video: none of them is to be used."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Recipe:
-    """How videos become clips; two datasets of one recipe can be joined."""
+    """How videos become clips. Datasets of one recipe can be joined."""
 
     fps: float = 25.0
     size: int = 256
@@ -40,26 +49,18 @@ class Recipe:
 
 @dataclass(frozen=True, slots=True)
 class Piece:
-    """What became of one stretch of a source."""
+    """The decision on one stretch of a source."""
 
     start: float
     """Seconds."""
     stop: float
     reason: str
-    """Empty if it is kept, else one of `filter_clip.REASONS`."""
+    """Empty if it is kept, else one of `filters.REASONS`."""
     detail: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class _Kept:
-    run: Run
-    labels: Labels
-    sound: np.ndarray
-    square: tuple[int, int, int]
-
-
-def prepare_video(path: Path, key: str, recipe: Recipe, detector: FaceDetector) -> tuple[list[Piece], Iterator[Clip]]:
-    """Find the usable pieces of a video.
+def prepare_video(path: Path, key: str, recipe: Recipe, detector: FaceDetector) -> Iterator[tuple[Piece, Clip | None]]:
+    """Cut a video into pieces, and those that are kept into clips.
 
     Args:
         path: any container, any rate.
@@ -67,93 +68,96 @@ def prepare_video(path: Path, key: str, recipe: Recipe, detector: FaceDetector) 
         recipe: rate, size and limits.
         detector: one that gives landmarks.
 
-    Returns:
-        every piece with what became of it, and the kept ones as clips, cut out as they are asked for.
+    Yields:
+        each piece with its clip, None if it is rejected. A piece of reason `UNREADABLE` comes last.
     """
     try:
         source = open_source(path)
         if source.sound_start is None:
-            return [Piece(0.0, 0.0, "no sound", "the file has no sound track")], iter(())
-        sound = sound_of(source)
-        judged = list(_judged(source, sound, recipe, detector))
+            yield Piece(0.0, 0.0, "no sound", "the file has no sound track"), None
+            return
+        starts = [start for start, _ in scenes(source)]
+        cutter = _Cutter(source, key, recipe)
+        for run in _split_source(source, starts, recipe, detector):
+            yield from cutter.cut(run, after_cut=len(starts) > 1)
     except (InputError, av.FFmpegError, ValueError, IndexError, OSError) as error:
-        return [Piece(0.0, 0.0, "unreadable", " ".join(str(error).split()))], iter(())
-    table = [piece for piece, _ in judged]
-    return table, _clips(source, key, recipe, [kept for _, kept in judged if kept is not None])
+        yield Piece(0.0, 0.0, UNREADABLE, " ".join(str(error).split())), None
 
 
-def _judged(
-    source: Source, sound: np.ndarray, recipe: Recipe, detector: FaceDetector
-) -> Iterator[tuple[Piece, _Kept | None]]:
-    limits, scene, seen, first = scenes(source), 0, [], 0
-    cut, frame = len(limits) > 1, (0, 0)
-    for number, picture in frames_at(source, recipe.fps):
-        while (number + 0.5) / recipe.fps >= limits[scene][1]:
-            yield from _judged_scene(seen, first, sound, frame, recipe, cut)
-            scene, seen, first = scene + 1, [], number
-        frame = (picture.shape[1], picture.shape[0])
-        seen.extend(look([picture], detector, recipe.rules))
-    yield from _judged_scene(seen, first, sound, frame, recipe, cut)
+def _split_source(
+    source: Source, starts: list[float], recipe: Recipe, detector: FaceDetector
+) -> Iterator[Run | Faceless]:
+    """The runs of all scenes, which begin at `starts` in seconds."""
+    frames = detect_frames(frames_at(source, recipe.fps), detector, recipe.rules)
+    for _, scene in itertools.groupby(frames, lambda frame: bisect_right(starts, (frame.number + 0.5) / recipe.fps)):
+        yield from split_runs(scene, recipe.rules, recipe.fps)
 
 
-def _judged_scene(
-    seen: list[Seen], first: int, sound: np.ndarray, frame: tuple[int, int], recipe: Recipe, cut: bool
-) -> Iterator[tuple[Piece, _Kept | None]]:
-    fps, rules = recipe.fps, recipe.rules
-    found = runs(seen, first, rules)
-    if seen and not found:
-        yield Piece(first / fps, (first + len(seen)) / fps, "no face", f"no face in {len(seen)} frames"), None
-    for run in found:
-        rejected = reject_run(run, fps, rules, after_cut=cut)
-        if rejected is not None:
-            yield _piece(run, fps, rejected), None
-            continue
-        for part in pieces(run, fps, rules):
-            yield _judge_part(part, sound, frame, recipe)
+class _Cutter:
+    """Decides on the runs of one video, and cuts the clips, both in order."""
 
+    def __init__(self, source: Source, key: str, recipe: Recipe) -> None:
+        self._source, self._key, self._recipe = source, key, recipe
+        self._frames, self._sound = frames_at(source, recipe.fps), SoundReader(source)
+        self._clips = 0
 
-def _judge_part(run: Run, sound: np.ndarray, frame: tuple[int, int], recipe: Recipe) -> tuple[Piece, _Kept | None]:
-    square = square_around(face_boxes(run.landmarks), frame, recipe.expand, recipe.size)
-    labels = label(run.landmarks, frame, square)
-    edges = [round(number / recipe.fps * SAMPLE_RATE) for number in (run.first, run.first + len(run.landmarks))]
-    part = np.pad(sound[edges[0] : edges[1]], (0, max(0, edges[1] - max(edges[0], len(sound)))))
-    rejected = filter_clip(
-        labels, float(run.luma.mean()), part, fps=recipe.fps, side=square.side / recipe.size, rules=recipe.rules
-    )
-    if rejected is not None:
-        return _piece(run, recipe.fps, rejected), None
-    kept = _Kept(run, labels, part, (square.left, square.top, square.side))
-    return _piece(run, recipe.fps, Rejection("", "")), kept
+    def cut(self, run: Run | Faceless, *, after_cut: bool) -> Iterator[tuple[Piece, Clip | None]]:
+        """Decide on a run; `after_cut`: the video has several scenes."""
+        fps, rules = self._recipe.fps, self._recipe.rules
+        if isinstance(run, Faceless):
+            stop = run.first + run.frames
+            yield _piece(run.first, stop, fps, Rejection("no face", f"no face in {run.frames} frames")), None
+            return
+        rejection = reject_run(run, fps, rules, after_cut=after_cut)
+        if rejection is not None:
+            yield _piece(run.first, run.stop, fps, rejection), None
+            return
+        for part in split_pieces(run, fps, rules):
+            yield self._decide(part)
 
-
-def _piece(run: Run, fps: float, verdict: Rejection) -> Piece:
-    stop = run.first + len(run.landmarks)
-    return Piece(round(run.first / fps, 3), round(stop / fps, 3), verdict.reason, verdict.detail)
-
-
-def _clips(source: Source, key: str, recipe: Recipe, kept: list[_Kept]) -> Iterator[Clip]:
-    """Decode once more, and cut the squares out; one clip is in memory at a time."""
-    if not kept:
-        return
-    stream = frames_at(source, recipe.fps, last=max(part.run.first + len(part.run.landmarks) for part in kept))
-    for index, part in enumerate(sorted(kept, key=lambda part: part.run.first)):
-        crop = Crop(*part.square, recipe.size)
-        pictures = []
-        while len(pictures) < len(part.run.landmarks):
-            number, picture = next(stream)
-            if number >= part.run.first:
-                pictures.append(crop.cut(picture))
-        about = {
-            "source": key,
-            "file": source.path.name,
-            "start": round(part.run.first / recipe.fps, 3),
-            "fps": recipe.fps,
-            "square": part.square,
-        }
-        yield Clip(
-            key=f"{key}-{index:03d}",
-            labels=part.labels,
-            about=about,
-            video=encode_video(np.stack(pictures), recipe.fps),
-            flac=encode_sound(part.sound),
+    def _decide(self, run: Run) -> tuple[Piece, Clip | None]:
+        fps, recipe = self._recipe.fps, self._recipe
+        boxes = face_boxes(run.landmarks)
+        crop = square_around(boxes, run.size, recipe.expand, recipe.size)
+        labels = label(run.landmarks, run.size, crop, run.blendshapes)
+        sound = self._sound.read(*(round(number / fps * SAMPLE_RATE) for number in (run.first, run.stop)))
+        rejection = filter_clip(
+            labels,
+            float(run.luma.mean()),
+            sound,
+            fps=fps,
+            side=crop.side / recipe.size,
+            margin=face_margin(boxes, run.size, crop),
+            rules=recipe.rules,
         )
+        if rejection is not None:
+            return _piece(run.first, run.stop, fps, rejection), None
+        return _piece(run.first, run.stop, fps, Rejection("", "")), self._clip(run, crop, labels, sound)
+
+    def _clip(self, run: Run, crop: Crop, labels: Labels, sound: np.ndarray) -> Clip:
+        self._clips += 1
+        return Clip(
+            key=f"{self._key}-{self._clips - 1:03d}",
+            labels=labels,
+            about={
+                "source": self._key,
+                "file": self._source.path.name,
+                "start": round(run.first / self._recipe.fps, 3),
+                "fps": self._recipe.fps,
+                "square": (crop.left, crop.top, crop.side),
+            },
+            video=encode_video(self._squares(run, crop), self._recipe.fps),
+            flac=encode_sound(sound),
+        )
+
+    def _squares(self, run: Run, crop: Crop) -> Iterator[np.ndarray]:
+        """Read on to the run, and cut its squares out."""
+        for number, picture in self._frames:
+            if number >= run.first:
+                yield crop.cut(picture)
+            if number == run.stop - 1:
+                return
+
+
+def _piece(first: int, stop: int, fps: float, decision: Rejection) -> Piece:
+    return Piece(round(first / fps, 3), round(stop / fps, 3), decision.reason, decision.detail)

@@ -1,4 +1,4 @@
-"""Clips of done sources -> shards and `dataset.json`: who is held out, and what all the frames have in common."""
+"""Pack the clips of finished sources into shards, choose the held-out ones, and describe the dataset in `dataset.json`."""
 
 import hashlib
 import json
@@ -18,72 +18,75 @@ from .shards import HELD_OUT, INDEX, TRAIN, Clip, Dataset, Shard, read_clips, re
 
 SHARD_BYTES = 256 * 2**20
 """A shard is closed when it has grown to this."""
-OWN = re.compile(rf"(?:{TRAIN}|{HELD_OUT})-\d{{6}}\.tar|\.(?:{TRAIN}|{HELD_OUT})-\d{{6}}\.tar\.part")
-"""Names of shards and of what is being written; whatever else lies in the folder is its user's."""
+SHARD_NAME = re.compile(
+    rf"(?:{TRAIN}|{HELD_OUT})-\d{{6}}\.tar|\.(?:{TRAIN}|{HELD_OUT})-\d{{6}}\.[0-9a-f]{{8}}\.part\.tar"
+)
+"""Names of shards, and of unfinished ones as `files.atomic_path` calls them. All other files belong to the user."""
 QUANTILES = tuple(range(0, 101, 5))
-ENOUGH = 5
-"""From so many sources on, one is held out even if the share would round to none."""
+"""Per cent."""
+MIN_SOURCES = 5
+"""Number of sources from which one is held out even if the share would round to none."""
 
 
 @dataclass(frozen=True, slots=True)
 class Split:
-    """What is held out: a share of the sources, or those of certain file names."""
+    """The held-out sources: a share of all, or those of certain file names."""
 
     share: float
     names: tuple[str, ...]
 
 
 def report_of(out: Path, key: str) -> Path:
-    """Where it is written what became of a source."""
+    """Path of the report on a source."""
     return out / "reports" / f"{key}.json"
 
 
 def check_hold_out(out: Path, split: Split, contents: Container[str]) -> None:
-    """Refuse to hold out what a dataset trains on already.
+    """Refuse to hold out videos that a dataset already trains on.
 
     Args:
         out: the dataset's folder.
-        split: what is to be held out.
-        contents: of videos of such names, whatever they were called when they were packed; see `content_of`.
+        split: the held-out sources.
+        contents: content hashes of the videos to hold out; see `content_of`.
 
     Raises:
-        InputError: naming a video.
+        InputError: if the dataset trains on one of them, under its present name or an older one.
     """
     shards = Dataset.open(out).split(TRAIN) if split.names and (out / INDEX).is_file() else ()
-    late = [
+    trained = [
         key
         for shard in shards
         for key in shard.sources
         if content_of(key) in contents or matches(_file_name(out, key), split.names)
     ]
-    if late:
+    if trained:
         raise InputError(
-            f"hold-out: {out} already trains on {len(late)} of these videos ({_file_name(out, late[0])} ...); prepare into a new "
-            "folder, or name others"
+            f"hold-out: {out} already trains on {len(trained)} of these videos ({_file_name(out, trained[0])} ...); prepare "
+            "into a new folder, or name others"
         )
 
 
 def content_of(key: str) -> str:
-    """What of a source's key stays when its file is renamed."""
+    """The part of a source's key that depends on its content alone."""
     return key.rpartition("-")[2]
 
 
 def pack(out: Path, recipe: Recipe, split: Split) -> Dataset:
     """Move pending clips into shards, and write `dataset.json`.
 
-    A shard counts from the moment `dataset.json` names it; others of such names are left over from a killed run.
+    A shard belongs to the dataset once `dataset.json` names it. Others of such names are left from a killed run, and removed.
     """
     dataset = Dataset.open(out) if (out / INDEX).is_file() else None
     dataset = dataset or Dataset(folder=out, fps=recipe.fps, size=recipe.size, expand=recipe.expand)
-    known = {shard.name for shard in dataset.shards}
+    names = {shard.name for shard in dataset.shards}
     packed = {key for shard in dataset.shards for key in shard.sources}
-    for stray in (path for path in out.iterdir() if OWN.fullmatch(path.name) and path.name not in known):
+    for stray in (path for path in out.iterdir() if SHARD_NAME.fullmatch(path.name) and path.name not in names):
         stray.unlink()
     pending = sorted((out / "pending").glob("*.tar"))
-    fresh = [path for path in pending if path.stem not in packed]
-    groups = _splits_by_name(out, fresh, split.names) if split.names else _splits(fresh, split.share)
+    new = [path for path in pending if path.stem not in packed]
+    groups = _splits_by_name(out, new, split.names) if split.names else _splits(new, split.share)
     if any(groups.values()):
-        shards = [shard for split, tars in groups.items() for shard in _write_shards(out, split, tars, len(known))]
+        shards = [shard for split, tars in groups.items() for shard in _write_shards(out, split, tars, len(names))]
         dataset = _measured(dataset.with_shards(shards))
         dataset.save()
     for path in pending:
@@ -94,7 +97,7 @@ def pack(out: Path, recipe: Recipe, split: Split) -> Dataset:
 def _splits(tars: list[Path], held_out: float) -> dict[str, list[Path]]:
     hashes = {tar: int(hashlib.sha1(tar.stem.encode()).hexdigest(), 16) % 10_000 / 10_000 for tar in tars}
     chosen = [tar for tar in tars if hashes[tar] < held_out]
-    if not chosen and held_out > 0 and len(tars) >= ENOUGH:
+    if not chosen and held_out > 0 and len(tars) >= MIN_SOURCES:
         chosen = [min(tars, key=hashes.__getitem__)]
     return {TRAIN: [tar for tar in tars if tar not in chosen], HELD_OUT: chosen}
 
@@ -135,7 +138,7 @@ def _counting(tars: list[Path], counted: list) -> Iterator[Clip]:
 
 
 def _measured(dataset: Dataset) -> Dataset:
-    """Take the framing and the head speeds from all frames."""
+    """Measure the framing and the head speeds over all frames."""
     boxes, speeds = [], []
     for split in (TRAIN, HELD_OUT):
         for clip in read_clips(dataset, split):

@@ -1,11 +1,11 @@
-"""Many videos -> a dataset: in parallel, resumable, with a report for every source and a summary.
+"""Turn many videos into a dataset: in parallel, resumable, with a report for every source and a summary.
 
-    DATASET/reports/KEY.json    what became of a source; its presence means that the source is done
+    DATASET/reports/KEY.json    the report on a source; a source with a report is finished
     DATASET/pending/KEY.tar     its clips, until they are packed
     DATASET/*.tar               shards
     DATASET/dataset.json        written last
 
-A killed run loses the videos in work, nothing else; the same command goes on where it was.
+A killed run loses only the videos it worked on. The same command continues it.
 """
 
 import hashlib
@@ -17,6 +17,7 @@ from collections.abc import Iterator, Mapping
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import asdict, dataclass
+from itertools import chain
 from multiprocessing import get_context
 from pathlib import Path
 
@@ -28,41 +29,41 @@ from ..face.detect import FaceDetector
 from ..face.detectors import make_detector
 from ..files import write_json
 from ..media.video_reader import VIDEO_SUFFIXES
-from .clip_cutting import Piece, Recipe, prepare_video
+from .clip_cutting import UNREADABLE, Piece, Recipe, prepare_video
 from .filters import REASONS
 from .packing import QUANTILES, Split, check_hold_out, content_of, matches, pack, report_of
-from .shards import CACHE_MARK, HELD_OUT, INDEX, Dataset, write_clips
+from .shards import CACHE_MARK, HELD_OUT, INDEX, Clip, Dataset, write_clips
 
-PIECE = 2**20
-"""Bytes of a video's beginning, middle and end that tell it from others of its size."""
+HASHED_BYTES = 2**20
+"""Bytes of a video's beginning, middle and end that are hashed for its key, each."""
 RECIPE = "recipe.json"
-PARTS = 16
-"""Of each worker's videos: as many detectors are made in its process."""
+BATCHES_PER_WORKER = 16
+"""A worker's videos are divided into so many batches; each makes a new detector."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Summary:
-    """What `prepare` made."""
+    """Numbers of a prepared dataset."""
 
     sources: int
     kept: int
-    """Clips."""
+    """Clips that are kept."""
     minutes: float
-    """Of kept clips."""
+    """Length of the kept clips."""
     held_out: int
-    """Clips of them that are not trained on."""
+    """Kept clips that are held out for validation."""
     rejected: dict[str, int]
-    """Pieces per reason."""
+    """Rejected pieces per reason."""
     rejected_minutes: float
     speed_quantiles: dict[str, float]
-    """Degrees per frame, over all kept frames."""
+    """Head speed in degrees per frame over all kept frames, by per cent."""
 
 
 def find_videos(paths: list[Path]) -> list[Path]:
-    """Files as they are named, folders searched for videos.
+    """All named files, and the videos in all named folders.
 
     Raises:
-        InputError: where a path does not exist, or nothing is found.
+        InputError: if a path does not exist, or no video is found.
     """
     videos = []
     for path in paths:
@@ -98,37 +99,34 @@ def prepare(
         recipe: rate, size and limits.
         workers: processes.
         held_out: share of the sources that is kept for validation, chosen by a hash of names and contents.
-        hold_out: patterns of file names (`s26_*`) that are kept for it instead, so that whole people can be left out.
+        hold_out: patterns of file names (`s26_*`) that are kept for validation instead, to hold out whole people.
         face_model: a face_landmarker.task for MediaPipe.
 
     Raises:
-        InputError: where the folder holds a dataset of another recipe or a cache, where it trains on what is to be held
-            out, or where nothing could be kept.
+        InputError: if the folder holds a dataset of another recipe or a cache, if it already trains on a video to hold out,
+            or if no clip is kept.
     """
-    make_detector(face_model, landmarks=True)  # Say what is missing before any work is done.
+    _detector(face_model)  # Fail before any work is done if MediaPipe is missing.
     try:
         return _prepare(videos, out, recipe, workers, Split(held_out, hold_out), face_model)
     except OSError as error:
-        raise InputError(
-            f"out: cannot write {out} ({error}); make room, and the same command goes on where it was"
-        ) from error
+        raise InputError(f"out: cannot write {out} ({error}); make room, and run the same command again") from error
 
 
 def _prepare(
     videos: list[Path], out: Path, recipe: Recipe, workers: int, split: Split, face_model: Path | None
 ) -> Summary:
-    _own_folder(out)
-    # Of copies the first one counts: one that is to be held out comes before others.
+    _check_folder(out)
+    # The first of several copies counts, so videos to hold out come first.
     keys = {path: source_key(path) for path in sorted(videos, key=lambda path: not matches(path.name, split.names))}
-    late = [path for path in videos if matches(path.name, split.names)]
-    check_hold_out(out, split, {content_of(key) for path in late for key in (keys[path], _earlier_key(path))})
+    check_hold_out(out, split, {content_of(keys[path]) for path in videos if matches(path.name, split.names)})
     for folder in ("reports", "pending"):
         (out / folder).mkdir(parents=True, exist_ok=True)
-    _same_recipe(out, recipe)
-    todo = _fresh(out, keys)
+    _check_recipe(out, recipe)
+    todo = _unfinished(out, keys)
     with tqdm(total=len(videos), initial=len(videos) - len(todo), desc="prepare", unit="video", disable=None) as bar:
-        for done in _work(todo, out, recipe, workers, face_model):
-            bar.update(done)
+        for count in _prepare_all(todo, out, recipe, workers, face_model):
+            bar.update(count)
     dataset = pack(out, recipe, split)
     summary = _summary(out, dataset)
     write_json(out / "summary.json", asdict(summary))
@@ -138,43 +136,33 @@ def _prepare(
     return summary
 
 
-def _fresh(out: Path, keys: Mapping[Path, str]) -> dict[str, Path]:
-    """Videos to work on by key: each content once, wherever it lies and whatever it is called."""
-    reports = {path.stem for path in (out / "reports").glob("*.json")}
-    done, todo = {content_of(key) for key in reports}, {}
+def _unfinished(out: Path, keys: Mapping[Path, str]) -> dict[str, Path]:
+    """Videos without a report, by key; each content once, whatever its path."""
+    done, todo = {content_of(path.stem) for path in (out / "reports").glob("*.json")}, {}
     for path, key in keys.items():
         if content_of(key) in todo:
             tqdm.write(f"{path}: left out, the same as {todo[content_of(key)][1]}", file=sys.stderr)
-        elif content_of(key) not in done and _earlier_key(path) not in reports:
+        elif content_of(key) not in done:
             todo[content_of(key)] = key, path
     return dict(todo.values())
 
 
 def source_key(path: Path) -> str:
-    """A name that tells a video by its content from all others, and that WebDataset takes (no dots)."""
+    """A name made of the file's name and a hash of its content, without dots, which WebDataset would split at."""
     try:
         size = path.stat().st_size
         digest = hashlib.sha1(str(size).encode())
         with path.open("rb") as file:
-            for start in (0, size // 2, max(0, size - PIECE)):
+            for start in (0, size // 2, max(0, size - HASHED_BYTES)):
                 file.seek(start)
-                digest.update(file.read(PIECE))
-    except OSError:  # It is reported as unreadable.
+                digest.update(file.read(HASHED_BYTES))
+    except OSError:  # The report will call it unreadable.
         digest = hashlib.sha1(str(path).encode())
-    return f"{_slug(path)}-{digest.hexdigest()[:16]}"
+    return f"{re.sub(r'[^A-Za-z0-9_-]+', '-', path.stem)[:60]}-{digest.hexdigest()[:16]}"
 
 
-def _earlier_key(path: Path) -> str:
-    """The key that datasets of earlier versions know a video by, as long as it lies where it lay."""
-    return f"{_slug(path)}-{hashlib.sha1(str(path).encode()).hexdigest()[:8]}"
-
-
-def _slug(path: Path) -> str:
-    return re.sub(r"[^A-Za-z0-9_-]+", "-", path.stem)[:60]
-
-
-def _own_folder(out: Path) -> None:
-    """Refuse a dataset that `prepare` did not make: its clips carry more than new ones would."""
+def _check_folder(out: Path) -> None:
+    """Refuse a dataset that `prepare` did not make, such as a cache: its clips have other members than new ones."""
     if (out / CACHE_MARK).is_file() or ((out / INDEX).is_file() and not (out / RECIPE).is_file()):
         raise InputError(
             f"out: {out} holds a dataset that `prepare` did not make, such as a cache; give the folder of a prepared one, "
@@ -182,68 +170,88 @@ def _own_folder(out: Path) -> None:
         )
 
 
-def _same_recipe(out: Path, recipe: Recipe) -> None:
+def _check_recipe(out: Path, recipe: Recipe) -> None:
     file = out / RECIPE
-    wanted = json.loads(json.dumps(asdict(recipe)))
-    if file.is_file() and json.loads(file.read_text()) != wanted:
+    content = json.loads(json.dumps(asdict(recipe)))
+    if file.is_file() and json.loads(file.read_text()) != content:
         raise InputError(f"out: {out} was begun with another recipe ({file}); give its options, or another folder")
-    write_json(file, wanted)
+    write_json(file, content)
 
 
-def _work(todo: dict[str, Path], out: Path, recipe: Recipe, workers: int, face_model: Path | None) -> Iterator[int]:
-    """Work on all videos; tells, now and then, how many more are done."""
+def _detector(face_model: Path | None) -> FaceDetector:
+    return make_detector(face_model, landmarks=True, blendshapes=True)
+
+
+def _prepare_all(
+    todo: dict[str, Path], out: Path, recipe: Recipe, workers: int, face_model: Path | None
+) -> Iterator[int]:
+    """Prepare all videos; yields numbers of newly finished ones."""
     videos = list(todo.items())
     if workers <= 1:
-        detector = make_detector(face_model, landmarks=True)
+        detector = _detector(face_model)
         for key, path in videos:
             prepare_source(path, key, out, recipe, detector)
             yield 1
         return
-    # MediaPipe gives no memory back, so a process makes few detectors, however many the videos are.
-    size = max(1, math.ceil(len(videos) / workers / PARTS))
-    parts = [videos[start : start + size] for start in range(0, len(videos), size)]
-    # Fresh processes: MediaPipe's threads do not survive a fork.
-    with ProcessPoolExecutor(min(workers, max(1, len(parts))), mp_context=get_context("spawn")) as pool:
-        jobs = [pool.submit(_work_alone, part, out, recipe, face_model) for part in parts]
+    # MediaPipe does not free the memory of a detector, so the number of detectors per process is limited.
+    size = max(1, math.ceil(len(videos) / workers / BATCHES_PER_WORKER))
+    batches = [videos[start : start + size] for start in range(0, len(videos), size)]
+    # The processes are spawned: MediaPipe's threads do not survive a fork.
+    with ProcessPoolExecutor(min(workers, max(1, len(batches))), mp_context=get_context("spawn")) as pool:
+        jobs = [pool.submit(_prepare_batch, batch, out, recipe, face_model) for batch in batches]
         try:
             for job in as_completed(jobs):
                 yield job.result()
         except BrokenProcessPool as error:
             raise InputError(
-                "videos: a worker process died, probably for want of memory; the same command with fewer --workers goes on"
+                "videos: a worker process died, probably out of memory; run the same command again with fewer --workers"
             ) from error
         finally:
             pool.shutdown(wait=False, cancel_futures=True)
 
 
-def _work_alone(videos: list[tuple[str, Path]], out: Path, recipe: Recipe, face_model: Path | None) -> int:
+def _prepare_batch(videos: list[tuple[str, Path]], out: Path, recipe: Recipe, face_model: Path | None) -> int:
     silence_native_logs()
-    detector = make_detector(face_model, landmarks=True)
+    detector = _detector(face_model)
     for key, path in videos:
         prepare_source(path, key, out, recipe, detector)
     return len(videos)
 
 
 def prepare_source(path: Path, key: str, out: Path, recipe: Recipe, detector: FaceDetector) -> None:
-    """Work on one video: clips first, then the report that says they are whole."""
-    pieces, clips = prepare_video(path, key, recipe, detector)
-    if any(not piece.reason for piece in pieces):
-        write_clips(out / "pending" / f"{key}.tar", clips)
+    """Prepare one video. Its clips are written first, then its report, which marks the clips as complete."""
+    pieces: list[Piece] = []
+    clips = _kept(prepare_video(path, key, recipe, detector), pieces)
+    file = out / "pending" / f"{key}.tar"
+    first = next(clips, None)
+    if first is not None:
+        write_clips(file, chain([first], clips))
+    if pieces and pieces[-1].reason == UNREADABLE:
+        file.unlink(missing_ok=True)
+        pieces = pieces[-1:]
     write_json(report_of(out, key), {"file": str(path), "pieces": [asdict(piece) for piece in pieces]})
+
+
+def _kept(decisions: Iterator[tuple[Piece, Clip | None]], pieces: list[Piece]) -> Iterator[Clip]:
+    """The clips that are kept; all pieces are appended to `pieces`."""
+    for piece, clip in decisions:
+        pieces.append(piece)
+        if clip is not None:
+            yield clip
 
 
 def _summary(out: Path, dataset: Dataset) -> Summary:
     reports = [json.loads(path.read_text()) for path in sorted((out / "reports").glob("*.json"))]
     pieces = [Piece(**piece) for report in reports for piece in report["pieces"]]
-    bad = [piece for piece in pieces if piece.reason]
-    counts = {reason: sum(piece.reason == reason for piece in bad) for reason in REASONS}
-    good = [piece for piece in pieces if not piece.reason]
+    rejected = [piece for piece in pieces if piece.reason]
+    counts = {reason: sum(piece.reason == reason for piece in rejected) for reason in REASONS}
+    kept = [piece for piece in pieces if not piece.reason]
     return Summary(
         sources=len(reports),
-        kept=len(good),
-        minutes=round(sum(piece.stop - piece.start for piece in good) / 60, 2),
+        kept=len(kept),
+        minutes=round(sum(piece.stop - piece.start for piece in kept) / 60, 2),
         held_out=dataset.clips(HELD_OUT),
         rejected={reason: count for reason, count in counts.items() if count},
-        rejected_minutes=round(sum(piece.stop - piece.start for piece in bad) / 60, 2),
+        rejected_minutes=round(sum(piece.stop - piece.start for piece in rejected) / 60, 2),
         speed_quantiles=dict(zip(map(str, QUANTILES), dataset.speed_quantiles, strict=False)),
     )

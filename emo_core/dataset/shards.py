@@ -1,19 +1,21 @@
-"""The dataset on disk: WebDataset shards of clips, and `dataset.json`, which says what is in them.
+"""The dataset on disk: WebDataset shards of clips, and their description in `dataset.json`.
 
-A clip is four members of a tar, or six where latents and features are cached:
+A clip has four members in a tar, or six if latents and features are cached:
 
     KEY.mp4      the square picture, without sound        KEY.latents.npy   (F, C, h, w) float16, scaled for the Backbone
     KEY.flac     16 kHz mono                              KEY.features.npy  (V, F, L, D) float16, wav2vec at the frame rate, of V versions of the sound
     KEY.npz      labels
-    KEY.json     where it comes from
+    KEY.json     source file and place in it
 
-Files are opened by us, never by WebDataset, which takes a colon in a path for a protocol.
+This module opens all files itself: WebDataset takes a colon in a path for a protocol.
 """
 
 import io
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass, replace
+from fractions import Fraction
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -32,10 +34,10 @@ from .tar_index import places
 INDEX = "dataset.json"
 FORMAT = "emo-dataset-1"
 CACHE_MARK = "cache.txt"
-"""A folder with this is a cache's, finished or not."""
+"""This file marks the folder of a cache, finished or not."""
 TRAIN, HELD_OUT = "train", "held-out"
 QUALITY = {"crf": "10", "preset": "veryfast"}
-"""x264: finer than any model draws."""
+"""x264: no visible loss."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +62,7 @@ class Dataset:
     size: int
     """Side of the square pictures."""
     expand: float
-    """Side of the square over the longer side of the union of the face boxes, where the picture was large enough."""
+    """Side of the square over the longer side of the union of the face boxes, if the picture was large enough."""
     shards: tuple[Shard, ...] = ()
     face_share: float = 0.5
     """Median height of the face box over the side of the picture."""
@@ -71,7 +73,7 @@ class Dataset:
     speed_quantiles: tuple[float, ...] = ()
     """Head speed in degrees per frame, at 0, 5, ... 100 % of all frames."""
     cache: str = ""
-    """Which autoencoder and audio encoder made the cached latents and features; empty where there are none."""
+    """Name of the autoencoder and audio encoder of the cached latents and features; empty if nothing is cached."""
 
     @property
     def fastest(self) -> float:
@@ -87,7 +89,7 @@ class Dataset:
         return sum(shard.clips for shard in self.split(name))
 
     def save(self) -> None:
-        """Write `dataset.json`, whole or not at all."""
+        """Write `dataset.json`. A failed write leaves the old file."""
         content = {"format": FORMAT, **asdict(self)}
         del content["folder"]
         write_json(self.folder / INDEX, content)
@@ -97,7 +99,7 @@ class Dataset:
         """Read a dataset.
 
         Raises:
-            InputError: where there is none, or its shards are gone.
+            InputError: if there is none, or shards are missing.
         """
         file = Path(folder) / INDEX
         if not file.is_file():
@@ -111,9 +113,11 @@ class Dataset:
             dataset = cls(folder=Path(folder), shards=shards, **{**content, **tuples})
         except (ValueError, TypeError, KeyError, AttributeError) as error:
             raise InputError(f"data: {file} cannot be read ({error}); prepare the dataset again") from error
-        gone = [shard.name for shard in dataset.shards if not (dataset.folder / shard.name).is_file()]
-        if gone:
-            raise InputError(f"data: {folder} lacks {len(gone)} of its shards ({gone[0]} ...); copy the whole folder")
+        missing = [shard.name for shard in dataset.shards if not (dataset.folder / shard.name).is_file()]
+        if missing:
+            raise InputError(
+                f"data: {folder} lacks {len(missing)} of its shards ({missing[0]} ...); copy the whole folder"
+            )
         return dataset
 
     def with_shards(self, shards: list[Shard]) -> "Dataset":
@@ -123,13 +127,13 @@ class Dataset:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Clip:
-    """One clip, decoded as far as it is asked for."""
+    """One clip; its video and sound are decoded on request."""
 
     key: str
     """Source key and place in it."""
     labels: Labels
     about: dict[str, Any]
-    """Source file, start and stop in seconds."""
+    """`source`: key of the source video, `file`: its name, `start`: seconds, `fps`, `square`: left, top and side in its pixels."""
     video: bytes
     flac: bytes
     latents: np.ndarray | None = None
@@ -138,7 +142,7 @@ class Clip:
     @property
     def frames(self) -> int:
         """F."""
-        return len(self.labels.speed)
+        return len(self.labels)
 
     @property
     def speaker(self) -> str:
@@ -157,7 +161,7 @@ class Clip:
         return soundfile.read(io.BytesIO(self.flac), dtype="float32")[0]
 
     def members(self) -> dict[str, Any]:
-        """What WebDataset's writer takes."""
+        """The clip as WebDataset's writer takes it."""
         cached = {"latents.npy": self.latents, "features.npy": self.features}
         return {
             "__key__": self.key,
@@ -170,10 +174,10 @@ class Clip:
 
     @classmethod
     def of_members(cls, members: dict[str, Any]) -> "Clip":
-        """Read what `read_members` hands out.
+        """Read the members that `read_members` gives.
 
         Raises:
-            InputError: where a member is missing or broken.
+            InputError: if a member is missing or broken.
         """
         try:
             arrays = {
@@ -193,16 +197,22 @@ class Clip:
             ) from error
 
 
-def encode_video(pictures: np.ndarray, fps: float) -> bytes:
-    """(F, S, S, 3) uint8 to an mp4 without sound; S even."""
-    from fractions import Fraction
+def encode_video(pictures: Iterable[np.ndarray], fps: float) -> bytes:
+    """Pictures (S, S, 3) uint8 to an mp4 without sound; S even.
 
+    Raises:
+        ValueError: if there are no pictures.
+    """
+    pictures = iter(pictures)
+    first = next(pictures, None)
+    if first is None:
+        raise ValueError("a video needs at least one picture")
     buffer = io.BytesIO()
     with av.open(buffer, "w", format="mp4") as container:
         stream = container.add_stream("libx264", rate=Fraction(fps).limit_denominator(1001), options=QUALITY)
-        stream.height, stream.width = pictures.shape[1:3]
+        stream.height, stream.width = first.shape[:2]
         stream.pix_fmt = "yuv420p"
-        for picture in pictures:
+        for picture in chain([first], pictures):
             container.mux(stream.encode(av.VideoFrame.from_ndarray(picture, format="rgb24")))
         container.mux(stream.encode(None))
     return buffer.getvalue()
@@ -215,8 +225,8 @@ def encode_sound(waveform: np.ndarray) -> bytes:
     return buffer.getvalue()
 
 
-def write_clips(path: Path, clips: Iterator[Clip] | list[Clip]) -> None:
-    """Write a tar of clips, whole or not at all."""
+def write_clips(path: Path, clips: Iterable[Clip]) -> None:
+    """Write a tar of clips. A failed write leaves no file."""
     with (
         atomic_path(path) as temporary,
         temporary.open("wb") as file,
@@ -231,10 +241,10 @@ def read_members(tar: Path, clips: int | None = None) -> Iterator[dict[str, Any]
 
     Args:
         tar: a shard, or clips that are not packed yet.
-        clips: how many it should hold, where that is known.
+        clips: expected number of clips, if known.
 
     Raises:
-        InputError: where it is damaged.
+        InputError: if it is damaged.
     """
     return (place.read() for place in places(tar, clips))
 
@@ -243,7 +253,7 @@ def read_clips(dataset: Dataset, split: str) -> Iterator[Clip]:
     """Stream the clips of a split, in order.
 
     Raises:
-        InputError: where a shard is damaged.
+        InputError: if a shard is damaged.
     """
     for shard in dataset.split(split):
         for members in read_members(dataset.folder / shard.name, shard.clips):

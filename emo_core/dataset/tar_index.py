@@ -1,6 +1,6 @@
-"""Where clips lie in a tar: the members of one follow each other and share its key, as WebDataset has it.
+"""The index of a tar of clips. As in WebDataset, the members of a clip follow each other and share its key.
 
-An index of headers is read first, so that any clip can be read alone.
+The headers are read first, so that any clip can be read alone.
 """
 
 import tarfile
@@ -14,7 +14,7 @@ from ..errors import InputError
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Of one clip."""
+    """Place of one clip."""
 
     tar: Path
     key: str
@@ -25,17 +25,17 @@ class Place:
         """The undecoded members by suffix, with `__key__` and `__url__`.
 
         Raises:
-            InputError: where they cannot be read.
+            InputError: if they cannot be read.
         """
-        found: dict[str, Any] = {"__key__": self.key, "__url__": str(self.tar)}
+        content: dict[str, Any] = {"__key__": self.key, "__url__": str(self.tar)}
         try:
             with self.tar.open("rb") as file:
                 for suffix, (start, size) in self.members.items():
                     file.seek(start)
-                    found[suffix] = file.read(size)
+                    content[suffix] = file.read(size)
         except OSError as error:
             raise _damaged(self.tar, error) from error
-        return found
+        return content
 
 
 def places(tar: Path, clips: int | None = None) -> list[Place]:
@@ -43,26 +43,24 @@ def places(tar: Path, clips: int | None = None) -> list[Place]:
 
     Args:
         tar: a file that `write_clips` wrote.
-        clips: how many it should hold, where that is known.
+        clips: expected number of clips, if known; a tar that is cut off between two clips looks whole.
 
     Raises:
-        InputError: where it is damaged, or holds another number of clips: cut off in the right place, a tar looks whole.
+        InputError: if it is damaged, or holds another number of clips.
     """
     try:
         with tarfile.open(tar, "r:") as file:
             members = [member for member in file if member.isreg()]
     except (tarfile.TarError, OSError) as error:
         raise _damaged(tar, error) from error
-    found = [
+    index = [
         Place(tar, key, {m.name.partition(".")[2]: (m.offset_data, m.size) for m in group})
         for key, group in groupby(members, lambda member: member.name.partition(".")[0])
     ]
-    if clips is not None and len(found) != clips:
-        raise _damaged(tar, f"it holds {len(found)} clips, not {clips}")
-    return found
+    if clips is not None and len(index) != clips:
+        raise _damaged(tar, f"it holds {len(index)} clips, not {clips}")
+    return index
 
 
 def _damaged(tar: Path, error: Exception | str) -> InputError:
-    return InputError(
-        f"data: {tar} is damaged ({error}); copy it again from where it came, or prepare the dataset into a new folder"
-    )
+    return InputError(f"data: {tar} is damaged ({error}); copy it again, or prepare the dataset into a new folder")

@@ -1,31 +1,29 @@
 """The main job: one portrait and one voice in, one talking video out."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
+from functools import partial
 from pathlib import Path
+from typing import Any
 
-import numpy as np
 import torch
-from einops import rearrange
-from torch import Tensor
 
 from ..audio.encoder import AudioEncoder, load_encoder
 from ..audio.features import AudioFeatures
 from ..errors import CheckpointError, InputError
-from ..face.box import Box
-from ..face.crop import Crop, Framing, PasteBack
+from ..face.crop import PasteBack
 from ..face.detectors import make_detector
-from ..face.region import RegionRequest, find_face, fit_mask, region_mask
+from ..face.framing import frame_portrait
+from ..face.selection import RegionRequest, find_face
 from ..media.picture import load_picture
 from ..media.sound import load_sound
 from ..media.video_writer import VideoWriter, check_output
 from ..memory import peak_memory_mb
-from .conditions.audio_regions import face_regions
-from .conditions.identity import find_identity
-from .conditions.speed import SpeedCurve
+from .conditions import table
+from .conditions.condition import Scene
 from .config import EMO_MINI, EMOConfig
-from .models.vae import VAE, decode_frames
+from .models.vae import VAE, decode_frames, encode_picture, to_bytes
 from .sampling.clips import Clip, plan_clips
 from .sampling.denoiser import Denoiser
 from .sampling.generate import Settings, Subject, generate
@@ -37,27 +35,22 @@ from .weights.checkpoint import DTYPES, Checkpoint, load_checkpoint, read_metada
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Request:
-    """Everything that a user can ask for; None is the checkpoint's own default."""
+    """The user's inputs and options; None is the checkpoint's own default."""
 
     portrait: Path
     audio: Path
     out: Path
     checkpoint: Path = EMO_MINI
     audio_encoder: Path | None = None
-    """A local wav2vec2, for checkpoints that bring none."""
+    """A local wav2vec2, for a checkpoint without one."""
     steps: int | None = None
     scheduler: str = "ddim"
     seed: int = 0
-    reference_scale: float | None = None
-    audio_scale: float | None = None
+    scales: Mapping[str, float | None] = field(default_factory=dict)
+    """Guidance by condition."""
     guidance_interval: tuple[float, float] = (0.0, 1.0)
-    face_embedding: Path | None = None
-    """An insightface embedding (.npy, 512 numbers), for models with identity tokens; None computes it where insightface is installed."""
-    region_weights: tuple[float, float, float] = (1.0, 1.0, 1.0)
-    """Of pose, face and lips, for models whose audio layers have regions."""
-    speed: SpeedCurve | None = None
-    """Head speed in the checkpoint's unit; None leaves it to the model."""
-    region: RegionRequest = field(default_factory=RegionRequest)
+    conditions: Mapping[str, Any] = field(default_factory=dict)
+    """Requests by condition, as `Condition.read_options` gives them."""
     face_model: Path | None = None
     """A face_landmarker.task for MediaPipe."""
     paste_back: bool = False
@@ -70,7 +63,7 @@ class Request:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Result:
-    """What came out."""
+    """The video, and how it was made."""
 
     frames: int
     fps: float
@@ -87,7 +80,7 @@ class Result:
 
 
 Progress = Callable[[Clip, int, Step], None]
-"""Told after each step: the clip, how many there are, the step. Raise in it to cancel."""
+"""Called after each step with the clip, the number of clips and the step. Raise in it to cancel."""
 
 
 def animate(request: Request, *, progress: Progress | None = None) -> Result:
@@ -99,40 +92,35 @@ def animate(request: Request, *, progress: Progress | None = None) -> Result:
     """
     config = EMOConfig.from_json(read_metadata(request.checkpoint)["config"])
     settings = check_request(request, config)
+    region = request.conditions.get("face_region", RegionRequest())
     image = load_picture(request.portrait)
     sound = load_sound(request.audio, max_seconds=request.max_seconds)
-    detector = make_detector(request.face_model) if request.region.kind == "auto" else None
-    found = find_face(image, request.region, detector)
-    face = None if found is None else found.box
-    crop = frame_portrait(image, face, config)
+    face = find_face(image, region, make_detector(request.face_model) if region.kind == "auto" else None)
+    crop = frame_portrait(image, None if face is None else face.box, config.framing, config.image_size)
     device, dtype = choose_device(request.device, request.dtype)
     checkpoint = load_checkpoint(request.checkpoint, device=device, dtype=dtype)
-    vae, encoder = _needed(checkpoint, request, device)
+    vae, encoder = _vae_and_encoder(checkpoint, request, device)
     fps = request.fps or config.fps
-    features = AudioFeatures(sound, encoder, fps=fps, window=config.audio.window)
-    subject = Subject(
-        reference=encode_picture(vae, crop.cut(image), device),
-        audio=features,
-        mask=fit_mask(face_mask(face, crop, request.region, config), config.mask_size).to(device),
-        speed=None if request.speed is None else request.speed.at_frames(features.frames, fps),
-        identity=find_identity(request.face_embedding, image, face, config),
-        regions=None if found is None or config.block.audio != "regions" else face_regions(found, crop),
-        region_weights=request.region_weights,
+    scene = Scene(
+        config=config,
+        image=image,
+        face=face,
+        crop=crop,
+        features=AudioFeatures(sound, encoder, fps=fps, window=config.audio.window),
+        fps=fps,
+        encode=partial(encode_picture, vae, device=device),
     )
-    clips = len(plan_clips(features.frames, config.temporal.frames))
+    subject = prepare_subject(scene, {**request.conditions, "face_region": region})
     writer = VideoWriter(
         request.out,
         fps=fps,
         size=image.shape[1::-1] if request.paste_back else (config.image_size, config.image_size),
         sound=request.audio,
         seconds=sound.seconds,
-        settings={
-            "checkpoint": f"{config.name} ({request.checkpoint.name})",
-            "speed": None if request.speed is None else asdict(request.speed),
-            **asdict(settings),
-        },
+        settings=_marks(request, config, settings),
     )
     finish = PasteBack(crop, image) if request.paste_back else lambda frame: frame
+    clips = len(plan_clips(subject.frames, config.temporal.frames))
     report = (lambda clip, step: progress(clip, clips, step)) if progress else None
     start = time.monotonic()
     with writer:
@@ -141,16 +129,35 @@ def animate(request: Request, *, progress: Progress | None = None) -> Result:
                 writer.write(finish(frame))
     spent = time.monotonic() - start
     return Result(
-        frames=features.frames,
+        frames=subject.frames,
         fps=fps,
-        seconds=round(features.frames / fps, 3),
-        seconds_per_frame=round(spent / features.frames, 4),
+        seconds=round(subject.frames / fps, 3),
+        seconds_per_frame=round(spent / subject.frames, 4),
         clips=clips,
         peak_memory_mb=peak_memory_mb(device),
         seed=request.seed,
         checkpoint=str(request.checkpoint),
         out=str(request.out),
     )
+
+
+def prepare_subject(scene: Scene, requests: Mapping[str, Any]) -> Subject:
+    """Prepare every condition of a model for a whole video."""
+    values = {
+        condition.name: condition.prepare(requests.get(condition.name), scene)
+        for condition in table.conditions_of(scene.config)
+    }
+    return Subject(frames=scene.features.frames, values=values)
+
+
+def _marks(request: Request, config: EMOConfig, settings: Settings) -> dict[str, Any]:
+    """The settings that the video's metadata keeps."""
+    speed = request.conditions.get("speed")
+    return {
+        "checkpoint": f"{config.name} ({request.checkpoint.name})",
+        "speed": None if speed is None else asdict(speed),
+        **asdict(settings),
+    }
 
 
 def choose_device(device: str, dtype: str) -> tuple[torch.device, torch.dtype]:
@@ -169,38 +176,6 @@ def choose_device(device: str, dtype: str) -> tuple[torch.device, torch.dtype]:
     return chosen, torch.bfloat16 if torch.cuda.is_bf16_supported(including_emulation=False) else torch.float16
 
 
-def frame_portrait(image: np.ndarray, face: Box | None, config: EMOConfig) -> Crop:
-    """The square that the model sees: framed around the face as in training, or the largest centred one."""
-    height, width = image.shape[:2]
-    if face is not None:
-        framing = Framing(config.face_share, config.face_centre)
-        return Crop.around(face, framing, config.image_size, (width, height))
-    side = min(height, width)
-    return Crop((width - side) // 2, (height - side) // 2, side, config.image_size, (width, height))
-
-
-def face_mask(face: Box | None, crop: Crop, request: RegionRequest, config: EMOConfig) -> Tensor:
-    """The face region in the model's picture (image_size, image_size): the expanded face box, the given mask, or white."""
-    if request.mask is not None:
-        square = crop.cut(np.repeat(np.uint8(request.mask * 255)[..., None], 3, axis=-1))
-        return torch.tensor(square)[..., 0] / 255
-    region = None if face is None else crop.inside(face).expand(request.expand)
-    return region_mask(region, config.image_size, config.image_size)
-
-
-@torch.no_grad()
-def encode_picture(vae: VAE, picture: np.ndarray, device: torch.device) -> Tensor:
-    """(H, W, 3) uint8 to a latent (C, h, w) float32."""
-    weight = next(vae.parameters())
-    image = rearrange(torch.tensor(picture), "h w c -> 1 c h w").to(device, weight.dtype)
-    return vae.encode(image / 255 * 2 - 1)[0].float()
-
-
-def to_bytes(frames: Tensor) -> np.ndarray:
-    """(F, 3, H, W) in [0, 1] to (F, H, W, 3) uint8."""
-    return rearrange(frames * 255, "f c h w -> f h w c").round().to(torch.uint8).cpu().numpy()
-
-
 def check_request(request: Request, config: EMOConfig) -> Settings:
     """Check all that can be checked before anything large is loaded, and settle the sampling settings.
 
@@ -217,21 +192,15 @@ def check_request(request: Request, config: EMOConfig) -> Settings:
         raise InputError(f"max seconds: got {request.max_seconds:g}; expected more than 0")
     if not 0 <= request.seed < 2**64:
         raise InputError(f"seed: got {request.seed}; expected 0 .. 2^64 - 1")
-    if request.speed is not None:
-        request.speed.check(config.speed)
+    for condition in table.CONDITIONS:
+        condition.check(request.conditions.get(condition.name), config)
     steps = check_steps(config.diffusion.steps if request.steps is None else request.steps, request.scheduler)
     make_scheduler(request.scheduler, config.diffusion)
-    reference, audio = request.reference_scale, request.audio_scale
-    guidance = Guidance(
-        reference=config.diffusion.reference_scale if reference is None else reference,
-        audio=config.diffusion.audio_scale if audio is None else audio,
-        start=request.guidance_interval[0],
-        end=request.guidance_interval[1],
-    )
+    guidance = Guidance.for_model(config, request.scales, request.guidance_interval)
     return Settings(steps=steps, scheduler=request.scheduler, seed=request.seed, guidance=guidance)
 
 
-def _needed(checkpoint: Checkpoint, request: Request, device: torch.device) -> tuple[VAE, AudioEncoder]:
+def _vae_and_encoder(checkpoint: Checkpoint, request: Request, device: torch.device) -> tuple[VAE, AudioEncoder]:
     if checkpoint.vae is None:
         raise CheckpointError(
             f"checkpoint: {checkpoint.path} has no VAE; build it again from a Stable Diffusion 1.5 folder with its vae/"

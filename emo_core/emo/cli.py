@@ -9,9 +9,8 @@ from pathlib import Path
 from tqdm import tqdm
 
 from ..errors import Cancelled
-from ..face.region import RegionRequest
 from .animate import Request, Result, animate
-from .conditions.speed import SpeedCurve
+from .conditions import table
 from .config import EMO_MINI
 from .sampling.clips import Clip
 from .sampling.sampler import Step
@@ -35,34 +34,16 @@ def add_parser(commands: argparse._SubParsersAction) -> None:
     )
     add("--scheduler", choices=tuple(SCHEDULERS), default="ddim", help="default: ddim")
     add("--seed", type=int, default=0, help="same seed, same video (default: 0)")
-    add(
-        "--reference-scale",
-        type=float,
-        help="guidance for the portrait; 1 is off and faster (default: the checkpoint's)",
-    )
-    add("--audio-scale", type=float, help="guidance for the voice; 1 is off and faster (default: the checkpoint's)")
+    for condition in table.CONDITIONS:
+        if condition.guided:
+            add(
+                f"--{condition.name.replace('_', '-')}-scale",
+                type=float,
+                help=f"guidance for the {condition.name.replace('_', ' ')}; 1 is off and faster (default: the checkpoint's)",
+            )
+        condition.add_options(add)
     add("--guidance-interval", type=interval, default=(0.0, 1.0), metavar="FROM,TO",
         help="shares of the steps between which guidance is on (default: 0,1)")  # fmt: skip
-    add(
-        "--speed",
-        metavar="S",
-        help="head speed in the checkpoint's unit: 0.2, or over time 0:0,1.5:0.4 (default: the model decides)",
-    )
-    add(
-        "--face-region",
-        default="auto",
-        help="auto, none (anywhere), the face as x,y,w,h in pixels, or a mask picture (default: auto)",
-    )
-    add("--expand", type=float, default=1.1, help="face region over face box: larger allows more motion (default: 1.1)")
-    add(
-        "--face-embedding",
-        type=Path,
-        help="insightface's embedding as .npy, for models that read one (Hallo); "
-        "default: computed, where insightface and its antelopev2 are installed",
-    )
-    add("--region-weights", type=_weights, default=(1.0, 1.0, 1.0), metavar="POSE,FACE,LIP",
-        help="how strongly the voice moves head, face and lips, for models that tell them apart (Hallo; default: 1,1,1)")  # fmt: skip
-    add("--face-index", type=int, help="which face of several, 0 is the largest")
     add("--face-model", type=Path, help="a face_landmarker.task for MediaPipe")
     add("--paste-back", action="store_true", help="put the animated square back into the whole portrait")
     add("--fps", type=float, help="frames per second (default: the checkpoint's)")
@@ -75,29 +56,7 @@ def add_parser(commands: argparse._SubParsersAction) -> None:
 
 def run(args: argparse.Namespace) -> None:
     """Animate with a progress bar on stderr, the result on stdout."""
-    request = Request(
-        portrait=args.portrait,
-        audio=args.audio,
-        out=args.out,
-        checkpoint=args.checkpoint,
-        audio_encoder=args.audio_encoder,
-        steps=args.steps,
-        scheduler=args.scheduler,
-        seed=args.seed,
-        reference_scale=args.reference_scale,
-        audio_scale=args.audio_scale,
-        guidance_interval=args.guidance_interval,
-        speed=None if args.speed is None else SpeedCurve.parse(args.speed),
-        region=RegionRequest.parse(args.face_region, expand=args.expand, face_index=args.face_index),
-        face_model=args.face_model,
-        paste_back=args.paste_back,
-        face_embedding=args.face_embedding,
-        region_weights=args.region_weights,
-        fps=args.fps,
-        max_seconds=args.max_seconds,
-        device=args.device,
-        dtype=args.dtype,
-    )
+    request = read_request(args)
     with tqdm(desc="animate", unit="step", delay=0.01, disable=None) as bar:
 
         def progress(clip: Clip, clips: int, step: Step) -> None:
@@ -110,6 +69,29 @@ def run(args: argparse.Namespace) -> None:
         except KeyboardInterrupt:
             raise Cancelled("nothing was written") from None
     sys.stdout.write((json.dumps(asdict(result)) if args.json else _sentence(result)) + "\n")
+
+
+def read_request(args: argparse.Namespace) -> Request:
+    """The options as a request."""
+    return Request(
+        portrait=args.portrait,
+        audio=args.audio,
+        out=args.out,
+        checkpoint=args.checkpoint,
+        audio_encoder=args.audio_encoder,
+        steps=args.steps,
+        scheduler=args.scheduler,
+        seed=args.seed,
+        scales={c.name: getattr(args, f"{c.name}_scale") for c in table.CONDITIONS if c.guided},
+        guidance_interval=args.guidance_interval,
+        conditions={condition.name: condition.read_options(args) for condition in table.CONDITIONS},
+        face_model=args.face_model,
+        paste_back=args.paste_back,
+        fps=args.fps,
+        max_seconds=args.max_seconds,
+        device=args.device,
+        dtype=args.dtype,
+    )
 
 
 def _sentence(result: Result) -> str:
@@ -126,11 +108,3 @@ def interval(text: str) -> tuple[float, float]:
         return float(start), float(end)
     except ValueError:
         raise argparse.ArgumentTypeError(f"got {text!r}; expected two shares such as 0.2,0.8") from None
-
-
-def _weights(text: str) -> tuple[float, float, float]:
-    try:
-        pose, face, lip = (float(part) for part in text.split(","))
-    except ValueError:
-        raise argparse.ArgumentTypeError(f"got {text!r}; expected three numbers such as 1,1,1.2") from None
-    return pose, face, lip

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from ..emo.cli import interval
-from ..emo.conditions.speed import SpeedCurve
+from ..emo.conditions.speed_curve import SpeedCurve
 from ..emo.sampling.generate import Settings
 from ..emo.sampling.guidance import Guidance
 from ..emo.sampling.schedule import SCHEDULERS, check_steps

@@ -10,7 +10,7 @@ Existing videos are kept, so a stopped run continues.
 import json
 import sys
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import asdict, dataclass, field, fields, replace
+from dataclasses import asdict, dataclass, field, replace
 from multiprocessing import get_context
 from pathlib import Path
 
@@ -22,7 +22,6 @@ from tqdm import tqdm
 from ..audio.augment import Alteration
 from ..dataset.clip_cutting import Recipe, prepare_video
 from ..dataset.filters import Rules
-from ..dataset.labels import Labels
 from ..dataset.prepare import find_videos, source_key
 from ..dataset.shards import Clip, encode_sound, encode_video
 from ..emo.sampling.denoiser import Denoiser
@@ -42,8 +41,8 @@ from ..media.video_writer import VideoWriter
 
 NAMES = "content"
 """Source of the file names, kept in plan.json: a folder with names of another kind is refused, as it would hold clips twice."""
-ANY = Rules(min_seconds=1.0, max_seconds=60.0, sync_seconds=1e9, side=0.0, luma=0.0, speech=0.0)
-"""Clips are judged here whatever their picture or sound is like."""
+ANY = Rules(min_seconds=1.0, max_seconds=60.0, sync_seconds=1e9, side=0.0, margin=float("-inf"), luma=0.0, speech=0.0)
+"""No filters: every clip is evaluated."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -154,8 +153,8 @@ class _Generator:
     def _clip(self, video: Path) -> Clip | None:
         """The first usable clip of a video, framed as the model sees it."""
         recipe = Recipe(fps=self.config.fps, size=self.config.image_size, rules=ANY)
-        _, clips = prepare_video(video, source_key(video), recipe, self.detector)
-        clip, seconds = next(iter(clips), None), self.plan.seconds
+        decisions = prepare_video(video, source_key(video), recipe, self.detector)
+        clip, seconds = next((clip for _, clip in decisions if clip is not None), None), self.plan.seconds
         return clip if clip is None or seconds is None else _shortened(clip, seconds, self.config.fps)
 
     @staticmethod
@@ -180,9 +179,10 @@ class _Generator:
 
 def _shortened(clip: Clip, seconds: float, fps: float) -> Clip:
     frames = round(seconds * fps)
-    labels = Labels(**{field.name: getattr(clip.labels, field.name)[:frames] for field in fields(Labels)})
     sound = clip.sound()[: round(frames / fps * SAMPLE_RATE)]
-    return replace(clip, labels=labels, video=encode_video(clip.pictures()[:frames], fps), flac=encode_sound(sound))
+    return replace(
+        clip, labels=clip.labels[:frames], video=encode_video(clip.pictures()[:frames], fps), flac=encode_sound(sound)
+    )
 
 
 def _file(plan: Plan, name: str, key: str) -> Path:

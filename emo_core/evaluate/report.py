@@ -6,9 +6,9 @@ from pathlib import Path
 from urllib.parse import quote
 
 import numpy as np
-from PIL import Image
 
 from ..files import write_json, write_text
+from ..media.contact_sheet import contact_sheet
 from ..metrics.observation import Observation
 from .evaluate import Evaluation
 
@@ -37,7 +37,9 @@ def draw_pictures(out: Path, evaluation: Evaluation) -> None:
     for group in evaluation.groups[:MAX_VIDEOS]:
         name = group.generated.name
         _draw_curves(pictures / f"{name}.png", group.generated, group.true)
-        _draw_contact_sheet(pictures / f"{name}.jpg", group.generated, group.true)
+        rows = [video.sample_frames for video in (group.true, group.generated) if video is not None]
+        sheet = contact_sheet(*rows, columns=len(rows[0]), side=FRAME_SIDE)
+        sheet.save(pictures / f"{name}.jpg", quality=88)
 
 
 def _page(evaluation: Evaluation) -> Iterator[str]:
@@ -74,17 +76,6 @@ def _draw_curves(file: Path, generated: Observation, true: Observation | None) -
     axes.set_xlabel("seconds")
     axes.legend(loc="upper right")
     figure.savefig(file, dpi=90)
-
-
-def _draw_contact_sheet(file: Path, generated: Observation, true: Observation | None) -> None:
-    rows = [video.sample_frames for video in (true, generated) if video is not None]
-    sheet = Image.new("RGB", (FRAME_SIDE * len(rows[0]), FRAME_SIDE * len(rows)), "white")
-    for row, frames in enumerate(rows):
-        for column, frame in enumerate(frames):
-            picture = Image.fromarray(frame)
-            picture.thumbnail((FRAME_SIDE, FRAME_SIDE))
-            sheet.paste(picture, (column * FRAME_SIDE, row * FRAME_SIDE))
-    sheet.save(file, quality=88)
 
 
 def _words(name: str) -> str:

@@ -1,1 +1,1 @@
-"""Finding the face: region mask, square crop and its inverse, head pose and speed."""
+"""Faces in pictures: detection, tracking, region mask, square crop and its inverse, head pose and speed."""

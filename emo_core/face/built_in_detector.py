@@ -1,6 +1,6 @@
-"""The built-in face detector: a small convolutional net that needs nothing but torch; boxes only.
+"""The built-in face detector: a small convolutional network that gives boxes only.
 
-Shape legend: B pictures, H and W pixels, h and w cells of the net's grid, N boxes.
+Shape legend: B pictures, H and W pixels, h and w cells of the network's grid, N boxes.
 """
 
 import json
@@ -24,27 +24,27 @@ from .detector_view import View
 WEIGHTS = Path(__file__).resolve().parents[2] / "models" / "face-finder.safetensors"
 FORMAT = "emo-face-finder-1"
 STRIDE = 8
-"""Pixels per cell of the grid that the net's answers lie on."""
-FIRST_LOOK = 160
-"""Side of the square in which the whole picture is searched."""
+"""Pixels per cell of the network's output grid."""
+WHOLE_SIZE = 160
+"""Side in pixels of the square that the whole picture is scaled to for the first pass."""
 SCORE_THRESHOLD = 0.36
-"""What a face must score at either look, and so must the product of both."""
+"""Score of a face in each pass, and product of both scores, at least."""
 NMS_IOU = 0.35
-"""Boxes that overlap more are of one face."""
+"""Boxes of a greater intersection over union belong to one face."""
 
 
 @dataclass(frozen=True, slots=True)
 class FaceDetectorConfig:
-    """Shape of the net."""
+    """Shape of the network."""
 
     size: int = 128
-    """Side of the square picture it is trained on; any multiple of 32 can be searched."""
+    """Side of the square pictures in training; the input may have any multiple of 32."""
     widths: tuple[int, int, int, int] = (16, 24, 48, 96)
-    """Channels at strides 2, 4, 8 and 16 (32 has as many as 16)."""
+    """Channels at strides 2, 4, 8 and 16; stride 32 has as many as 16."""
 
 
 class FaceDetectorNet(nn.Module):
-    """Anchor-free: every cell says whether a face's centre is near, and how far that face's four edges are."""
+    """Anchor-free: each cell gives the probability of a face's centre, and the distances to the four edges of that face."""
 
     def __init__(self, config: FaceDetectorConfig) -> None:
         super().__init__()
@@ -63,7 +63,7 @@ class FaceDetectorNet(nn.Module):
         nn.init.constant_(self.head[-1].bias[1:], 3.0)
 
     def forward(self, pictures: Tensor) -> tuple[Tensor, Tensor]:
-        """Search.
+        """Detect.
 
         Args:
             pictures: (B, 3, H, W) in [-1, 1], H and W multiples of 32.
@@ -77,19 +77,19 @@ class FaceDetectorNet(nn.Module):
         coarse = self.to_32(middle)
         context = functional.interpolate(self.from_32(coarse), scale_factor=2.0) + self.from_16(middle)
         fine = self.at_8(fine + functional.interpolate(context, scale_factor=2.0))
-        answer = rearrange(self.head(fine), "b c h w -> b h w c")
-        distances = answer[..., 1:].clamp(-3, 7).exp()
-        return answer[..., 0], torch.cat([-distances[..., :2], distances[..., 2:]], -1) + self._cells(answer)
+        output = rearrange(self.head(fine), "b c h w -> b h w c")
+        distances = output[..., 1:].clamp(-3, 7).exp()
+        return output[..., 0], torch.cat([-distances[..., :2], distances[..., 2:]], -1) + self._cells(output)
 
-    def _cells(self, answer: Tensor) -> Tensor:
+    def _cells(self, output: Tensor) -> Tensor:
         """(h, w, 4): centre of each cell, twice, in pixels."""
-        rows, columns = ((torch.arange(length, device=answer.device) + 0.5) * STRIDE for length in answer.shape[1:3])
+        rows, columns = ((torch.arange(length, device=output.device) + 0.5) * STRIDE for length in output.shape[1:3])
         y, x = torch.meshgrid(rows, columns, indexing="ij")
         return torch.stack([x, y, x, y], -1)
 
 
 class _Block(nn.Module):
-    """Two convolutions and a way around them."""
+    """Two convolutions with a residual connection."""
 
     def __init__(self, width: int) -> None:
         super().__init__()
@@ -107,18 +107,18 @@ def _layer(inputs: int, outputs: int, stride: int = 1) -> nn.Sequential:
 
 
 def detector_metadata(config: FaceDetectorConfig) -> dict[str, str]:
-    """What a weights file says of itself."""
+    """Metadata of a weights file."""
     return {"format": FORMAT, "config": json.dumps(asdict(config))}
 
 
 def load_face_detector(path: Path = WEIGHTS) -> FaceDetectorNet:
-    """Open a weights file, to search with.
+    """Load a weights file for inference.
 
     Raises:
-        InputError: where there is no file.
-        CheckpointError: where it is no face finder's.
+        InputError: if there is no file.
+        CheckpointError: if it holds no face detector.
     """
-    path = existing_file(path, "face finder", "the face-finder.safetensors that comes with the pack")
+    path = existing_file(path, "face detector", "the face-finder.safetensors that comes with the pack")
     try:
         with safe_open(path, "pt") as file:
             metadata = file.metadata() or {}
@@ -126,71 +126,70 @@ def load_face_detector(path: Path = WEIGHTS) -> FaceDetectorNet:
         if metadata.get("format") != FORMAT:
             raise ValueError(f"format is {metadata.get('format')!r}, not {FORMAT!r}")
         config = json.loads(metadata["config"])
-        finder = FaceDetectorNet(FaceDetectorConfig(**{**config, "widths": tuple(config["widths"])}))
-        finder.load_state_dict(weights)
+        net = FaceDetectorNet(FaceDetectorConfig(**{**config, "widths": tuple(config["widths"])}))
+        net.load_state_dict(weights)
     except (SafetensorError, KeyError, TypeError, ValueError, RuntimeError, OSError) as error:
         reason = " ".join(str(error).split())[:200]
         raise CheckpointError(
-            f"face finder: {path} cannot be used ({reason}); take the pack's own file, or train one"
+            f"face detector: {path} cannot be used ({reason}); give the pack's own file, or train one"
         ) from error
-    return _without_norms(finder.eval().requires_grad_(False))
+    return _without_norms(net.eval().requires_grad_(False))
 
 
-def _without_norms(finder: FaceDetectorNet) -> FaceDetectorNet:
-    """The same answers in three quarters of the time: normalisations become part of the convolutions before them."""
-    for module in finder.modules():
+def _without_norms(net: FaceDetectorNet) -> FaceDetectorNet:
+    """Fuse normalisations into the convolutions before them: the same output in three quarters of the time."""
+    for module in net.modules():
         if isinstance(module, _Block):
             module.inner[-1] = fuse_conv_bn_eval(module.inner[-1], module.norm)
             module.norm = nn.Identity()
         elif isinstance(module, nn.Sequential) and len(module) == 3 and isinstance(module[1], nn.BatchNorm2d):
             module[0], module[1] = fuse_conv_bn_eval(module[0], module[1]), nn.Identity()
-    return finder.to(memory_format=torch.channels_last)
+    return net.to(memory_format=torch.channels_last)
 
 
 @dataclass(frozen=True, slots=True)
-class _Found:
+class _Scored:
     box: Box
     score: float
 
 
 class BuiltInDetector:
-    """Looks at the whole picture, then once more at every face it thinks it saw, closer."""
+    """Searches the whole picture, then again the surroundings of each face at a higher resolution."""
 
     def __init__(self, path: Path = WEIGHTS) -> None:
-        """Open the weights; see `load_face_detector` for errors."""
-        self._finder = load_face_detector(path)
+        """Load the weights; see `load_face_detector` for errors."""
+        self._net = load_face_detector(path)
 
     def detect(self, image: np.ndarray) -> list[Face]:
         """See `FaceDetector`; the faces have no landmarks."""
-        seen = self._look(image, [View.whole(image, FIRST_LOOK)])[0][:MAX_FACES]
-        if not seen:
+        coarse = self._search(image, [View.whole(image, WHOLE_SIZE)])[0][:MAX_FACES]
+        if not coarse:
             return []
-        views = [View.around(face.box, self._finder.config.size) for face in seen]
-        again = self._look(image, views)
-        best = [_nearest(faces, first) for faces, first in zip(again, seen, strict=True)]
+        fine = self._search(image, [View.around(face.box, self._net.config.size) for face in coarse])
+        best = [_matching(faces, face) for faces, face in zip(fine, coarse, strict=True)]
         faces = _distinct([face for face in best if face is not None and face.score > SCORE_THRESHOLD])
         return sorted((Face(face.box) for face in faces), key=lambda face: -face.box.width * face.box.height)
 
     @torch.inference_mode()
-    def _look(self, image: np.ndarray, views: list[View]) -> list[list[_Found]]:
-        """The faces in each view, in pixels of the picture, surest first."""
-        logits, boxes = self._finder(to_input([view.cut(image) for view in views]))
-        found = []
-        for view, scores, places in zip(views, logits.sigmoid(), boxes, strict=True):
-            chosen = scores > SCORE_THRESHOLD
-            faces = _merged(places[chosen].numpy(), scores[chosen].numpy())
-            found.append([_Found(view.outside(face.box), face.score) for face in faces])
-        return found
+    def _search(self, image: np.ndarray, views: list[View]) -> list[list[_Scored]]:
+        """The faces in each view, in pixels of the picture, highest score first."""
+        logits, boxes = self._net(to_input([view.cut(image) for view in views]))
+        results = []
+        for view, scores, edges in zip(views, logits.sigmoid(), boxes, strict=True):
+            above = scores > SCORE_THRESHOLD
+            faces = _merged(edges[above].numpy(), scores[above].numpy())
+            results.append([_Scored(view.outside(face.box), face.score) for face in faces])
+        return results
 
 
 def to_input(pictures: list[np.ndarray]) -> Tensor:
-    """Pictures (H, W, 3) uint8 of one size to what the net takes, (B, 3, H, W)."""
+    """Pictures (H, W, 3) uint8 of one size to the network's input (B, 3, H, W)."""
     stacked = torch.from_numpy(np.stack(pictures)).float() / 127.5 - 1
     return rearrange(stacked, "b h w c -> b c h w")
 
 
-def _merged(boxes: np.ndarray, scores: np.ndarray) -> list[_Found]:
-    """Join what neighbouring cells say: (N, 4) boxes and (N,) scores to one box per face, their weighted mean."""
+def _merged(boxes: np.ndarray, scores: np.ndarray) -> list[_Scored]:
+    """Join the boxes (N, 4) of neighbouring cells, with scores (N,), to their weighted mean for each face."""
     faces = []
     order = list(np.argsort(-scores))
     while order:
@@ -198,22 +197,22 @@ def _merged(boxes: np.ndarray, scores: np.ndarray) -> list[_Found]:
         group = [index for index in order if Box(*boxes[index]).overlap(best) > NMS_IOU]
         weights = scores[group] ** 2
         mean = (boxes[group] * weights[:, None]).sum(0) / weights.sum()
-        faces.append(_Found(Box(*(float(edge) for edge in mean)), float(scores[order[0]])))
+        faces.append(_Scored(Box(*(float(edge) for edge in mean)), float(scores[order[0]])))
         order = [index for index in order if index not in group]
     return faces
 
 
-def _nearest(faces: list[_Found], first: _Found) -> _Found | None:
-    """Of the faces seen at the second look, the one that was meant, with what both looks say of it."""
-    face = max(faces, key=lambda face: face.box.overlap(first.box), default=None)
-    if face is None or face.box.overlap(first.box) <= NMS_IOU:
+def _matching(faces: list[_Scored], coarse: _Scored) -> _Scored | None:
+    """The face of the second pass that matches one of the first, with the product of both scores."""
+    face = max(faces, key=lambda face: face.box.overlap(coarse.box), default=None)
+    if face is None or face.box.overlap(coarse.box) <= NMS_IOU:
         return None
-    return _Found(face.box, face.score * first.score)
+    return _Scored(face.box, face.score * coarse.score)
 
 
-def _distinct(faces: list[_Found]) -> list[_Found]:
-    """Two first looks may have ended at one face."""
-    kept: list[_Found] = []
+def _distinct(faces: list[_Scored]) -> list[_Scored]:
+    """Remove duplicates: two faces of the first pass may lead to the same one."""
+    kept: list[_Scored] = []
     for face in sorted(faces, key=lambda face: -face.score):
         if all(face.box.overlap(other.box) <= NMS_IOU for other in kept):
             kept.append(face)

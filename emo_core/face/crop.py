@@ -1,4 +1,4 @@
-"""Square crop around a face, framed as the model was trained, and its inverse: paste-back with a feathered edge."""
+"""A square crop of a picture, and its inverse: paste-back with a feathered edge."""
 
 from dataclasses import dataclass
 
@@ -13,18 +13,8 @@ FEATHER = 0.08
 
 
 @dataclass(frozen=True, slots=True)
-class Framing:
-    """Where a model expects the face in its square picture."""
-
-    share: float
-    """Height of the face box over the side of the picture."""
-    centre: tuple[float, float]
-    """Centre of the face box, as shares of the side."""
-
-
-@dataclass(frozen=True, slots=True)
 class Crop:
-    """A square of a picture, which may reach over its edges (the picture's border pixels are continued)."""
+    """A square of a picture. It may reach over the picture's edges: there, border pixels are repeated."""
 
     left: int
     top: int
@@ -33,14 +23,7 @@ class Crop:
     size: int
     """Pixels of the square that the model sees."""
     picture: tuple[int, int] | None = None
-    """Width and height of the picture; None: nothing will be pasted back."""
-
-    @classmethod
-    def around(cls, face: Box, framing: Framing, size: int, picture: tuple[int, int] | None = None) -> "Crop":
-        """Frame a face box (the picture's pixels) as the model expects it."""
-        side = max(1, round(face.height / framing.share))
-        x, y = face.centre
-        return cls(round(x - framing.centre[0] * side), round(y - framing.centre[1] * side), side, size, picture)
+    """Width and height of the picture; None if nothing is pasted back."""
 
     def cut(self, image: np.ndarray) -> np.ndarray:
         """(H, W, 3) uint8 to (size, size, 3) uint8."""
@@ -63,13 +46,13 @@ class Crop:
 
 
 class PasteBack:
-    """Puts generated squares back into one picture; what all frames share is computed once."""
+    """Puts generated squares back into one picture."""
 
     def __init__(self, crop: Crop, image: np.ndarray, feather: float = FEATHER) -> None:
         """Prepare for a picture (H, W, 3) uint8, which is not changed; feather is a share of the square's side.
 
         Raises:
-            InputError: where the picture is not as large as the one that the square was cut from.
+            InputError: if the picture has another size than the one that the square was cut from.
         """
         height, width = image.shape[:2]
         if crop.picture not in (None, (width, height)):

@@ -8,20 +8,20 @@ import numpy as np
 from .box import Box
 
 MAX_FACES = 8
-"""Faces that a detector returns at most."""
+"""Number of faces that a detector returns at most."""
 
 
 @dataclass(frozen=True, slots=True)
 class Face:
-    """One found face."""
+    """One detected face."""
 
     box: Box
     """Brow to chin, ear to ear, in pixels of the picture."""
     landmarks: np.ndarray | None = None
-    """(478, 3) MediaPipe's face mesh: x right, y down, z away, all in pixels, not rounded; None from a detector that
-    finds only boxes."""
+    """(478, 3) MediaPipe's face mesh: x right, y down, z away, all in pixels, not rounded; None from a detector of
+    boxes only."""
     blendshapes: np.ndarray | None = None
-    """(52,) scores of MediaPipe's expressions, where they were asked for."""
+    """(52,) MediaPipe's scores of expressions; None if the detector does not give them."""
 
     @classmethod
     def of_mesh(cls, landmarks: np.ndarray, blendshapes: np.ndarray | None = None) -> "Face":
@@ -31,8 +31,8 @@ class Face:
 
 
 class FaceDetector(Protocol):
-    """Anything that finds faces."""
+    """Detects faces."""
 
     def detect(self, image: np.ndarray) -> list[Face]:
-        """Find the faces of a picture (H, W, 3) uint8 RGB, largest first."""
+        """Detect the faces of a picture (H, W, 3) uint8 RGB, largest first."""
         ...

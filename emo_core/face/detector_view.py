@@ -1,4 +1,4 @@
-"""What the face finder looks at: a square of a picture, resampled, and the way back to the picture's pixels."""
+"""The built-in detector's input: a resampled square of a picture, and the map back to the picture's pixels."""
 
 from dataclasses import dataclass
 
@@ -10,32 +10,32 @@ from .box import Box
 FACE_SHARE = 0.5
 """Longer side of a face over the side of the square around it."""
 FINEST = 8
-"""Pixels of the picture per pixel of the square, along each side, that are enough."""
+"""Pixels of the picture that are read per pixel of the square, along each side, at most."""
 GREY = 127
-"""Fills the square beyond the picture's edges."""
+"""Value of the square's pixels beyond the picture's edges."""
 
 
 @dataclass(frozen=True, slots=True)
 class View:
-    """A square of a picture, which may reach over its edges."""
+    """A square of a picture. It may reach over the picture's edges."""
 
     left: float
     top: float
     side: float
     """Pixels of the picture."""
     size: int
-    """Pixels of the square that the net sees."""
+    """Side of the network's input in pixels."""
 
     @classmethod
     def whole(cls, image: np.ndarray, size: int) -> "View":
-        """All of a picture, in the middle of the square."""
+        """The square around a whole picture."""
         height, width = image.shape[:2]
         side = max(height, width)
         return cls((width - side) / 2, (height - side) / 2, side, size)
 
     @classmethod
     def around(cls, face: Box, size: int) -> "View":
-        """A face, as the net sees it best."""
+        """The square around a face, of the size that the network is trained on."""
         side = max(face.width, face.height) / FACE_SHARE
         x, y = face.centre
         return cls(x - side / 2, y - side / 2, side, size)
@@ -47,14 +47,14 @@ class View:
         if rows.stop <= rows.start or columns.stop <= columns.start:
             return square
         scale = self.side / self.size
-        # Of huge pictures not every pixel is looked at.
+        # Huge pictures are read with a step, to save time.
         step = max(1, int(scale / FINEST))
         left, right = (self.left + columns.start * scale, self.left + columns.stop * scale)
         top, bottom = (self.top + rows.start * scale, self.top + rows.stop * scale)
         x, y = (min(max(0, int(edge)), length - 1) for edge, length in ((left, image.shape[1]), (top, image.shape[0])))
         part = np.ascontiguousarray(image[y : max(y, int(bottom)) + 1 : step, x : max(x, int(right)) + 1 : step])
         height, width = part.shape[:2]
-        # A thin picture has at least a part of a pixel to show.
+        # A thin picture fills at least half a pixel.
         near = (min(max((left - x) / step, 0.0), width - 0.5), min(max((top - y) / step, 0.0), height - 0.5))
         far = (min((right - x) / step, width), min((bottom - y) / step, height))
         drawn = Image.fromarray(part).resize(

@@ -15,9 +15,9 @@ from ..files import existing_file
 from .box import Box
 
 PACK = "antelopev2"
-"""insightface's models that Hallo was trained with."""
+"""Name of the insightface models that Hallo was trained with."""
 HOME = Path("~/.insightface").expanduser()
-"""Where insightface keeps its models."""
+"""insightface's own folder of models."""
 
 
 def load_embedding(path: Path, size: int) -> Tensor:
@@ -54,13 +54,13 @@ def embed_face(picture: np.ndarray, face: Box | None, size: int, roots: Sequence
 
 
 class Embedder:
-    """insightface with antelopev2; opening it takes seconds, so one serves many pictures."""
+    """insightface with antelopev2. Loading takes seconds; use one for many pictures."""
 
     def __init__(self, roots: Sequence[Path] = (HOME,)) -> None:
-        """From the first of `roots` that holds `models/antelopev2`.
+        """Load from the first of `roots` that holds `models/antelopev2`.
 
         Raises:
-            InputError: where insightface or its models are missing.
+            InputError: if insightface or its models are missing.
         """
         root = next((root for root in roots if any((root / "models" / PACK).glob("*.onnx"))), None)
         if root is None:
@@ -83,14 +83,14 @@ class Embedder:
         """The embedding (E,) float32 of a face in (H, W, 3) uint8 RGB; None takes the largest.
 
         Raises:
-            InputError: where it finds no such face.
+            InputError: if it finds no such face.
         """
-        found = self._analysis.get(np.ascontiguousarray(picture[..., ::-1]))  # insightface reads BGR.
-        boxes = [Box(*map(float, one.bbox)) for one in found]
+        faces = self._analysis.get(np.ascontiguousarray(picture[..., ::-1]))  # insightface reads BGR.
+        boxes = [Box(*map(float, one.bbox)) for one in faces]
         scores = [box.width * box.height if face is None else box.overlap(face) for box in boxes]
         if not scores or max(scores) <= 0:
             raise InputError("face embedding: insightface does not find that face")
-        return np.asarray(found[int(np.argmax(scores))].embedding, np.float32)
+        return np.asarray(faces[int(np.argmax(scores))].embedding, np.float32)
 
 
 def _checked(embedding: np.ndarray, name: str, size: int) -> Tensor:

@@ -12,12 +12,12 @@ from ..files import existing_file
 from .detect import MAX_FACES, Face
 
 MAX_SIDE = 1280
-"""Larger pictures are searched at this size; landmarks come back in the picture's own pixels."""
+"""Longer side in pixels of the pictures that are searched; larger ones are scaled down."""
 PAD = 0.5
-"""Where no face is found, the picture is searched again with a border of this share of its side: detectors expect
-some space around a head."""
+"""A picture without a face is searched again with a border of this share of its side, as detectors expect space around a
+head."""
 Mesh = tuple[np.ndarray, np.ndarray | None]
-"""Landmarks (478, 3) as shares of the picture, and blendshapes."""
+"""Landmarks (478, 3) as shares of the picture, and blendshapes (52,)."""
 
 
 class TasksDetector:
@@ -45,9 +45,9 @@ class TasksDetector:
         import mediapipe
 
         picture = mediapipe.Image(image_format=mediapipe.ImageFormat.SRGB, data=image)
-        found = self._landmarker.detect(picture)
-        shapes = [np.array([shape.score for shape in face]) for face in found.face_blendshapes or []]
-        meshes = [np.array([(p.x, p.y, p.z) for p in points]) for points in found.face_landmarks]
+        result = self._landmarker.detect(picture)
+        shapes = [np.array([shape.score for shape in face]) for face in result.face_blendshapes or []]
+        meshes = [np.array([(p.x, p.y, p.z) for p in points]) for points in result.face_landmarks]
         return list(itertools.zip_longest(meshes, shapes))
 
 
@@ -64,22 +64,22 @@ class BundledDetector:
         return _search(self._meshes, image)
 
     def _meshes(self, image: np.ndarray) -> list[Mesh]:
-        found = self._mesh.process(image).multi_face_landmarks or []
-        return [(np.array([(p.x, p.y, p.z) for p in face.landmark]), None) for face in found]
+        faces = self._mesh.process(image).multi_face_landmarks or []
+        return [(np.array([(p.x, p.y, p.z) for p in face.landmark]), None) for face in faces]
 
 
 def _search(meshes: Callable[[np.ndarray], list[Mesh]], image: np.ndarray) -> list[Face]:
-    """Search a picture at most MAX_SIDE large, then with a border; meshes come in shares of the searched picture."""
+    """Search a picture of at most MAX_SIDE, then again with a border. `meshes` gives shares of the searched picture."""
     height, width = image.shape[:2]
     scale = min(1.0, MAX_SIDE / max(height, width))
     small = np.asarray(Image.fromarray(image).resize((max(1, round(width * scale)), max(1, round(height * scale)))))
     for pad in (0, round(PAD * max(small.shape))):
         searched = np.ascontiguousarray(np.pad(small, ((pad, pad), (pad, pad), (0, 0)), mode="edge"))
-        found = meshes(searched)
-        if found:
+        results = meshes(searched)
+        if results:
             break
     size = np.array([searched.shape[1], searched.shape[0], searched.shape[1]])
     faces = [
-        Face.of_mesh((points * size - [pad, pad, 0]) * (width / small.shape[1]), shapes) for points, shapes in found
+        Face.of_mesh((points * size - [pad, pad, 0]) * (width / small.shape[1]), shapes) for points, shapes in results
     ]
     return sorted(faces, key=lambda face: -face.box.width * face.box.height)

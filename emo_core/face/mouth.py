@@ -1,4 +1,4 @@
-"""The mouth, from landmarks: how far it is open, and where it is.
+"""Opening and box of the mouth, from landmarks.
 
 Shape legend: F frames.
 """

@@ -38,10 +38,10 @@ RIGID = {
     278: (0.222, -0.441, 0.152),
 }
 """MediaPipe landmark -> x right, y up, z to the camera, in units of the distance between the outer eye corners.
-Measured on the GRID corpus (speaker s1, mean of 680 frames, made symmetric); mouth, jaw and lids are left out."""
+Measured on the GRID corpus (speaker s1, mean of 680 frames, made symmetric), without mouth, jaw and lids."""
 
 FOCAL = 1.2
-"""Focal length over the longer side of the frame (about 45 degrees): a usual portrait lens."""
+"""Focal length over the longer side of the frame: about 45 degrees, a usual portrait lens."""
 SMOOTH = 1.5
 """Frames: standard deviation of the Gaussian that smooths rotation steps."""
 
@@ -78,15 +78,15 @@ def head_yaw(poses: np.ndarray) -> np.ndarray:
 def head_speed(poses: np.ndarray, smooth: float = SMOOTH) -> np.ndarray:
     """Head rotation speed w_f: the angle between successive frames.
 
-    Rotation *vectors* of the steps are smoothed before their length is taken: jitter of the landmarks cancels, where
-    smoothed lengths would add it up. Steps are small, so nothing wraps.
+    The rotation vectors between frames are smoothed before their length is taken, so jitter of the landmarks cancels. Smoothed
+    lengths would add it up. Rotations between frames are small, so no angle wraps.
 
     Args:
         poses: (F, 4, 4).
         smooth: standard deviation of the Gaussian in frames; 0 for none.
 
     Returns:
-        (F,) degrees per frame; the first frame repeats the second's, a single frame is at rest.
+        (F,) degrees per frame. The first frame has the value of the second; a single frame has speed 0.
     """
     if len(poses) < 2:
         return np.zeros(len(poses))

@@ -14,7 +14,7 @@ def load_picture(path: Path, *, background: str = "white") -> np.ndarray:
     """Read a picture upright as (H, W, 3) uint8; grey becomes RGB, transparency is laid on the background.
 
     Raises:
-        InputError: where the file is missing or is no picture.
+        InputError: if the file is missing or is no picture.
     """
     path = existing_file(path, "portrait", "a PNG, JPEG or WebP picture")
     try:
@@ -33,7 +33,7 @@ def load_picture(path: Path, *, background: str = "white") -> np.ndarray:
 
 
 def _upright(picture: Image.Image) -> Image.Image:
-    """Turn a phone's picture as its EXIF says; broken EXIF is no reason to refuse a picture."""
+    """Rotate a picture by its EXIF orientation; broken EXIF is ignored."""
     try:
         return ImageOps.exif_transpose(picture)
     except (struct.error, SyntaxError, ValueError, KeyError, TypeError, ZeroDivisionError):
@@ -41,7 +41,7 @@ def _upright(picture: Image.Image) -> Image.Image:
 
 
 def _to_8_bit(picture: Image.Image) -> Image.Image:
-    """16-bit and float greys are scaled by their depth, not clipped."""
+    """Scale 16-bit and float greys by their depth."""
     grey = np.asarray(picture, dtype=np.float64)
     depth = 1.0 if picture.mode == "F" and grey.max() <= 1 else 65535.0
     return Image.fromarray(np.clip(grey / depth * 255, 0, 255).astype(np.uint8))

@@ -1,6 +1,8 @@
 """Any sound file, or a video's sound track, as loudness-normalised 16 kHz mono."""
 
+import contextlib
 import itertools
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,9 +14,9 @@ from ..files import existing_file
 from .sound_track import WaveTrack
 
 SAMPLE_RATE = 16_000
-"""Hz, what every wav2vec2 listens at."""
+"""Hz, the rate of wav2vec2's input."""
 SILENCE = 10 ** (-60 / 20)
-"""Peak amplitude below which there is nothing to drive a mouth with (-60 dBFS)."""
+"""Peak amplitude below which a sound counts as silent (-60 dBFS)."""
 BLOCK = SAMPLE_RATE * 2 // 5
 """Samples in a loudness block: 400 ms, as in ITU-R BS.1770."""
 GATE = 10 ** (-10 / 20)
@@ -38,11 +40,11 @@ def load_sound(path: Path, *, max_seconds: float | None = None) -> Sound:
     """Decode a sound file or the first sound track of a video.
 
     Args:
-        path: WAV, FLAC, OGG, MP3, M4A, MP4 or anything else that FFmpeg reads; any rate, any channels.
-        max_seconds: stop there.
+        path: WAV, FLAC, OGG, MP3, M4A, MP4 or any other format that FFmpeg reads; any rate, any channels.
+        max_seconds: length that is read at most.
 
     Raises:
-        InputError: where the file is missing, is no sound, is empty or silent.
+        InputError: if the file is missing, is no sound, is empty or silent.
     """
     path = existing_file(path, "audio", "a WAV, FLAC, OGG, MP3, M4A or a video with sound")
     try:
@@ -58,7 +60,7 @@ def prepare_sound(waveform: np.ndarray, name: str = "the sound") -> Sound:
     """Check and normalise a decoded 16 kHz mono waveform (S,).
 
     Raises:
-        InputError: where it is empty, silent or not finite.
+        InputError: if it is empty, silent or not finite.
     """
     if len(waveform) < SAMPLE_RATE // 10:
         raise InputError(f"audio: {name} lasts {len(waveform) / SAMPLE_RATE:.3f} s; give at least 0.1 s of sound")
@@ -73,7 +75,7 @@ def prepare_sound(waveform: np.ndarray, name: str = "the sound") -> Sound:
 
 
 def speech_level(waveform: np.ndarray) -> float:
-    """RMS of the parts that are not pauses: a quiet start or a long rest does not make the speech loud."""
+    """RMS of the blocks that are not pauses, so that long pauses do not lower the level."""
     blocks = np.array([np.mean(part**2) for part in np.array_split(waveform, max(1, len(waveform) // BLOCK))])
     loud = blocks[blocks > blocks.mean() * GATE**2]
     return float(np.sqrt(loud.mean()))
@@ -82,17 +84,17 @@ def speech_level(waveform: np.ndarray) -> float:
 def mono_16k(waveform: np.ndarray, rate: int) -> np.ndarray:
     """Mix and resample a decoded waveform (channels, S) float32 at `rate` Hz to (S',) at 16 kHz.
 
-    It goes in block by block: FFmpeg refuses frames of 2 GiB, 93 minutes of stereo at 48 kHz.
+    The waveform is resampled in blocks: FFmpeg refuses frames of 2 GiB, 93 minutes of stereo at 48 kHz.
     """
     if len(waveform) > 2:
         waveform = waveform.mean(0, keepdims=True)
-    resampler = _mono()
+    resampler = _mono_resampler()
     blocks = itertools.chain(WaveTrack(waveform, rate).frames(), [None])
     parts = [part.to_ndarray()[0] for block in blocks for part in resampler.resample(block)]
     return np.concatenate(parts) if parts else np.zeros(0, np.float32)
 
 
-def _mono() -> av.AudioResampler:
+def _mono_resampler() -> av.AudioResampler:
     return av.AudioResampler(format="flt", layout="mono", rate=SAMPLE_RATE)
 
 
@@ -100,21 +102,31 @@ def decode_sound(path: Path, max_seconds: float | None = None) -> np.ndarray:
     """Decode the first sound track as (S,) float32 at 16 kHz, mono, at its own level.
 
     Raises:
-        ValueError, IndexError, av.FFmpegError: where there is no sound that can be decoded.
+        ValueError, IndexError, av.FFmpegError: if there is no sound that can be decoded.
     """
     limit = None if max_seconds is None else round(max_seconds * SAMPLE_RATE)
-    resampler = _mono()
     parts, count = [], 0
+    with contextlib.closing(sound_blocks(path)) as blocks:
+        for block in blocks:
+            parts.append(block)
+            count += len(block)
+            if limit is not None and count >= limit:
+                break
+    waveform = np.concatenate(parts) if parts else np.zeros(0, np.float32)
+    return waveform if limit is None else waveform[:limit]
+
+
+def sound_blocks(path: Path) -> Iterator[np.ndarray]:
+    """Decode the first sound track in blocks (S,) float32 at 16 kHz, mono, at its own level.
+
+    Raises:
+        ValueError, IndexError, av.FFmpegError: if there is no sound that can be decoded.
+    """
+    resampler = _mono_resampler()
     with av.open(str(Path(path).absolute())) as container:  # A colon in a relative name would be a protocol.
         if not container.streams.audio:
             raise ValueError("it has no sound track")
-        for frame in container.decode(audio=0):
-            frame.pts = None  # Gaps in the timestamps of live recordings are not gaps in the sound.
-            for part in resampler.resample(frame):
-                parts.append(part.to_ndarray()[0])
-                count += len(parts[-1])
-            if limit is not None and count >= limit:
-                break
-    parts.extend(part.to_ndarray()[0] for part in resampler.resample(None))
-    waveform = np.concatenate(parts) if parts else np.zeros(0, np.float32)
-    return waveform if limit is None else waveform[:limit]
+        for frame in itertools.chain(container.decode(audio=0), [None]):
+            if frame is not None:
+                frame.pts = None  # Gaps in the timestamps of live recordings are not gaps in the sound.
+            yield from (part.to_ndarray()[0] for part in resampler.resample(frame))

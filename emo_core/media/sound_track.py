@@ -1,4 +1,4 @@
-"""The sound of a video: a file's first sound track, or a waveform in memory, read a little at a time."""
+"""The sound of a video, read in blocks: the first sound track of a file, or a waveform in memory."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -15,14 +15,14 @@ BLOCK = 16_384
 
 
 class Track(Protocol):
-    """A sound to be written beside the frames."""
+    """A sound that is written beside the frames."""
 
     rate: int
     """Hz."""
     channels: int
 
     def frames(self) -> Iterator[av.AudioFrame]:
-        """Decoded sound, from the start, once."""
+        """Decode the sound in blocks, from its start."""
         ...
 
 
@@ -64,7 +64,7 @@ class WaveTrack:
         """The sound from second `start` on, for `seconds` or to its end.
 
         Raises:
-            InputError: where the start lies at or behind the sound's end.
+            InputError: if the start lies at or behind the sound's end.
         """
         if not 0 <= start < self.seconds:
             raise InputError(

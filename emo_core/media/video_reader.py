@@ -1,7 +1,9 @@
 """Source videos: scenes, frames at the model's rate, and the sound that belongs to them.
 
-Time 0 is the first frame's. Frame k of a rate r is what a player shows at (k + 1/2) / r seconds, so a video of any rate, also
-a variable one, keeps its length.
+Time 0 is the time of the first frame. Frame k of rate r is the picture that a player shows at (k + 1/2) / r seconds, so a video
+of any rate, also a variable one, keeps its length.
+
+Shape legend: H W picture, S samples.
 """
 
 from collections.abc import Iterator
@@ -14,16 +16,16 @@ from av.video.reformatter import VideoReformatter
 
 from ..errors import InputError
 from ..files import existing_file
-from .sound import SAMPLE_RATE, decode_sound
+from .sound import SAMPLE_RATE, decode_sound, sound_blocks
 
 VIDEO_SUFFIXES = frozenset(".mp4 .mov .mkv .webm .avi .m4v .mpg .mpeg .ts .mts .wmv .flv .ogv .3gp".split())
-"""Of the files that are taken from a folder. A file that is named is tried whatever its suffix."""
-CUT = 3.0
-"""PySceneDetect's adaptive threshold: how far a change stands out from the changes around it (its default)."""
-COVER = 0x400
-"""FFmpeg's mark of a stream that is a song's cover picture."""
+"""Suffixes of the files that are read from a folder. A file that is named is read whatever its suffix."""
+SCENE_THRESHOLD = 3.0
+"""PySceneDetect's adaptive threshold, a ratio to the changes in the frames around (its default)."""
+ATTACHED_PICTURE = 0x400
+"""FFmpeg's disposition flag of a stream that is a cover picture."""
 MIN_SCENE = 0.5
-"""Seconds: shorter scenes are not told apart."""
+"""Length of the shortest scene in seconds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,26 +38,26 @@ class Source:
     start: float
     """Timestamp of the first frame in seconds."""
     sound_start: float | None
-    """Timestamp of the first sample; None where the file has no sound."""
+    """Timestamp of the first sample in seconds; None if the file has no sound."""
 
 
 def open_source(path: Path) -> Source:
-    """Look at a file without decoding it.
+    """Read the header of a video file.
 
     Raises:
-        InputError: where it is missing or holds no video.
+        InputError: if it is missing or holds no video.
     """
     path = existing_file(path, "video", "a video file with sound")
     try:
         with av.open(str(path.absolute())) as container:
             video = container.streams.video[0]
-            if int(getattr(video, "disposition", 0)) & COVER:
+            if int(getattr(video, "disposition", 0)) & ATTACHED_PICTURE:
                 raise ValueError("it has no video, only a cover picture")
             rate = float(video.average_rate or video.guessed_rate or 25)
             sound = container.streams.audio[0] if container.streams.audio else None
             return Source(path, rate, _start(video), None if sound is None else _start(sound))
     except (av.FFmpegError, IndexError, ValueError) as error:
-        raise InputError(f"video: {path} cannot be opened as a video ({error}); give another copy of it") from error
+        raise InputError(f"video: {path} cannot be opened as a video ({error}); give a video file") from error
 
 
 def _start(stream: av.stream.Stream) -> float:
@@ -63,15 +65,15 @@ def _start(stream: av.stream.Stream) -> float:
 
 
 def scenes(source: Source) -> list[tuple[float, float]]:
-    """Start and end in seconds of every scene between cuts (PySceneDetect's adaptive detector); the last end is open."""
+    """Start and end in seconds of every scene (PySceneDetect's adaptive detector); the last end is infinite."""
     from scenedetect import AdaptiveDetector, SceneManager, open_video
 
     manager = SceneManager()
     shortest = max(2, round(MIN_SCENE * source.fps))
-    manager.add_detector(AdaptiveDetector(adaptive_threshold=CUT, min_scene_len=shortest))
+    manager.add_detector(AdaptiveDetector(adaptive_threshold=SCENE_THRESHOLD, min_scene_len=shortest))
     manager.detect_scenes(open_video(str(source.path), backend="pyav"))
-    found = manager.get_scene_list()
-    cuts = [start.get_seconds() - source.start for start, _ in found[1:]]  # It counts from the timestamps' zero.
+    # PySceneDetect counts from timestamp 0, not from the first frame.
+    cuts = [start.get_seconds() - source.start for start, _ in manager.get_scene_list()[1:]]
     return list(zip([0.0, *cuts], [*cuts, float("inf")], strict=True))
 
 
@@ -80,17 +82,17 @@ def frames_at(source: Source, fps: float, first: int = 0, last: int | None = Non
 
     Args:
         source: the video.
-        fps: frames per second wanted.
-        first: number of the first frame wanted.
-        last: number after the last frame wanted; None for all.
+        fps: frames per second.
+        first: number of the first frame.
+        last: number after the last frame; None for all.
 
     Yields:
         number and picture (H, W, 3) uint8, upright and of square pixels.
 
     Raises:
-        av.FFmpegError: where the file is damaged.
+        av.FFmpegError: if the file is damaged.
     """
-    number, shown, turned, end = first, None, None, 0.0
+    number, shown, picture, end = first, None, None, 0.0
     colours = VideoReformatter()  # One for all frames: each would start threads of its own.
     with av.open(str(source.path.absolute())) as container:
         video = container.streams.video[0]
@@ -99,29 +101,65 @@ def frames_at(source: Source, fps: float, first: int = 0, last: int | None = Non
         for index, frame in enumerate(container.decode(video=0)):
             time = index / source.fps if frame.time is None else frame.time - source.start
             while shown is not None and (number + 0.5) / fps < time:
-                turned = _upright(colours, shown, aspect) if turned is None else turned
-                yield number, turned
+                picture = _upright(colours, shown, aspect) if picture is None else picture
+                yield number, picture
                 number += 1
                 if number == last:
                     return
-            shown, turned, end = frame, None, time + 1 / source.fps
+            shown, picture, end = frame, None, time + 1 / source.fps
     while shown is not None and (number + 0.5) / fps < end and number != last:
         yield number, _upright(colours, shown, aspect)
         number += 1
 
 
 def _upright(colours: VideoReformatter, frame: av.VideoFrame, aspect: float) -> np.ndarray:
-    """As it is shown: pixels may be wider than high, and a phone stores what its sensor saw, with how it was held."""
+    """The picture as a player shows it: pixels made square, and turned by the rotation in the file's header."""
     square = colours.reformat(frame, width=max(1, round(frame.width * aspect)), format="rgb24").to_ndarray()
     return np.ascontiguousarray(np.rot90(square, round(getattr(frame, "rotation", 0) / 90) % 4))
 
 
 def sound_of(source: Source) -> np.ndarray:
-    """The whole sound, (S,) float32 at 16 kHz mono, moved so that sample 0 is heard with the first frame.
+    """The whole sound, (S,) float32 at 16 kHz mono; sample 0 plays with the first frame.
 
     Raises:
-        ValueError, IndexError, av.FFmpegError: where it cannot be decoded.
+        ValueError, IndexError, av.FFmpegError: if it cannot be decoded.
     """
-    waveform = decode_sound(source.path)
-    late = round((source.sound_start - source.start) * SAMPLE_RATE)
+    waveform, late = decode_sound(source.path), _first_sample(source)
     return np.pad(waveform, (late, 0)) if late > 0 else waveform[-late:]
+
+
+class SoundReader:
+    """Reads the sound of a video forward, a stretch at a time; only the current stretch is in memory."""
+
+    def __init__(self, source: Source) -> None:
+        """Start before the first frame; the video must have sound."""
+        self._blocks = sound_blocks(source.path)
+        self._held, self._start = np.zeros(0, np.float32), _first_sample(source)
+
+    def read(self, start: int, stop: int) -> np.ndarray:
+        """Samples [start, stop) of `sound_of`, with zeros after its end. A later call may not start earlier.
+
+        Raises:
+            ValueError, IndexError, av.FFmpegError: if they cannot be decoded.
+        """
+        parts = [self._held]
+        count = self._start + len(self._held)
+        while count < stop and (block := next(self._blocks, None)) is not None:
+            count += len(block)
+            if count > start:
+                parts.append(block)
+            else:
+                parts, self._start = [], count
+        held = np.concatenate([np.zeros(0, np.float32), *parts])
+        before = min(max(0, start - self._start), len(held))
+        self._held, self._start = held[before:], self._start + before
+        first = max(0, self._start - start)  # The sound may begin after `start`.
+        part = np.zeros(stop - start, np.float32)
+        sound = self._held[: max(0, stop - start - first)]
+        part[first : first + len(sound)] = sound
+        return part
+
+
+def _first_sample(source: Source) -> int:
+    """Place of the sound's first sample, counted at 16 kHz from the first frame."""
+    return round((source.sound_start - source.start) * SAMPLE_RATE)

@@ -1,4 +1,4 @@
-"""Write an mp4: H.264 and the original sound as AAC, streamed, marked as AI-generated, whole or not at all."""
+"""Write an mp4 as a stream: H.264 and the original sound as AAC, marked as AI-generated."""
 
 import contextlib
 import json
@@ -14,24 +14,25 @@ import numpy as np
 from av.codec.codec import UnknownCodecError
 
 from ..errors import InputError
+from ..files import temporary_name
 from .sound_track import FileTrack, Track
 
 AAC_RATES = (48_000, 44_100, 32_000, 24_000, 22_050, 16_000, 12_000, 11_025, 8_000)
-"""Hz that AAC knows; any other sound is resampled to the first."""
+"""Sample rates of AAC in Hz. Sound of any other rate is resampled to the first."""
 QUALITY = {"crf": "18", "preset": "medium"}
 """x264: visually lossless at a moderate size."""
 AUDIO_BITRATE = 160_000
 MAX_SIDE = 16_384
-"""Pixels: libx264's limit."""
+"""libx264's limit in pixels."""
 BT709, LIMITED = 1, 1
 """H.273 numbers: colours of HD video, 16 .. 235."""
 
 
 def check_output(path: Path) -> None:
-    """Try to write where a video will go, before any work is done for it.
+    """Test that a video can be written, before any work is done for it.
 
     Raises:
-        InputError: where that is impossible.
+        InputError: if it cannot be written.
     """
     if path.suffix.lower() != ".mp4":
         raise InputError(f"out: got {path}; expected a name ending in .mp4")
@@ -46,15 +47,10 @@ def check_output(path: Path) -> None:
         raise InputError(f"out: cannot write {path} ({error}); give a file in a folder you may write to") from error
 
 
-def temporary_name(path: Path) -> Path:
-    """Where a video is written until it is whole."""
-    return path.with_name(f".{path.name}.part")
-
-
 class VideoWriter:
-    """A context manager that takes frames as they come.
+    """A context manager that writes frames one by one.
 
-    The file appears under its name when everything has been written; on an error or Ctrl-C nothing is left behind.
+    The file gets its name once it is complete. An error or Ctrl-C leaves no file.
 
         with VideoWriter(out, fps=25, size=(256, 256), sound=voice) as writer:
             for frame in frames:
@@ -76,10 +72,10 @@ class VideoWriter:
         Args:
             path: the .mp4.
             fps: frames per second.
-            size: width and height of the frames; odd sizes get one more column or row, as H.264 needs even ones.
+            size: width and height of the frames. H.264 needs even ones, so an odd size gets one more column or row.
             sound: a file whose first sound track is added, or a track.
-            seconds: the sound is cut there.
-            settings: written to the metadata beside the mark that this is AI-generated.
+            seconds: length of the sound; None for all of it.
+            settings: written to the metadata, beside the mark that the video is AI-generated.
         """
         self.path = Path(path)
         self._temporary = temporary_name(self.path)
@@ -96,7 +92,7 @@ class VideoWriter:
             raise InputError(
                 f"out: {self._size[0]} x {self._size[1]} pixels; H.264 takes {MAX_SIDE} at most; use a smaller portrait"
             )
-        with contextlib.ExitStack() as undo, self._explained():
+        with contextlib.ExitStack() as undo, self._as_input_errors():
             undo.callback(self._temporary.unlink, missing_ok=True)
             options = {"movflags": "use_metadata_tags+faststart"}
             self._container = av.open(str(self._temporary.absolute()), "w", format="mp4", options=options)
@@ -128,7 +124,7 @@ class VideoWriter:
         frame = frame.reformat(format="yuv420p", dst_colorspace="ITU709")
         frame.colorspace, frame.color_range = BT709, LIMITED
         frame.pts, frame.time_base = self._frames, 1 / self._fps
-        with self._explained():
+        with self._as_input_errors():
             self._container.mux(self._video.encode(frame))
             self._frames += 1
             self._write_sound(until=self._frames / self._fps)
@@ -146,20 +142,20 @@ class VideoWriter:
             self._temporary.unlink(missing_ok=True)
 
     def _abandon(self) -> None:
-        """Close a file that is thrown away: what went wrong first is what the user must hear of."""
+        """Close a file that is thrown away. Its own errors are ignored, so that the user sees the first error."""
         with contextlib.suppress(OSError, av.FFmpegError):
             self._container.close()
 
     def _finish(self) -> None:
-        with self._explained():
+        with self._as_input_errors():
             self._container.mux(self._video.encode(None))
             self._write_sound(until=None)
             self._container.close()
             os.replace(self._temporary, self.path)
 
     @contextlib.contextmanager
-    def _explained(self) -> Iterator[None]:
-        """Turn what the encoder or the disk refuse into an error for the user."""
+    def _as_input_errors(self) -> Iterator[None]:
+        """Turn errors of the encoder and the disk into errors for the user."""
         try:
             yield
         except UnknownCodecError as failure:
@@ -178,7 +174,7 @@ class VideoWriter:
             self._pending = next(self._audio, None)
 
     def _packets(self) -> Iterator[av.Packet]:
-        """Resample, cut and encode the sound, a little at a time."""
+        """Resample, cut and encode the sound as a stream."""
         if self._sound is None:
             return
         rate = self._sound.rate if self._sound.rate in AAC_RATES else AAC_RATES[0]

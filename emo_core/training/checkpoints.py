@@ -1,8 +1,8 @@
-"""Checkpoints of a run: whole or absent, the newest found by name.
+"""Checkpoints of a run: complete or absent, the newest found by name.
 
-RUN/checkpoints/step-00000500/     accelerate's state: model, optimiser, moving average, random generators
-.../progress.json  step, position in the data, time spent
-.../emo.safetensors  the averaged network, ready for `export`
+RUN/checkpoints/step-00000500/   accelerate's state: networks, optimisers, moving averages, random generators
+.../progress.json                step, position in the data, time spent
+.../...                          files that the task adds
 """
 
 import json
@@ -11,21 +11,22 @@ import shutil
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from pickle import UnpicklingError
 
 from accelerate import Accelerator
 from safetensors import SafetensorError
 
 from ..errors import InputError
 
-FOLDER, PREFIX, PROGRESS, AVERAGE = "checkpoints", "step-", "progress.json", "emo.safetensors"
+FOLDER, PREFIX, PROGRESS = "checkpoints", "step-", "progress.json"
 
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """Where a run is."""
+    """Position of a run."""
 
     step: int = 0
-    """Steps of the optimiser."""
+    """Steps of the optimisers."""
     micro_steps: int = 0
     """Batches read by each process: the position in the data."""
     seconds: float = 0.0
@@ -33,43 +34,43 @@ class Progress:
 
 
 def checkpoints(run: Path) -> list[Path]:
-    """Whole checkpoints, oldest first."""
+    """Complete checkpoints, oldest first."""
     return sorted(path for path in (run / FOLDER).glob(f"{PREFIX}*") if (path / PROGRESS).is_file())
 
 
 def latest(run: Path) -> Path:
-    """The newest whole checkpoint.
+    """The newest complete checkpoint.
 
     Raises:
-        InputError: where there is none.
+        InputError: if there is none.
     """
-    found = checkpoints(run)
-    if not found:
+    folders = checkpoints(run)
+    if not folders:
         raise InputError(f"run: no checkpoint in {run}; give the folder that `train --out` wrote")
-    return found[-1]
+    return folders[-1]
 
 
-def without(checkpoint: Path) -> str:
-    """What to do about a checkpoint of no use."""
+def advice(checkpoint: Path) -> str:
+    """How to continue without a damaged checkpoint."""
     earlier = [path for path in checkpoints(checkpoint.parents[1]) if path < checkpoint]
-    go_on = f"go on from {earlier[-1].name}" if earlier else "begin again, as there is no earlier one"
-    return f"remove the folder {checkpoint.name} to {go_on}"
+    then = f"go on from {earlier[-1].name}" if earlier else "begin again, as there is no earlier one"
+    return f"remove the folder {checkpoint.name} to {then}"
 
 
 def save(
-    run: Path, accelerator: Accelerator, progress: Progress, write_average: Callable[[Path], None], keep: int
+    run: Path, accelerator: Accelerator, progress: Progress, write_extra: Callable[[Path], None], keep: int
 ) -> Path:
     """Write a checkpoint under a temporary name, rename it, then remove the oldest; every process must call this.
 
     Args:
         run: the run's folder.
-        accelerator: holds what is saved.
-        progress: where the run is.
-        write_average: writes the averaged network into a folder.
-        keep: how many checkpoints stay.
+        accelerator: holds the state.
+        progress: position of the run.
+        write_extra: writes the task's files into a folder; called on every process.
+        keep: checkpoints that stay.
 
     Raises:
-        InputError: where it cannot be written; earlier checkpoints are untouched.
+        InputError: if it cannot be written; earlier checkpoints are untouched.
     """
     final = run / FOLDER / f"{PREFIX}{progress.step:08d}"
     temporary = final.with_name(f".{final.name}.part")
@@ -79,7 +80,7 @@ def save(
             temporary.mkdir(parents=True)
         accelerator.wait_for_everyone()
         accelerator.save_state(str(temporary))
-        write_average(temporary)
+        write_extra(temporary)
         accelerator.wait_for_everyone()
         if accelerator.is_main_process:
             (temporary / PROGRESS).write_text(json.dumps(asdict(progress)))
@@ -88,8 +89,8 @@ def save(
             temporary.rename(final)
     except (OSError, RuntimeError, SafetensorError) as error:
         shutil.rmtree(temporary, ignore_errors=True)
-        kept = checkpoints(run)
-        last = f"the last whole checkpoint is {kept[-1]}" if kept else "there is no earlier checkpoint"
+        intact = checkpoints(run)
+        last = f"the last complete checkpoint is {intact[-1]}" if intact else "there is no earlier checkpoint"
         raise InputError(
             f"out: cannot write {final} ({' '.join(str(error).split())[:200]}); is the disk full? {last}; "
             "make room and go on with --resume"
@@ -102,20 +103,36 @@ def save(
 
 
 def _flush(folder: Path) -> None:
-    """Bring files to the disk: a new name may get there before what it names, and the power fail between."""
+    """Bring files to the disk before the rename: after a power failure the name may exist without the content."""
     for path in folder.rglob("*"):
         if path.is_file():
             with path.open("r+b") as file:
                 os.fsync(file.fileno())
 
 
-def read_progress(checkpoint: Path) -> Progress:
-    """Where a checkpoint's run was.
+def load(accelerator: Accelerator, checkpoint: Path) -> Progress:
+    """Restore the state of a checkpoint; every process must call this.
 
     Raises:
-        InputError: where that cannot be read.
+        InputError: if it is damaged or of another model.
+    """
+    try:
+        accelerator.load_state(str(checkpoint))
+    except (OSError, RuntimeError, ValueError, KeyError, EOFError, UnpicklingError, SafetensorError) as error:
+        raise InputError(
+            f"resume: {checkpoint} is damaged, or does not fit this run ({' '.join(str(error).split())[:300]}); resume "
+            f"with the stage and model of its first start, or {advice(checkpoint)}"
+        ) from error
+    return read_progress(checkpoint)
+
+
+def read_progress(checkpoint: Path) -> Progress:
+    """Position of a checkpoint's run.
+
+    Raises:
+        InputError: if it cannot be read.
     """
     try:
         return Progress(**json.loads((checkpoint / PROGRESS).read_text()))
     except (OSError, ValueError, TypeError) as error:
-        raise InputError(f"resume: {checkpoint} is damaged ({error}); {without(checkpoint)}") from error
+        raise InputError(f"resume: {checkpoint} is damaged ({error}); {advice(checkpoint)}") from error

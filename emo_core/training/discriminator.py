@@ -1,4 +1,4 @@
-"""An adversary for the autoencoder, so that it draws skin and teeth where squared errors alone would blur them.
+"""A discriminator for pictures and its losses: against it, autoencoders draw detail that squared errors alone would blur.
 
 Shape legend: B pictures, s their side.
 """
@@ -9,12 +9,12 @@ from torch.nn.utils.parametrizations import spectral_norm
 
 WIDTHS = (64, 128, 256)
 RATE, BETAS = 4e-4, (0.5, 0.9)
-HEAD_START = 0.05
-"""Share of a run in which only the critic learns from the other's pictures."""
+"""Learning rate and betas of its AdamW."""
+MAX_BALANCE = 1e4
 
 
 class Discriminator(nn.Module):
-    """Says of every patch of a picture whether it is photographed (PatchGAN, arXiv 1611.07004; spectral norms, 1802.05957)."""
+    """Rates every patch of a picture as real or generated (PatchGAN, arXiv 1611.07004; spectral norms, 1802.05957)."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -25,31 +25,29 @@ class Discriminator(nn.Module):
         self.net = nn.Sequential(*layers, spectral_norm(nn.Conv2d(before, 1, 3, 1, 1)))
 
     def forward(self, pictures: Tensor) -> Tensor:
-        """(B, 3, s, s) in [-1, 1] to (B, 1, s / 8, s / 8), positive where it believes."""
-        return self.net(pictures)
+        """(B, 3, s, s) in [-1, 1] to logits (B, 1, s / 8, s / 8), positive for real; in float32 at any precision."""
+        with torch.autocast(pictures.device.type, enabled=False):
+            return self.net(pictures.float())
 
 
-class Adversary:
-    """A critic that learns beside the one it judges."""
+def discriminator_loss(discriminator: nn.Module, real: Tensor, generated: Tensor) -> Tensor:
+    """Hinge loss of the discriminator; no gradient reaches the generator. Pictures (B, 3, s, s)."""
+    on_real, on_generated = discriminator(torch.cat([real, generated.detach()])).chunk(2)
+    return (1 - on_real).relu().mean() + (1 + on_generated).relu().mean()
 
-    def __init__(self, weight: float, device: torch.device) -> None:
-        """`weight` is the pull at the last layer relative to that of the other losses (arXiv 2012.09841, equation 7)."""
-        self.weight = weight
-        self.critic = Discriminator().to(device)
-        self._optimiser = torch.optim.AdamW(self.critic.parameters(), RATE, betas=BETAS)
 
-    def loss(self, made: Tensor, other: Tensor, last: nn.Parameter) -> Tensor:
-        """What the maker of `made` (B, 3, s, s) has to lower beside its `other` loss; `last` is the weight of its last layer."""
-        self.critic.requires_grad_(False)
-        doubted = -self.critic(made).mean()
-        self.critic.requires_grad_(True)
-        pulls = [torch.autograd.grad(loss, last, retain_graph=True)[0].norm() for loss in (other, doubted)]
-        return self.weight * (pulls[0] / (pulls[1] + 1e-6)).clamp(max=1e4).detach() * doubted
+def generator_loss(
+    discriminator: nn.Module, generated: Tensor, other: Tensor, last: nn.Parameter, weight: float
+) -> Tensor:
+    """Hinge loss of the generator, balanced against its other loss (arXiv 2012.09841, equation 7).
 
-    def learn(self, true: Tensor, made: Tensor) -> None:
-        """One step of the critic, with hinge losses."""
-        believed, doubted = self.critic(torch.cat([true, made.detach()])).chunk(2)
-        loss = (1 - believed).relu().mean() + (1 + doubted).relu().mean()
-        self._optimiser.zero_grad()
-        loss.backward()
-        self._optimiser.step()
+    Args:
+        discriminator: rates the pictures.
+        generated: (B, 3, s, s).
+        other: the generator's other loss, a scalar.
+        last: weight of the generator's last layer.
+        weight: norm of this loss's gradient at that layer over the norm of the other's.
+    """
+    loss = -discriminator(generated).mean()
+    norms = [torch.autograd.grad(part, last, retain_graph=True)[0].norm() for part in (other, loss)]
+    return weight * (norms[0] / (norms[1] + 1e-6)).clamp(max=MAX_BALANCE).detach() * loss

@@ -1,6 +1,7 @@
-"""What a run writes down: `log.jsonl`, one line per report, and TensorBoard's events beside it."""
+"""The log of a run: `log.jsonl`, one line per report, and TensorBoard's events beside it."""
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -13,53 +14,67 @@ LOG = "log.jsonl"
 
 
 class TrainingLog:
-    """A context manager; numbers go to both files, pictures to TensorBoard.
+    """A context manager. Numbers go to both files, pictures to TensorBoard.
 
-    A resumed run first forgets what was written after the checkpoint, so that every step stands once.
+    A resumed run first removes what was written after its checkpoint, so that every step is logged once.
     """
 
-    def __init__(self, run: Path | None, *, step: int) -> None:
-        """Prepare to go on after `step`; without a folder nothing is written (all processes but the first)."""
-        self._run, self._step = run, step
+    def __init__(
+        self, folder: Path | None, *, step: int = 0, report: Callable[[str], None] = lambda line: None
+    ) -> None:
+        """Continue after a step.
+
+        Args:
+            folder: the run's folder; None writes no files.
+            step: of the checkpoint that the run continues from.
+            report: gets every line as text.
+        """
+        self._folder, self._step, self._report = folder, step, report
 
     def __enter__(self) -> "TrainingLog":
-        if self._run is None:
+        if self._folder is None:
             return self
         from torch.utils.tensorboard import SummaryWriter
 
-        self._run.mkdir(parents=True, exist_ok=True)
-        lines = [line for line in read_log(self._run) if line["step"] <= self._step]
-        write_text(self._run / LOG, "".join(json.dumps(line) + "\n" for line in lines))
-        self._file = (self._run / LOG).open("a")
-        self._board = SummaryWriter(str(self._run / "tensorboard"), purge_step=self._step + 1)
+        self._folder.mkdir(parents=True, exist_ok=True)
+        lines = [line for line in read_log(self._folder) if line["step"] <= self._step]
+        write_text(self._folder / LOG, "".join(json.dumps(line) + "\n" for line in lines))
+        self._file = (self._folder / LOG).open("a")
+        self._board = SummaryWriter(str(self._folder / "tensorboard"), purge_step=self._step + 1)
         return self
 
-    def write(self, step: int, **numbers: Any) -> None:
-        """Report numbers, and words that go to the log alone."""
-        if self._run is None:
+    def write(self, step: int, **values: Any) -> None:
+        """Log numbers; other values go to `log.jsonl` alone."""
+        self._report(f"step {step}: " + ", ".join(f"{name} {_text(value)}" for name, value in values.items()))
+        if self._folder is None:
             return
-        self._file.write(json.dumps({"step": step, **numbers}) + "\n")
+        self._file.write(json.dumps({"step": step, **values}) + "\n")
         self._file.flush()
-        for name, value in numbers.items():
+        for name, value in values.items():
             if isinstance(value, (int, float)):
                 self._board.add_scalar(name, value, step)
 
     def picture(self, step: int, name: str, picture: np.ndarray) -> None:
-        """Show a picture (H, W, 3) uint8."""
-        self._board.add_image(name, picture, step, dataformats="HWC")
+        """Log a picture (H, W, 3) uint8."""
+        if self._folder is not None:
+            self._board.add_image(name, picture, step, dataformats="HWC")
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if self._run is not None:
+        if self._folder is not None:
             self._file.close()
             self._board.close()
 
 
-def read_log(run: Path) -> list[dict[str, Any]]:
+def _text(value: Any) -> str:
+    return f"{value:.4g}" if isinstance(value, float) else str(value)
+
+
+def read_log(folder: Path) -> list[dict[str, Any]]:
     """The lines of a run's log; a last line that was cut off is left out."""
     lines = []
-    for line in (run / LOG).read_text().splitlines() if (run / LOG).is_file() else []:
+    for line in (folder / LOG).read_text().splitlines() if (folder / LOG).is_file() else []:
         try:
             lines.append(json.loads(line))
         except ValueError:
@@ -67,29 +82,31 @@ def read_log(run: Path) -> list[dict[str, Any]]:
     return lines
 
 
-class Meter:
-    """Loss, throughput, and the share of time spent waiting for data."""
+class Statistics:
+    """Mean losses, throughput, and the share of time spent waiting for data, since the last report."""
 
     def __init__(self) -> None:
         self._clear()
 
     def _clear(self) -> None:
-        self._losses, self._seconds, self._samples, self._waiting = [], 0.0, 0, 0.0
+        self._losses: list[dict[str, float]] = []
+        self._seconds, self._samples, self._waiting = 0.0, 0, 0.0
 
-    def waited(self, seconds: float) -> None:
-        """Time spent waiting for data."""
+    def add_waiting(self, seconds: float) -> None:
+        """Count time spent waiting for data."""
         self._waiting += seconds
 
-    def add(self, loss: float, seconds: float, samples: int) -> None:
-        """A step."""
-        self._losses.append(loss)
+    def add_step(self, losses: dict[str, float], seconds: float, samples: int) -> None:
+        """Count a step."""
+        self._losses.append(losses)
         self._seconds += seconds
         self._samples += samples
 
     def report(self) -> dict[str, float]:
-        """Mean loss, samples per second and the share of time spent waiting for data; begins anew."""
+        """Mean losses by name, samples per second, share of time spent waiting; starts again."""
+        means = {name: sum(step[name] for step in self._losses) / len(self._losses) for name in self._losses[0]}
         numbers = {
-            "loss": sum(self._losses) / len(self._losses),
+            **means,
             "samples_per_second": round(self._samples / self._seconds, 3),
             "waiting": round(self._waiting / self._seconds, 4),
         }

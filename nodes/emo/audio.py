@@ -1,38 +1,40 @@
-"""LoadAudioWav2Vec: a sound -> what the model hears in every frame."""
+"""LoadAudioWav2Vec: a sound -> audio features of every frame."""
 
 from typing import Any
 
 from comfy_api.latest import io
 
-from ..host.schema import EmoAudio, EmoModel, schema
+from ..host.schema import schema
+from .sockets import CATEGORY, EmoAudio, EmoModel
 
 
 class LoadAudioWav2Vec(io.ComfyNode):
-    """Turn a sound into wav2vec features at the video's frame rate."""
+    """Encode a sound into wav2vec features at the video's frame rate."""
 
     @classmethod
     def define_schema(cls) -> io.Schema:
         return schema(
+            CATEGORY,
             node_id="LoadAudioWav2Vec",
             display_name="Load Audio Wav2Vec (EMO)",
             description=(
-                "Listens to a voice or a song with the checkpoint's wav2vec encoder, and says how long the video will be: "
-                "one frame per 1/fps seconds of sound."
+                "Encodes a voice or a song with the checkpoint's wav2vec encoder. The video has one frame per 1/fps "
+                "seconds of sound."
             ),
             search_aliases=["audio features", "wav2vec2", "voice", "speech", "emo audio"],
             inputs=[
-                EmoModel.Input("model", tooltip="From EMO Model Loader: its encoder listens, its frame rate is used."),
+                EmoModel.Input("model", tooltip="From EMO Model Loader: its audio encoder and frame rate are used."),
                 io.Audio.Input(
                     "audio",
                     optional=True,
-                    tooltip="From Load Audio: any rate, mono or stereo. It also becomes the video's sound.",
+                    tooltip="From Load Audio: any sample rate, mono or stereo. It also becomes the video's sound.",
                 ),
                 io.AudioEncoderOutput.Input(
                     "encoded_audio",
                     optional=True,
                     tooltip=(
-                        "From Audio Encoder Encode, for checkpoints that bring no encoder. Wire `audio` too, or the video "
-                        "will be silent."
+                        "From Audio Encoder Encode, for checkpoints without an audio encoder. Wire `audio` too; otherwise the "
+                        "video has no sound."
                     ),
                 ),
                 io.Float.Input(
@@ -41,10 +43,10 @@ class LoadAudioWav2Vec(io.ComfyNode):
                     min=0.0,
                     max=120.0,
                     step=1.0,
-                    tooltip="Video frames per second. 0 is the rate that the model was trained at (emo-mini: 25): best.",
+                    tooltip="Video frames per second. 0 uses the rate that the model was trained at (emo-mini: 25), which is best.",
                 ),
                 io.Float.Input(
-                    "start", default=0.0, min=0.0, max=86400.0, step=0.01, tooltip="Begin at this second of the sound."
+                    "start", default=0.0, min=0.0, max=86400.0, step=0.01, tooltip="Start of the excerpt, in seconds."
                 ),
                 io.Float.Input(
                     "duration",
@@ -52,7 +54,7 @@ class LoadAudioWav2Vec(io.ComfyNode):
                     min=0.0,
                     max=86400.0,
                     step=0.01,
-                    tooltip="Use so many seconds of the sound. 0 is all of it.",
+                    tooltip="Length of the excerpt, in seconds. 0 uses the whole sound.",
                 ),
                 io.Float.Input(
                     "loudness",
@@ -61,18 +63,16 @@ class LoadAudioWav2Vec(io.ComfyNode):
                     max=20.0,
                     step=0.5,
                     tooltip=(
-                        "How loud the model hears the voice, in dB over normal speech (every sound is brought to normal "
-                        "first). The sound in the video is left alone. Not used with `encoded_audio`."
+                        "Gain in dB of the encoder's input, which is normalised to a common speech level first. The sound in the "
+                        "video does not change. Ignored with `encoded_audio`."
                     ),
                 ),
             ],
             outputs=[
-                EmoAudio.Output("emo_audio", display_name="emo_audio", tooltip="Features for every frame."),
+                EmoAudio.Output("emo_audio", display_name="emo_audio", tooltip="Audio features of every frame."),
                 io.Float.Output("video_fps", display_name="fps", tooltip="The video's frame rate: to Create Video."),
-                io.Audio.Output(
-                    "spoken_audio", display_name="audio", tooltip="The part of the sound that is used: to Create Video."
-                ),
-                io.Int.Output("frames", display_name="frames", tooltip="How many frames the video will have."),
+                io.Audio.Output("spoken_audio", display_name="audio", tooltip="The excerpt: to Create Video."),
+                io.Int.Output("frames", display_name="frames", tooltip="Number of frames of the video."),
             ],
         )
 
@@ -88,8 +88,8 @@ class LoadAudioWav2Vec(io.ComfyNode):
         encoded_audio: Any = None,
     ) -> io.NodeOutput:
         from ...emo_core.audio.voice import Excerpt
-        from .sound import hear, spoken
+        from .voice import audio_to_voice, trimmed_audio
 
         excerpt = Excerpt(fps=fps or model.config.fps, start=start, seconds=duration or None, loudness=loudness)
-        voice = hear(model, audio, encoded_audio, excerpt)
-        return io.NodeOutput(voice, voice.fps, spoken(voice), voice.features.frames)
+        voice = audio_to_voice(model, audio, encoded_audio, excerpt)
+        return io.NodeOutput(voice, voice.fps, trimmed_audio(voice), voice.features.frames)

@@ -1,40 +1,43 @@
-"""FaceLocatorMask: find the face, cut out the square that the model sees, draw where the face may be."""
+"""FaceLocatorMask: find the face, cut out the model's square, draw the face region."""
 
 from typing import Any
 
 from comfy_api.latest import io, ui
 
-from ..host.menus import chosen, one_of
-from ..host.schema import EmoCrop, EmoFace, EmoModel, schema
+from ..host.menus import check_choices, require_choice
+from ..host.schema import schema
 from .folders import embedding_path, embeddings
+from .sockets import CATEGORY, EmoCrop, EmoFace, EmoModel
 
 DETECTORS = ["auto", "mediapipe", "built-in", "none"]
 REGIONS = ["face", "whole picture"]
-COMPUTED, UNKNOWN = "auto", "none"
+AUTO, NONE = "auto", "none"
+"""Choices of face_embedding beside the files."""
 
 
 class FaceLocatorMask(io.ComfyNode):
-    """Frame the face and draw its region."""
+    """Crop the face and draw its region."""
 
     @classmethod
     def define_schema(cls) -> io.Schema:
         return schema(
+            CATEGORY,
             node_id="FaceLocatorMask",
             display_name="Face Locator Mask (EMO)",
             description=(
-                "Finds the face in a picture, cuts out the square that the model was trained to see, and draws the face "
-                "region: where the face may be in the video. Several pictures (frames) get the union of their faces."
+                "Finds the face in a picture, crops the square that the model was trained on, and draws the face region: "
+                "the mask in which the face may move. A batch of frames gets the union of its face boxes."
             ),
             search_aliases=["face crop", "face detect", "face region", "emo crop"],
             inputs=[
-                EmoModel.Input("model", tooltip="From EMO Model Loader: it says how faces are framed, and how large."),
-                io.Image.Input("image", tooltip="The portrait, or any photo with a face."),
+                EmoModel.Input("model", tooltip="From EMO Model Loader: its framing and picture size are used."),
+                io.Image.Input("image", tooltip="A portrait, or any photo with a face."),
                 io.Mask.Input(
                     "mask",
                     optional=True,
                     tooltip=(
-                        "White where the face is: used instead of a detector. A black one counts as none. Load Image's mask is "
-                        "that, if the face was painted in the mask editor; of a transparent picture it is the background!"
+                        "White on the face: used instead of a detector. An all-black mask is ignored. Load Image's mask works if "
+                        "the face was painted in the mask editor; for a transparent picture it marks the background."
                     ),
                 ),
                 io.Float.Input(
@@ -43,29 +46,32 @@ class FaceLocatorMask(io.ComfyNode):
                     min=0.1,
                     max=10.0,
                     step=0.05,
-                    tooltip="Region over face box: 1.1 is usual, 1.5 lets the head move more. A `mask` is not expanded.",
+                    tooltip="Size of the region over the face box. 1.1 is usual; 1.5 allows more head motion. A `mask` is not expanded.",
                 ),
                 io.Int.Input(
                     "face_index",
                     default=0,
                     min=0,
                     max=15,
-                    tooltip="Which face of several: 0 is the largest, 1 the next. Of a film's frames, in the first; it is followed from there.",
+                    tooltip=(
+                        "Number of the face, by size: 0 is the largest. In a batch of frames it is chosen in the first frame and "
+                        "tracked from there."
+                    ),
                 ),
                 io.Combo.Input(
                     "detector",
                     options=DETECTORS,
                     default="auto",
                     tooltip=(
-                        "auto: MediaPipe where it is installed, else the built-in face finder. none: the largest square in "
-                        "the middle, for portraits that are cropped already."
+                        "auto: MediaPipe if it is installed, else the built-in detector. none: the largest square in the middle, "
+                        "for portraits that are cropped already."
                     ),
                 ),
                 io.Combo.Input(
                     "region",
                     options=REGIONS,
                     default="face",
-                    tooltip="whole picture: an all-white mask, so the face may go anywhere.",
+                    tooltip="face: the expanded face box. whole picture: an all-white mask.",
                 ),
                 *(
                     io.Float.Input(
@@ -74,50 +80,51 @@ class FaceLocatorMask(io.ComfyNode):
                         min=0.0,
                         max=3.0,
                         step=0.05,
-                        tooltip=f"How strongly the voice moves {what}, for models that tell head, face and lips apart (Hallo).",
+                        tooltip=f"Weight of the audio attention on {region}. Only Hallo uses it.",
                     )
-                    for name, what in (("pose", "the head"), ("face", "the face"), ("lip", "the lips"))
+                    for name, region in (("pose", "the head pose"), ("face", "the face"), ("lip", "the lips"))
                 ),
                 io.Combo.Input(
                     "face_embedding",
-                    options=[COMPUTED, UNKNOWN, *embeddings()],
-                    default=COMPUTED,
+                    options=[AUTO, NONE, *embeddings()],
+                    default=AUTO,
                     optional=True,
                     tooltip=(
-                        "Whose face it is, for models that read it (Hallo). auto: by insightface, if you have it and its "
-                        "antelopev2. Or a .npy of yours in the input folder."
+                        "Face embedding; only Hallo uses it. auto: computed by insightface with antelopev2, if both are "
+                        "installed. none: unknown face. Others: .npy files in the input folder."
                     ),
                 ),
             ],
             outputs=[
                 io.Mask.Output("region_mask", display_name="mask", tooltip="The face region in the cropped picture."),
-                io.Image.Output(
-                    "crop_image", display_name="crop", tooltip="The square that the model sees: to VAE Encode."
-                ),
-                EmoCrop.Output("emo_crop", display_name="emo_crop", tooltip="Where the square was: to EMO Paste Back."),
+                io.Image.Output("crop_image", display_name="crop", tooltip="The cropped square: to VAE Encode."),
+                EmoCrop.Output("emo_crop", display_name="emo_crop", tooltip="Position of the crop: to EMO Paste Back."),
                 EmoFace.Output(
                     "emo_face",
                     display_name="emo_face",
-                    tooltip="Where head, face and lips are, and whose: to EMO Sampler or Motion Frame Chainer. Hallo reads it, EMO does not.",
+                    tooltip=(
+                        "Regional audio weights and face embedding: to EMO Sampler or Motion Frame Chainer. Hallo uses them, "
+                        "EMO does not."
+                    ),
                 ),
             ],
         )
 
     @classmethod
     def validate_inputs(
-        cls, detector: str | None = None, region: str | None = None, face_embedding: str | None = COMPUTED
+        cls, detector: str | None = None, region: str | None = None, face_embedding: str | None = AUTO
     ) -> bool | str:
-        """The host does not check menus of such nodes."""
-        found = one_of("detector", detector, DETECTORS)
-        found = one_of("region", region, REGIONS) if found is True else found
-        known = [COMPUTED, UNKNOWN, *embeddings()]
-        return one_of("face_embedding", face_embedding, known) if found is True else found
+        """Check the menus."""
+        return check_choices(
+            detector=(detector, DETECTORS),
+            region=(region, REGIONS),
+            face_embedding=(face_embedding, [AUTO, NONE, *embeddings()]),
+        )
 
     @classmethod
-    def fingerprint_inputs(cls, face_embedding: str | None = COMPUTED, **_: Any) -> int:
-        """An embedding that was saved anew under the same name is another one."""
-        named = face_embedding in embeddings()
-        return embedding_path(face_embedding).stat().st_mtime_ns if named else 0
+    def fingerprint_inputs(cls, face_embedding: str | None = AUTO, **_: Any) -> int:
+        """Time of change of the embedding, so that a new file of the same name is read again."""
+        return embedding_path(face_embedding).stat().st_mtime_ns if face_embedding in embeddings() else 0
 
     @classmethod
     def execute(
@@ -132,21 +139,24 @@ class FaceLocatorMask(io.ComfyNode):
         face_weight: float,
         lip_weight: float,
         mask: Any = None,
-        face_embedding: str = COMPUTED,
+        face_embedding: str = AUTO,
     ) -> io.NodeOutput:
-        from .portrait import FaceRequest, locate
+        from .face_locator import FaceRequest, locate
 
-        whole = chosen("region", region, REGIONS) == "whole picture"
-        weights = (pose_weight, face_weight, lip_weight)
         request = FaceRequest(
-            expand, face_index, chosen("detector", detector, DETECTORS), whole, weights, _embedding(face_embedding)
+            expand,
+            face_index,
+            detector=require_choice("detector", detector, DETECTORS),
+            whole=require_choice("region", region, REGIONS) == "whole picture",
+            weights=(pose_weight, face_weight, lip_weight),
+            embedding=_embedding(face_embedding),
         )
-        found = locate(model.config, image, mask, request)
-        preview = ui.PreviewImage(found.preview, cls=cls)
-        return io.NodeOutput(found.mask, found.pictures, found.crop, found.details, ui=preview)
+        face = locate(model.config, image, mask, request)
+        preview = ui.PreviewImage(face.preview, cls=cls)
+        return io.NodeOutput(face.mask, face.pictures, face.crop, face.details, ui=preview)
 
 
 def _embedding(name: str) -> Any:
-    if name == COMPUTED:
+    if name == AUTO:
         return name
-    return None if name == UNKNOWN else embedding_path(chosen("face_embedding", name, embeddings()))
+    return None if name == NONE else embedding_path(require_choice("face_embedding", name, embeddings()))

@@ -1,50 +1,44 @@
-"""Where checkpoints are: `models/emo` of the host, with whatever folders its user has added, and the pack's own two."""
+"""Folders of EMO's files: checkpoints in `models/emo`, face embeddings in the input folder."""
 
 from pathlib import Path
 
 import folder_paths
 
 from ...emo_core.emo.config import EMO_MINI, EMO_MINI_FEW
+from ..host.folders import input_folder, models_folder, register_model_folder
 
-FOLDER = "emo"
+MODEL_FOLDER = "emo"
 BUILT_IN = "emo-mini (built in)"
 FEW_STEP = "emo-mini-few (built in)"
-PACKED = {BUILT_IN: EMO_MINI, FEW_STEP: EMO_MINI_FEW}
-"""What comes with the pack."""
+BUILT_IN_FILES = {BUILT_IN: EMO_MINI, FEW_STEP: EMO_MINI_FEW}
+"""Checkpoints that come with the pack."""
 
 
 def register_folders() -> None:
-    """Make `models/emo` known; folders from extra_model_paths.yaml, which the host has read by now, are kept."""
-    folder_paths.add_model_folder_path(FOLDER, str(Path(folder_paths.models_dir) / FOLDER))
-    folders, _ = folder_paths.folder_names_and_paths[FOLDER]
-    folder_paths.folder_names_and_paths[FOLDER] = (folders, {".safetensors"})
+    """Register `models/emo` with the host."""
+    register_model_folder(MODEL_FOLDER, {".safetensors"})
 
 
 def checkpoints() -> list[str]:
-    """Names for the loader's menu, the pack's own first."""
-    return [*PACKED, *folder_paths.get_filename_list(FOLDER)]
+    """Names for the loader's menu, the built-in ones first."""
+    return [*BUILT_IN_FILES, *folder_paths.get_filename_list(MODEL_FOLDER)]
 
 
 def checkpoint_path(name: str) -> Path:
-    """The file behind a name; the host raises where there is none."""
-    return PACKED.get(name) or Path(folder_paths.get_full_path_or_raise(FOLDER, name))
+    """The file of a checkpoint. The host raises if there is none."""
+    return BUILT_IN_FILES.get(name) or Path(folder_paths.get_full_path_or_raise(MODEL_FOLDER, name))
 
 
 def embeddings() -> list[str]:
-    """Face embeddings in the host's input folder."""
-    return sorted(path.name for path in Path(folder_paths.get_input_directory()).glob("*.npy"))
+    """Names of the face embeddings in the input folder."""
+    return sorted(path.name for path in input_folder().glob("*.npy"))
 
 
 def embedding_path(name: str) -> Path:
-    """The file behind a name of `embeddings`."""
-    return Path(folder_paths.get_input_directory()) / name
+    """The file of a face embedding."""
+    return input_folder() / name
 
 
 def insightface_folders() -> tuple[Path, ...]:
-    """Where other packs keep insightface's models, and where it keeps them itself."""
-    return Path(folder_paths.models_dir) / "insightface", Path("~/.insightface").expanduser()
-
-
-def temporary_folder() -> Path:
-    """The host's, which it empties when it starts and stops."""
-    return Path(folder_paths.get_temp_directory())
+    """Folders that may contain insightface's models: those of other packs, then insightface's own."""
+    return models_folder() / "insightface", Path("~/.insightface").expanduser()

@@ -1,4 +1,4 @@
-"""One clip on the host's device: what EMOSampler runs once and MotionFrameChainer for every clip."""
+"""Clips on the host's device, as EMOSampler and MotionFrameChainer generate them."""
 
 from __future__ import annotations
 
@@ -10,27 +10,29 @@ import torch
 from torch import Tensor
 
 from ...emo_core.audio.voice import Voice
-from ...emo_core.emo.conditions.speed import SpeedCurve
+from ...emo_core.emo.conditions.audio_regions import AudioRegions, regions_of_mask
+from ...emo_core.emo.conditions.speed_curve import SpeedCurve
 from ...emo_core.emo.sampling.clips import Clip, MotionFrames, plan_clips
 from ...emo_core.emo.sampling.generate import Settings, Subject, generate_clip
 from ...emo_core.emo.sampling.guidance import Guidance
 from ...emo_core.emo.sampling.schedule import check_steps
 from ...emo_core.errors import InputError
 from ...emo_core.face.region import fit_mask
+from ..host.images import is_painted
+from .face_locator import FaceDetails
 from .model import EmoModel
-from .portrait import FaceDetails, painted
 from .progress import StepProgress
 
 
 @dataclass(frozen=True, slots=True)
 class Scene:
-    """A node's inputs, checked and in the core's terms."""
+    """The checked inputs of a node, converted for the core."""
 
     model: EmoModel
     subject: Subject
     settings: Settings
     start: MotionFrames | None
-    """What the first clip goes on from."""
+    """The first clip continues these; None at the start of a video."""
 
     @classmethod
     def from_inputs(
@@ -50,51 +52,55 @@ class Scene:
         motion_frames: MotionFrames | None = None,
         film_frames: Mapping[str, Tensor] | None = None,
     ) -> Scene:
-        """Read the inputs that EMOSampler and MotionFrameChainer share.
+        """Convert the inputs that EMOSampler and MotionFrameChainer share.
 
         Raises:
-            InputError: for latents, sounds or motion frames of another model, or settings that cannot be.
+            InputError: if latents, audio or motion frames belong to another model, or a setting is out of range.
         """
         config, device = model.config, model.network.load_device
         steps = check_steps(steps or config.diffusion.steps, scheduler)
         _check_voice(model, emo_audio)
-        guidance = Guidance(
-            reference=reference_scale or config.diffusion.reference_scale,
-            audio=audio_scale or config.diffusion.audio_scale,
-        )
+        scales = {"reference": reference_scale or None, "audio": audio_scale or None}
+        guidance = Guidance.for_model(config, scales)
         frames = emo_audio.features.frames
         face = emo_face or FaceDetails(None, (1.0, 1.0, 1.0), None)
-        subject = Subject(
-            reference=_latents(model, reference, "reference")[0].to(device),
-            audio=emo_audio.features,
-            mask=_face_region(mask, config.mask_size).to(device),
-            speed=None if emo_speed is None else emo_speed.check(config.speed).at_frames(frames, emo_audio.fps),
-            regions=face.maps,
-            region_weights=face.weights,
-            identity=face.identity,
-        )
+        region = _face_region(mask, config.mask_size)
+        maps = regions_of_mask(region) if face.maps is None else face.maps
+        values = {
+            "reference": _latents(model, reference, "reference")[0].to(device),
+            "audio": emo_audio.features,
+            "face_region": region,
+            "audio_regions": AudioRegions((maps,), face.weights),
+            "identity": face.identity,
+            "speed": None if emo_speed is None else emo_speed.check(config.speed).at_frames(frames, emo_audio.fps),
+        }
+        subject = Subject(frames=frames, values=values)
         settings = Settings(steps=steps, scheduler=scheduler, seed=seed % 2**64, guidance=guidance)
-        start = _film(model, film_frames) if motion_frames is None else _motion(model, motion_frames)
+        start = _motion_of_video(model, film_frames) if motion_frames is None else _checked(model, motion_frames)
         return cls(model, subject, settings, start)
 
     @property
     def scale(self) -> float:
-        """The host's LATENT is unscaled; the network's latents are that times this."""
+        """Factor from the host's unscaled LATENT to the network's latents."""
         return self.model.config.vae.scaling_factor
 
     @property
     def clips(self) -> list[Clip]:
         """All clips of the whole sound."""
-        return plan_clips(self.subject.audio.frames, self.model.config.temporal.frames)
+        return plan_clips(self.subject.frames, self.model.config.temporal.frames)
 
     def run_row(self, first: int, count: int) -> tuple[Tensor, MotionFrames]:
-        """Generate `count` clips from index `first` on (-1: the one after the motion frames), as far as the sound goes.
+        """Generate `count` clips from index `first` on, or fewer at the end of the sound.
+
+        Args:
+            first: -1 for the clip after the motion frames.
+            count: number of clips.
 
         Returns:
-            Their frames, unscaled, and the chain up to them.
+            Their unscaled latents (frames, C, h, w), and the chain up to them.
 
         Raises:
-            InputError: where the sound is over by `first`.
+            InputError: if the sound ends before clip `first`.
         """
         clips, index = self.clips, (self.start.next if self.start else 0) if first < 0 else first
         if index >= len(clips):
@@ -102,7 +108,7 @@ class Scene:
                 f"clip index: got {index}; this sound has {len(clips)} clips, 0 .. {len(clips) - 1}; use a longer sound or "
                 "fewer samplers"
             )
-        # A chain that does not lead up to this clip begins anew here.
+        # If the motion frames are not those of the previous clip, the chain starts here.
         follows = self.start is None or self.start.next == index
         motion = self.start if follows else MotionFrames(self.start.latents, index)
         steps = self.settings.steps
@@ -113,12 +119,12 @@ class Scene:
         return motion.frames_of_last(len(row)), motion
 
     def run(self, clip: Clip, before: MotionFrames | None, report: StepProgress) -> MotionFrames:
-        """Generate a clip; what comes back ends with its frames, on the host's intermediate device."""
+        """Generate a clip that continues `before`. The result ends with its frames, on the host's intermediate device."""
         config, device = self.model.config.temporal, self.subject.reference.device
-        # Listening loads the encoder: it must be over before the network is, which nothing may push out then.
-        self.subject.audio.windows(clip.start, clip.start + config.frames)
-        passes = self.settings.guidance.passes(joint=self.model.config.diffusion.guidance == "joint")
-        denoiser = self.model.denoiser(passes, report.models)
+        # This may load the audio encoder, so it must happen before the network is loaded, which must stay loaded.
+        self.subject.values["audio"].windows(clip.start, clip.start + config.frames)
+        passes = self.settings.guidance.passes
+        denoiser = self.model.load_denoiser(passes, report.models)
         motion = None if before is None else before.latents.to(device)
         latents = generate_clip(denoiser, self.subject, self.settings, clip, motion, callback=report)
         chain = before or MotionFrames(latents[:0], clip.index)
@@ -126,10 +132,10 @@ class Scene:
 
 
 def _check_voice(model: EmoModel, voice: Voice) -> None:
-    heard, wanted = ((c.layers, c.width, c.window) for c in (voice.config, model.config.audio))
-    if heard != wanted:
+    got, expected = ((c.layers, c.width, c.window) for c in (voice.config, model.config.audio))
+    if got != expected:
         raise InputError(
-            f"emo audio: it was heard by another model than {model.name}; wire Load Audio Wav2Vec to this one"
+            f"emo audio: got features of another encoder than {model.name}'s; wire this model to Load Audio Wav2Vec"
         )
 
 
@@ -138,44 +144,47 @@ def _latents(model: EmoModel, latent: Mapping[str, Tensor], name: str) -> Tensor
     config, samples = model.config, latent["samples"]
     expected = (config.vae.channels, config.latent_size, config.latent_size)
     if samples.ndim != 4 or tuple(samples.shape[1:]) != expected:
-        got, want = (" x ".join(map(str, shape)) for shape in (samples.shape[1:], expected))
+        got, shape = (" x ".join(map(str, sides)) for sides in (samples.shape[1:], expected))
         raise InputError(
-            f"{name}: got latents of {got}; {model.name} takes {want}: wire Face Locator Mask's crop to VAE Encode, with "
-            "the VAE that comes with the checkpoint"
+            f"{name}: got latents of {got}; {model.name} expects {shape}; wire Face Locator Mask's crop to VAE Encode, with "
+            "the checkpoint's VAE"
         )
     return samples.float() * config.vae.scaling_factor
 
 
-def _motion(model: EmoModel, motion: MotionFrames) -> MotionFrames:
+def _checked(model: EmoModel, motion: MotionFrames) -> MotionFrames:
     config = model.config
     expected = (config.temporal.motion_frames, config.vae.channels, config.latent_size, config.latent_size)
     if tuple(motion.latents.shape) != expected:
-        raise InputError(f"motion frames: they are of another model than {model.name}; chain samplers of one model")
+        raise InputError(
+            f"motion frames: got frames of another model than {model.name}; use the same model in all samplers"
+        )
     return motion
 
 
-def _film(model: EmoModel, latent: Mapping[str, Tensor] | None) -> MotionFrames | None:
+def _motion_of_video(model: EmoModel, latent: Mapping[str, Tensor] | None) -> MotionFrames | None:
+    """The last frames of an existing video as motion frames."""
     if latent is None:
         return None
     latents, count = _latents(model, latent, "film frames"), model.config.temporal.motion_frames
     if len(latents) < count:
-        raise InputError(f"film frames: got {len(latents)}; {model.name} looks back at {count}; give at least as many")
+        raise InputError(f"film frames: got {len(latents)}; {model.name} needs {count}; wire at least {count} frames")
     return MotionFrames(latents[-count:])
 
 
 def _face_region(mask: Tensor | None, size: int) -> Tensor:
-    """MASK (B, H, W) to (size, size); a batch is united, and none or a black one is white.
+    """The union of a MASK (B, H, W) as (size, size); all ones if it is None or black.
 
     Raises:
-        InputError: for one that is neither uniform nor square: it was drawn on another picture than the model sees.
+        InputError: if it is neither uniform nor square, so that it cannot belong to the crop.
     """
-    if mask is None or not painted(mask):
+    if mask is None or not is_painted(mask):
         return torch.ones(size, size)
     height, width = mask.shape[-2:]
     union = mask.reshape(-1, height, width).amax(0).cpu()
     if height != width and union.min() < union.max():
         raise InputError(
-            f"mask: got {width} x {height}; the face region is drawn on the square that the model sees: wire the mask of Face "
-            "Locator Mask (a mask painted on the photo goes into that node)"
+            f"mask: got {width} x {height}; expected the square mask of the crop; wire the mask of Face Locator Mask (wire a "
+            "mask that was painted on the photo to that node)"
         )
     return fit_mask(union, size)

@@ -1,56 +1,59 @@
-"""The inputs that EMOSampler and MotionFrameChainer share, so that one graph can hold either."""
+"""Inputs that EMOSampler and MotionFrameChainer share, so that the chainer can expand into samplers."""
 
 from comfy_api.latest import io
 
 from ...emo_core.emo.sampling.schedule import MAX_STEPS, SCHEDULERS
-from ..host.menus import one_of
-from ..host.schema import EmoAudio, EmoFace, EmoModel, EmoMotion, EmoSpeed
+from .sockets import EmoAudio, EmoFace, EmoModel, EmoMotion, EmoSpeed
 
 MAX_SEED = 0xFFFF_FFFF_FFFF_FFFF
 
 
 def subject_inputs() -> list[io.Input]:
-    """Who speaks, what, and how."""
+    """Model and conditions."""
     return [
         EmoModel.Input("model", tooltip="From EMO Model Loader."),
         io.Latent.Input(
             "reference",
-            tooltip="The portrait: Face Locator Mask's crop through VAE Encode. Of several, the first is used.",
+            tooltip="Latent of the portrait: Face Locator Mask's crop through VAE Encode. Of a batch, the first is used.",
         ),
-        EmoAudio.Input("emo_audio", tooltip="From Load Audio Wav2Vec: what is said, and how long the video is."),
+        EmoAudio.Input(
+            "emo_audio", tooltip="Audio features from Load Audio Wav2Vec. Their number is the length of the video."
+        ),
         io.Mask.Input(
             "mask",
             optional=True,
-            tooltip="Where the face may be, from Face Locator Mask: square, as its crop. Nothing wired, or all black: anywhere.",
+            tooltip=(
+                "Face region from Face Locator Mask, of the crop's square shape. Not wired or all black: the whole picture."
+            ),
         ),
         EmoFace.Input(
             "emo_face",
             optional=True,
-            tooltip="From Face Locator Mask, for models that tell head, face and lips apart (Hallo). Others do not read it.",
+            tooltip="From Face Locator Mask: regional audio weights and face embedding. Hallo uses them, EMO does not.",
         ),
         EmoSpeed.Input(
             "emo_speed",
             optional=True,
-            tooltip="From Speed Condition. Nothing wired: the model decides how the head moves.",
+            tooltip="Head speed from Speed Condition. Not wired: the speed layers are off.",
         ),
         EmoMotion.Input(
             "motion_frames",
             optional=True,
-            tooltip="From the EMO Sampler of the clip before: this one goes on from there. Nothing wired: the video begins here.",
+            tooltip="From the EMO Sampler of the previous clip, which this one continues. Not wired: the video starts here.",
         ),
         io.Latent.Input(
             "film_frames",
             optional=True,
             tooltip=(
-                "The last frames of a film, cropped by Face Locator Mask, through VAE Encode: the video goes on from them. Not "
-                "used where motion_frames are wired."
+                "The last frames of an existing video, cropped by Face Locator Mask, through VAE Encode. The new video continues "
+                "them. Ignored if motion_frames is wired."
             ),
         ),
     ]
 
 
 def sampling_inputs() -> list[io.Input]:
-    """How to sample."""
+    """Settings of the sampler."""
     return [
         io.Int.Input(
             "seed",
@@ -59,8 +62,8 @@ def sampling_inputs() -> list[io.Input]:
             max=MAX_SEED,
             control_after_generate=True,
             tooltip=(
-                "Same seed, same video. Every clip draws its own noise from it. Set what happens after a run to fixed, so that "
-                "clips that are done are not made again."
+                "The same seed gives the same video. Each clip has its own noise. Set `control after generate` to fixed, so that "
+                "finished clips are reused."
             ),
         ),
         io.Int.Input(
@@ -68,13 +71,16 @@ def sampling_inputs() -> list[io.Input]:
             default=40,
             min=0,
             max=MAX_STEPS,
-            tooltip="Denoising steps per clip. The paper uses 40; 10 make a good draft; 0 is the checkpoint's own number (emo-mini-few: 2).",
+            tooltip=(
+                "Denoising steps per clip. The paper uses 40; 10 make a good draft; 0 uses the checkpoint's own number "
+                "(emo-mini-few: 2)."
+            ),
         ),
         io.Combo.Input(
             "scheduler",
             options=list(SCHEDULERS),
             default="ddim",
-            tooltip="ddim is the paper's, and right for all that comes with the pack, emo-mini-few too. lcm is only for LCM-distilled weights.",
+            tooltip="ddim: for both built-in checkpoints, as in the paper. lcm: only for weights distilled by LCM.",
         ),
         io.Float.Input(
             "reference_scale",
@@ -82,7 +88,9 @@ def sampling_inputs() -> list[io.Input]:
             min=0.0,
             max=20.0,
             step=0.1,
-            tooltip="Guidance: how closely the face follows the portrait. 1 is off and faster; 0 is the checkpoint's own value.",
+            tooltip=(
+                "Guidance scale of the reference portrait. 1 turns it off and is faster; 0 uses the checkpoint's own value."
+            ),
         ),
         io.Float.Input(
             "audio_scale",
@@ -91,13 +99,8 @@ def sampling_inputs() -> list[io.Input]:
             max=20.0,
             step=0.1,
             tooltip=(
-                "Guidance: how closely the mouth follows the voice. 1 is off and faster; 0 is the checkpoint's own value "
-                "(emo-mini: 1.7)."
+                "Guidance scale of the audio: higher values move the mouth more. 1 turns it off and is faster; 0 uses the "
+                "checkpoint's own value (emo-mini: 1.7)."
             ),
         ),
     ]
-
-
-def known_scheduler(scheduler: str | None) -> bool | str:
-    """For `validate_inputs`."""
-    return one_of("scheduler", scheduler, list(SCHEDULERS))

@@ -1,10 +1,9 @@
-"""An EMO model in the host's hands: it decides device, precision, and what stays in the GPU's memory."""
+"""An EMO model under the host's memory management, which chooses device and precision."""
 
 from dataclasses import dataclass
 from pathlib import Path
 
 import comfy.model_management as mm
-import comfy.ops
 import torch
 from comfy.model_patcher import ModelPatcher
 from comfy_execution.graph_utils import ExecutionBlocker
@@ -14,6 +13,7 @@ from ...emo_core.emo.config import EMOConfig
 from ...emo_core.emo.sampling.denoiser import Denoiser
 from ...emo_core.emo.weights.checkpoint import checkpoint_size, load_checkpoint
 from ...emo_core.errors import CheckpointError
+from ..host.layers import host_layers
 from .vae import EmoVAE, host_vae
 
 PRECISIONS = [torch.float16, torch.bfloat16, torch.float32]
@@ -21,28 +21,32 @@ PRECISIONS = [torch.float16, torch.bfloat16, torch.float32]
 
 @dataclass(frozen=True, slots=True)
 class EmoModel:
-    """What travels over EMO_MODEL sockets; frozen, so that nodes cannot disturb each other."""
+    """The value of EMO_MODEL sockets. It is frozen, because many nodes share it."""
 
     name: str
     config: EMOConfig
     network: ModelPatcher
     """Of a `Denoiser`."""
     encoder: ModelPatcher | None
-    """Of an `AudioEncoder`; None: the checkpoint brings none."""
+    """Of an `AudioEncoder`; None if the checkpoint contains none."""
     vae: object | None
-    """The checkpoint's own, with the host's interface."""
+    """The checkpoint's VAE with the host's interface; None if the checkpoint contains none."""
 
-    def denoiser(self, passes: int, beside: list[ModelPatcher]) -> Denoiser:
-        """The network, on its device and ready for a clip with so many guidance passes.
+    def load_denoiser(self, passes: int, others: list[ModelPatcher]) -> Denoiser:
+        """Load the network for a clip.
 
-        Until the clip is done nothing else may be asked for, or it could be pushed out: ReferenceNet and Backbone are one
-        model for the host, and what else the steps need is given as `beside`.
+        ReferenceNet and Backbone are one model for the host. Load nothing else until the clip is finished: the host could
+        unload the network for it.
+
+        Args:
+            passes: number of guidance passes.
+            others: models that the steps need beside the network.
         """
-        mm.load_models_gpu([self.network, *beside], memory_required=self.working_memory(passes))
+        mm.load_models_gpu([self.network, *others], memory_required=self.working_memory(passes))
         return self.network.model
 
     def working_memory(self, passes: int) -> float:
-        """Bytes for activations: the host's rule for SD 1.5 (comfy/model_base.py), over all frames of all passes."""
+        """Bytes of activations, by the host's rule for SD 1.5 (comfy/model_base.py), over all frames of all passes."""
         area = passes * self.config.temporal.frames * self.config.latent_size**2
         return area * self.network.model.dtype.itemsize * 0.01 * 2**20
 
@@ -54,22 +58,22 @@ class EmoModel:
 
 
 def load_model(path: Path) -> EmoModel:
-    """Open a checkpoint on the host's terms; weights wait on its offload device.
+    """Load a checkpoint onto the host's offload device, in the host's precision.
 
     Raises:
-        InputError, CheckpointError: where the file cannot be used.
+        InputError, CheckpointError: if the file is not a complete EMO checkpoint.
     """
     device = mm.get_torch_device()
     dtype = mm.unet_dtype(device, checkpoint_size(path), PRECISIONS)
     dtype = mm.unet_manual_cast(dtype, device, PRECISIONS) or dtype
-    loaded = load_checkpoint(path, dtype=dtype, vae_dtype=torch.float32, ops=comfy.ops.disable_weight_init)
-    encoder = loaded.audio_encoder
+    checkpoint = load_checkpoint(path, dtype=dtype, vae_dtype=torch.float32, ops=host_layers(device))
+    encoder = checkpoint.audio_encoder
     return EmoModel(
-        name=loaded.config.name,
-        config=loaded.config,
-        network=ModelPatcher(Denoiser(loaded.emo), device, mm.unet_offload_device()),
+        name=checkpoint.config.name,
+        config=checkpoint.config,
+        network=ModelPatcher(Denoiser(checkpoint.emo), device, mm.unet_offload_device()),
         encoder=encoder and ModelPatcher(encoder, mm.text_encoder_device(), mm.text_encoder_offload_device()),
-        vae=None if loaded.vae is None else _vae(loaded.vae),
+        vae=None if checkpoint.vae is None else _vae(checkpoint.vae),
     )
 
 
@@ -78,20 +82,20 @@ def _vae(vae: torch.nn.Module) -> object:
 
 
 def missing_vae(model: EmoModel) -> ExecutionBlocker:
-    """Stops what is wired to the loader's VAE output, with a reason."""
-    return ExecutionBlocker(f"{model.name} brings no VAE: use Load VAE with one for Stable Diffusion 1.5 instead")
+    """The loader's VAE output for a checkpoint without VAE: it stops the nodes wired to it, with this message."""
+    return ExecutionBlocker(f"{model.name} contains no VAE; use Load VAE with a Stable Diffusion 1.5 VAE instead")
 
 
-def needs_encoder(model: EmoModel) -> EmoModel:
-    """Return the model if it brings its audio encoder.
+def require_encoder(model: EmoModel) -> EmoModel:
+    """Return the model if it contains an audio encoder.
 
     Raises:
-        CheckpointError: otherwise.
+        CheckpointError: if it contains none.
     """
     if model.encoder is None:
         audio = model.config.audio
         raise CheckpointError(
-            f"{model.name} brings no audio encoder; wire the host's Audio Encoder Encode to `encoded_audio`, with a "
+            f"{model.name} contains no audio encoder; wire the host's Audio Encoder Encode to `encoded_audio`, with a "
             f"wav2vec2 of {audio.layers} layers of width {audio.width}"
         )
     return model

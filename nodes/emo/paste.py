@@ -1,10 +1,11 @@
-"""EMOPasteBack: put the frames back into the picture that the square was cut from."""
+"""EMOPasteBack: paste the frames into the picture that the square was cut from."""
 
 from typing import Any
 
 from comfy_api.latest import io
 
-from ..host.schema import EmoCrop, schema
+from ..host.schema import schema
+from .sockets import CATEGORY, EmoCrop
 
 
 class EMOPasteBack(io.ComfyNode):
@@ -13,17 +14,18 @@ class EMOPasteBack(io.ComfyNode):
     @classmethod
     def define_schema(cls) -> io.Schema:
         return schema(
+            CATEGORY,
             node_id="EMOPasteBack",
             display_name="EMO Paste Back",
             description=(
-                "Puts generated frames back into the whole picture, with a soft edge. All frames are held in memory: a "
-                "4000 x 3000 photo takes 144 MB per frame; scale large photos down first."
+                "Pastes generated frames into the whole picture, with a soft edge. All frames are kept in memory: a "
+                "4000 x 3000 photo takes 144 MB per frame, so scale large photos down first."
             ),
             search_aliases=["uncrop", "stitch", "composite face", "emo composite"],
             inputs=[
                 io.Image.Input("frames", tooltip="From Motion Frame Chainer (return_frames on) or VAE Decode."),
                 EmoCrop.Input("emo_crop", tooltip="From Face Locator Mask."),
-                io.Image.Input("original", tooltip="The picture that Face Locator Mask was given."),
+                io.Image.Input("original", tooltip="The picture that is wired to Face Locator Mask."),
                 io.Float.Input(
                     "feather",
                     default=0.08,
@@ -38,8 +40,6 @@ class EMOPasteBack(io.ComfyNode):
 
     @classmethod
     def execute(cls, frames: Any, emo_crop: Any, original: Any, feather: float) -> io.NodeOutput:
-        from .portrait import paste_back
-        from .progress import frame_progress
+        from .pasting import paste_back
 
-        report = frame_progress(len(frames))
-        return io.NodeOutput(paste_back(frames, emo_crop, original, feather, report=report))
+        return io.NodeOutput(paste_back(frames, emo_crop, original, feather))

@@ -1,24 +1,27 @@
-"""EMOSampler: one clip of the video, or a few in a row."""
+"""EMOSampler: one clip of the video, or several in a row."""
 
 from typing import Any
 
 from comfy_api.latest import io
 
-from ..host.schema import EmoMotion, schema
-from .inputs import known_scheduler, sampling_inputs, subject_inputs
+from ..host.menus import check_choices
+from ..host.schema import schema
+from .inputs import SCHEDULERS, sampling_inputs, subject_inputs
+from .sockets import CATEGORY, EmoMotion
 
 
 class EMOSampler(io.ComfyNode):
-    """Sample a clip."""
+    """Sample clips."""
 
     @classmethod
     def define_schema(cls) -> io.Schema:
         return schema(
+            CATEGORY,
             node_id="EMOSampler",
             display_name="EMO Sampler",
             description=(
-                "Generates one clip (emo-mini: 12 frames) from portrait, voice and motion frames. Chain several by their "
-                "motion frames, or let Motion Frame Chainer make the whole video."
+                "Generates one clip (emo-mini: 12 frames) from portrait, audio features and motion frames. Chain samplers "
+                "by their motion frames, or use Motion Frame Chainer for the whole video."
             ),
             search_aliases=["emote portrait alive", "talking head", "lip sync", "ksampler emo"],
             inputs=[
@@ -28,31 +31,31 @@ class EMOSampler(io.ComfyNode):
                     default=-1,
                     min=-1,
                     max=1_000_000,
-                    tooltip="Which clip of the video. -1: the one after the motion frames, 0 without.",
+                    tooltip="Number of the clip in the video. -1: the clip after the motion frames, or 0 without them.",
                 ),
                 io.Int.Input(
                     "clips",
                     default=1,
                     min=1,
                     max=10_000,
-                    tooltip="How many clips to make in a row, each from the one before.",
+                    tooltip="Number of clips to generate in a row. Each continues the previous one.",
                 ),
                 *sampling_inputs(),
             ],
             outputs=[
-                io.Latent.Output("latent", display_name="latent", tooltip="The frames: to VAE Decode."),
+                io.Latent.Output("latent", display_name="latent", tooltip="Latents of the frames: to VAE Decode."),
                 EmoMotion.Output(
                     "next_motion_frames",
                     display_name="motion_frames",
-                    tooltip="For the next clip's EMO Sampler, or for Motion Frame Chainer, which writes all clips so far.",
+                    tooltip="To the EMO Sampler of the next clip, or to Motion Frame Chainer, which writes all clips so far.",
                 ),
             ],
         )
 
     @classmethod
     def validate_inputs(cls, scheduler: str | None = None) -> bool | str:
-        """See `known_scheduler`."""
-        return known_scheduler(scheduler)
+        """Check the menu."""
+        return check_choices(scheduler=(scheduler, SCHEDULERS))
 
     @classmethod
     def execute(cls, clip_index: int, clips: int, **inputs: Any) -> io.NodeOutput:

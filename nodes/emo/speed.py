@@ -4,24 +4,26 @@ from typing import Any
 
 from comfy_api.latest import io
 
-from ..host.schema import EmoModel, EmoSpeed, schema
+from ..host.schema import schema
+from .sockets import CATEGORY, EmoModel, EmoSpeed
 
 
 class SpeedCondition(io.ComfyNode):
-    """Say how fast the head moves."""
+    """Set the head rotation speed."""
 
     @classmethod
     def define_schema(cls) -> io.Schema:
         return schema(
+            CATEGORY,
             node_id="SpeedCondition",
             display_name="Speed Condition (EMO)",
             description=(
-                "How fast the head turns, as the paper's speed layers take it. A weak control: it sets the rhythm, not the "
-                "path. Wire `info` to Preview Any to see the range that the checkpoint was trained for."
+                "Sets the head rotation speed for the paper's speed layers. It is a weak control: it changes the rhythm of "
+                "the motion, not the path. Wire `info` to Preview Any to show the checkpoint's training range."
             ),
             search_aliases=["head speed", "head motion", "movement", "emo speed"],
             inputs=[
-                EmoModel.Input("model", tooltip="From EMO Model Loader: it knows the range and the unit."),
+                EmoModel.Input("model", tooltip="From EMO Model Loader: its speed range and unit are used."),
                 io.Float.Input(
                     "speed",
                     default=0.2,
@@ -29,8 +31,8 @@ class SpeedCondition(io.ComfyNode):
                     max=20.0,
                     step=0.01,
                     tooltip=(
-                        "Head rotation in the checkpoint's unit (emo-mini: degrees per frame, trained for 0 .. 0.52). 0 is the "
-                        "stillest head, 0.26 the middle of that range, 0.52 its fastest."
+                        "Head rotation speed in the checkpoint's unit. emo-mini: degrees per frame, trained for 0 .. 0.52; 0 is "
+                        "the stillest, 0.52 the fastest head."
                     ),
                 ),
                 io.String.Input(
@@ -39,8 +41,8 @@ class SpeedCondition(io.ComfyNode):
                     multiline=True,
                     placeholder="0:0, 1.5:0.4, 3:0.1",
                     tooltip=(
-                        "Speed over time instead of one value: seconds:speed pairs, straight lines between them. "
-                        "Example: 0:0, 1.5:0.4, 3:0.1 starts still, is fastest at 1.5 s, then calms down."
+                        "Speed over time, in place of one value: seconds:speed pairs, interpolated linearly. Example: "
+                        "0:0, 1.5:0.4, 3:0.1 starts still, is fastest at 1.5 s, then slows down."
                     ),
                 ),
             ],
@@ -49,17 +51,17 @@ class SpeedCondition(io.ComfyNode):
                     "emo_speed", display_name="emo_speed", tooltip="To EMO Sampler or Motion Frame Chainer."
                 ),
                 io.String.Output(
-                    "info", display_name="info", tooltip="The checkpoint's range and unit: to Preview Any."
+                    "info", display_name="info", tooltip="The checkpoint's speed range and unit: to Preview Any."
                 ),
             ],
         )
 
     @classmethod
     def execute(cls, model: Any, speed: float, curve: str) -> io.NodeOutput:
-        from ...emo_core.emo.conditions.speed import SpeedCurve
+        from ...emo_core.emo.conditions.speed_curve import SpeedCurve
 
         config = model.config.speed
-        found = (SpeedCurve.parse(curve) if curve.strip() else SpeedCurve.constant(speed)).check(config)
+        speeds = (SpeedCurve.parse(curve) if curve.strip() else SpeedCurve.constant(speed)).check(config)
         low, high = config.range
-        text = f"{min(found.speeds):g} .. {max(found.speeds):g}; {model.name} was trained for {low:g} .. {high:g} {config.unit}"
-        return io.NodeOutput(found, text)
+        text = f"{min(speeds.speeds):g} .. {max(speeds.speeds):g}; {model.name} was trained for {low:g} .. {high:g} {config.unit}"
+        return io.NodeOutput(speeds, text)

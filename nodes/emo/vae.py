@@ -1,4 +1,4 @@
-"""The checkpoint's VAE with the interface of the host's, for VAE Encode, VAE Decode and their like."""
+"""The checkpoint's VAE with the interface of the host's, for VAE Encode, VAE Decode and similar nodes."""
 
 import comfy.model_management as mm
 import comfy.sd
@@ -10,18 +10,17 @@ from torch import Tensor
 from ...emo_core.emo.models.vae import VAE, decode_frames
 from ...emo_core.errors import InputError
 
+BATCH = 8
+"""Pictures encoded at a time, so that memory does not grow with the length of a video."""
+
 
 def host_vae(vae: VAE) -> comfy.sd.VAE:
-    """A full-size VAE (AutoencoderKL, diffusers' keys) as the host's own: it brings tiling and the way out of full memory."""
+    """A full-size VAE (AutoencoderKL, diffusers' keys) as the host's own, which can tile and handles full memory."""
     return comfy.sd.VAE(sd=vae.net.state_dict())
 
 
-BATCH = 8
-"""Pictures encoded together, as many as are decoded together: memory does not grow with a film's length."""
-
-
 class EmoVAE:
-    """emo-mini's small autoencoder, behind the methods that the host's nodes call."""
+    """The small autoencoder of emo-mini, with the methods that the host's nodes call."""
 
     def __init__(self, vae: VAE) -> None:
         self._factor = vae.config.factor
@@ -31,34 +30,42 @@ class EmoVAE:
         self.patcher = ModelPatcher(vae, mm.vae_device(), mm.vae_offload_device())
 
     def encode(self, pixels: Tensor) -> Tensor:
-        """(B, H, W, 3) in [0, 1] to unscaled latents (B, C, h, w); sides are cut to whole latent cells, as the host does."""
+        """(B, H, W, 3) in [0, 1] to unscaled latents (B, C, h, w). Sides are cropped to a multiple of the factor, as by the host.
+
+        Raises:
+            InputError: if the batch is empty.
+        """
         if not pixels.numel():
-            raise InputError("VAE: got no picture; check what is wired to `pixels`")
+            raise InputError("VAE: got an empty batch of pictures; check the node that is wired to `pixels`")
         height, width = (side // self._factor * self._factor for side in pixels.shape[1:3])
         top, left = (pixels.shape[1] - height) // 2, (pixels.shape[2] - width) // 2
         pixels = rearrange(pixels[:, top : top + height, left : left + width, :3], "b h w c -> b c h w")
-        vae, back = self._ready(), mm.intermediate_device()
+        vae, target = self._load(), mm.intermediate_device()
         with torch.no_grad():
             parts = (part.to(self._device, torch.float32) * 2 - 1 for part in pixels.split(BATCH))
-            return torch.cat([(vae.encode(part) / self._scale).to(back) for part in parts])
+            return torch.cat([(vae.encode(part) / self._scale).to(target) for part in parts])
 
     def decode(self, latents: Tensor) -> Tensor:
-        """Unscaled latents (B, C, h, w) to (B, H, W, 3) in [0, 1]."""
+        """Unscaled latents (B, C, h, w) to (B, H, W, 3) in [0, 1].
+
+        Raises:
+            InputError: if the latents have another number of channels.
+        """
         if latents.shape[1] != self.latent_channels:
             raise InputError(
-                f"VAE: got latents of {latents.shape[1]} channels; this VAE makes {self.latent_channels}; use the VAE "
-                "that comes with the checkpoint"
+                f"VAE: got latents of {latents.shape[1]} channels; this VAE decodes {self.latent_channels}; use the "
+                "checkpoint's VAE"
             )
-        self._ready()
+        self._load()
         return self.decode_loaded(latents)
 
     def decode_loaded(self, latents: Tensor) -> Tensor:
-        """As `decode`, where the host has loaded `patcher` already: asks it for nothing."""
+        """As `decode`, without loading: the caller has loaded `patcher`."""
         latents = latents.to(self._device, torch.float32) * self._scale
         return rearrange(decode_frames(self.patcher.model, latents), "b c h w -> b h w c").to(mm.intermediate_device())
 
     def encode_tiled(self, pixels: Tensor, **_tiles: int | None) -> Tensor:
-        """As `encode`: a picture of this size needs no tiles."""
+        """As `encode`: pictures of this size need no tiles."""
         return self.encode(pixels)
 
     def decode_tiled(self, latents: Tensor, **_tiles: int | None) -> Tensor:
@@ -74,16 +81,16 @@ class EmoVAE:
         return self._factor
 
     def temporal_compression_decode(self) -> None:
-        """Frames are encoded one by one."""
+        """None: frames are encoded one by one."""
 
     def throw_exception_if_invalid(self) -> None:
-        """It was checked when it was loaded."""
+        """Does nothing: `load_checkpoint` has checked the weights."""
 
     @property
     def _device(self) -> torch.device:
-        """Where the weights are: with --novram the host leaves those that cannot stream where they waited."""
+        """The device of the weights: with --novram the host does not move weights that cannot stream."""
         return next(self.patcher.model.parameters()).device
 
-    def _ready(self) -> VAE:
+    def _load(self) -> VAE:
         mm.load_models_gpu([self.patcher], force_full_load=True)  # diffusers' layers cannot stream their weights.
         return self.patcher.model

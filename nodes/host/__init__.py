@@ -1,1 +1,1 @@
-"""Parts of ComfyUI that every node needs."""
+"""Parts that every node needs of ComfyUI. They know no model: nothing here imports a wing."""

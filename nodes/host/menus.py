@@ -1,25 +1,35 @@
-"""Choices of a menu, checked: hosts do not do it for nodes of this kind."""
+"""Checks of menu values. The host does not check the menus of nodes that define `validate_inputs`."""
+
+from collections.abc import Sequence
 
 from ...emo_core.errors import InputError
 
-MODES = ["auto", "expanded", "loop"]
-"""How Motion Frame Chainer runs its clips."""
+
+def check_choices(**menus: tuple[str | None, Sequence[str]]) -> bool | str:
+    """Check menus in `validate_inputs`.
+
+    Args:
+        menus: value and choices of each menu. The value is None while it is still to come from another node.
+
+    Returns:
+        True, or the message for the first wrong value.
+    """
+    for name, (value, choices) in menus.items():
+        if value is not None and value not in choices:
+            return _message(name, value, choices)
+    return True
 
 
-def one_of(name: str, value: str | None, choices: list[str]) -> bool | str:
-    """For `validate_inputs`: True, or what is wrong. None is a value that another node will give."""
-    if value is None or value in choices:
-        return True
-    return f"{name}: unknown name {value!r}; choose one of {', '.join(choices)}"
-
-
-def chosen(name: str, value: str, choices: list[str]) -> str:
-    """For `execute`, where another node has given the value.
+def require_choice(name: str, value: str, choices: Sequence[str]) -> str:
+    """Return a menu's value in `execute`, where it may come from another node.
 
     Raises:
-        InputError: where it is none of the choices.
+        InputError: if it is none of the choices.
     """
-    problem = one_of(name, value, choices)
-    if problem is not True:
-        raise InputError(problem)
+    if value not in choices:
+        raise InputError(_message(name, value, choices))
     return value
+
+
+def _message(name: str, value: str, choices: Sequence[str]) -> str:
+    return f"{name}: unknown name {value!r}; choose one of {', '.join(choices)}"

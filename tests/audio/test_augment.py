@@ -1,4 +1,4 @@
-"""Altered sounds keep their timing."""
+"""Augmented sounds: level, noise, voice, unchanged timing."""
 
 import numpy as np
 import pytest
@@ -8,12 +8,12 @@ from emo_core.errors import InputError
 from tests.conftest import tone
 
 
-def test_nothing_is_done_by_default():
+def test_the_defaults_change_nothing():
     sound = tone(0.5)
     assert np.allclose(Alteration()(sound), sound)
 
 
-def test_decibels():
+def test_gain_and_noise_are_in_decibels():
     sound = tone(0.5)
     assert np.allclose(Alteration(gain=-20)(sound), sound / 10, atol=1e-6)
     noise = Alteration(noise=10)(sound) - sound
@@ -21,7 +21,7 @@ def test_decibels():
     assert not np.array_equal(Alteration(noise=10)(sound, seed=1), Alteration(noise=10)(sound, seed=2))
 
 
-def test_another_voice_is_higher_and_as_long():
+def test_another_voice_is_higher_and_keeps_the_timing():
     seconds = np.arange(16000) / 16000
     sound = np.sin(2 * np.pi * 400 * seconds).astype(np.float32) * (seconds > 0.5)
     higher = Alteration(voice=1.25)(sound)

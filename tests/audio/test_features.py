@@ -24,7 +24,7 @@ def encoder() -> AudioEncoder:
 @pytest.mark.parametrize(
     ("seconds", "fps", "frames"), [(1.0, 25, 25), (1.23, 25, 31), (0.001, 25, 1), (10.01, 29.97, 300)]
 )
-def test_frame_count(seconds, fps, frames):
+def test_the_video_is_as_long_as_the_sound(seconds, fps, frames):
     assert frame_count(seconds, fps) == frames
 
 
@@ -91,7 +91,7 @@ def folder(tmp_path):
     return tmp_path / "wav2vec2"
 
 
-def test_encoder_from_folder_and_file(folder):
+def test_an_encoder_is_read_from_a_folder_or_a_file(folder):
     wave = torch.from_numpy(tone(0.5))[None]
     from_folder = load_encoder(folder, CONFIG.audio)
     from_file = load_encoder(folder / "model.safetensors", CONFIG.audio)
@@ -99,7 +99,7 @@ def test_encoder_from_folder_and_file(folder):
         assert torch.allclose(from_folder(wave), from_file(wave), atol=1e-6)
 
 
-def test_a_checkpoint_can_ship_it(folder):
+def test_a_checkpoint_can_contain_the_encoder(folder):
     encoder = load_encoder(folder, CONFIG.audio)
     rebuilt = AudioEncoder.from_config(with_encoder(CONFIG.audio, encoder))
     rebuilt.load_state_dict(encoder.state_dict())
@@ -134,7 +134,7 @@ def test_chunks_agree_for_encoders_that_normalise_over_time(tmp_path):
     assert ((chunked - whole).norm() / whole.norm()).item() < 0.02
 
 
-def test_missing_and_wrong_encoder(tmp_path):
+def test_missing_and_wrong_encoders_are_refused(tmp_path):
     with pytest.raises(InputError, match="nothing at"):
         load_encoder(tmp_path / "nowhere", CONFIG.audio)
     save_file({"x": torch.zeros(1)}, tmp_path / "other.safetensors")
@@ -142,5 +142,5 @@ def test_missing_and_wrong_encoder(tmp_path):
         load_encoder(tmp_path / "other.safetensors", CONFIG.audio)
 
 
-def test_config_travels_as_json():
+def test_the_encoder_config_is_json():
     assert json.loads(CONFIG.audio.encoder) == TINY_ENCODER

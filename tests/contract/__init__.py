@@ -1,1 +1,1 @@
-"""Tests."""
+"""Tests of the public interface and of the code structure."""

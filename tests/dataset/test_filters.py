@@ -1,4 +1,4 @@
-"""Limits and their reasons, on labels and sounds whose numbers are known."""
+"""The filters' limits and reasons, on labels and sounds of known numbers."""
 
 import numpy as np
 import pytest
@@ -7,6 +7,8 @@ from emo_core.dataset.filters import Rules, filter_clip
 from emo_core.dataset.labels import Labels
 from emo_core.metrics.lip_sync import lag, loudness, speech_share
 from tests.conftest import tone
+
+OPTIONS = {"fps": 25, "side": 1.0, "margin": 0.2, "rules": Rules()}
 
 
 def test_a_profile_is_recognised_by_its_pose():
@@ -18,11 +20,11 @@ def test_a_profile_is_recognised_by_its_pose():
         speed=np.zeros(50), opening=np.zeros(50),
     )  # fmt: skip
     assert np.abs(labels.yaw) == pytest.approx(75)
-    found = filter_clip(labels, 120, tone(2.0), fps=25, side=1.0, rules=Rules())
-    assert found.reason == "profile" and "60 degrees in 100%" in found.detail
+    rejection = filter_clip(labels, 120, tone(2.0), **OPTIONS)
+    assert rejection.reason == "profile" and "60 degrees in 100%" in rejection.detail
 
 
-def test_late_sound_is_measured():
+def test_late_sound_is_rejected():
     rng = np.random.default_rng(1)
     syllables = np.convolve(rng.random(250) > 0.7, np.hanning(7), "same")
     sound = np.repeat(syllables, 640) * np.sin(np.arange(250 * 640) / 16000 * 2 * np.pi * 500) * 0.3
@@ -35,11 +37,11 @@ def test_late_sound_is_measured():
         boxes=np.zeros((250, 4)), mouths=np.zeros((250, 4)), poses=np.tile(np.eye(4), (250, 1, 1)),
         speed=np.zeros(250), opening=syllables,
     )  # fmt: skip
-    assert filter_clip(labels, 120, sound, fps=25, side=1.0, rules=Rules()) is None
-    assert filter_clip(labels, 120, np.roll(sound, 6 * 640), fps=25, side=1.0, rules=Rules()).reason == "bad sync"
+    assert filter_clip(labels, 120, sound, **OPTIONS) is None
+    assert filter_clip(labels, 120, np.roll(sound, 6 * 640), **OPTIONS).reason == "bad sync"
 
 
-def test_speech_share():
+def test_speech_share_is_zero_for_silence_and_noise():
     assert speech_share(np.zeros(50)) == 0
     assert speech_share(np.full(50, 0.1)) == 0
     assert speech_share(loudness(tone(2.0), 50, 25.0)) > 0.5

@@ -1,6 +1,5 @@
-"""Clips of done sources into shards: nothing of the user's is touched, nothing is packed twice."""
+"""Packing of finished sources: the user's files stay, no clip is packed twice."""
 
-import hashlib
 from pathlib import Path
 
 import pytest
@@ -11,7 +10,7 @@ from emo_core.dataset.packing import Split, pack, report_of
 from emo_core.dataset.prepare import prepare, source_key
 from emo_core.dataset.shards import Dataset, write_clips
 from emo_core.errors import InputError
-from emo_core.files import write_json
+from emo_core.files import temporary_name, write_json
 from tests.synthetic import FPS, SIZE, draw_clip
 
 RECIPE = Recipe(fps=FPS, size=SIZE)
@@ -19,7 +18,7 @@ ALL = Split(0.0, ())
 
 
 def pend(out, *keys):
-    """What a worker leaves behind for every source."""
+    """Write the clips and the report of every source, as a worker does."""
     for folder in ("reports", "pending"):
         (out / folder).mkdir(parents=True, exist_ok=True)
     for number, key in enumerate(keys):
@@ -27,9 +26,9 @@ def pend(out, *keys):
         write_json(report_of(out, key), {"file": f"/videos/{key}.mp4", "pieces": []})
 
 
-def test_only_leftovers_of_its_own_names_go(tmp_path):
-    users = ["backup.tar", "train-old.tar", "my-train-000007.tar", "held-out-1.tar", ".backup.tar.part"]
-    strays = ["train-000007.tar", "held-out-000008.tar", ".train-000009.tar.part"]
+def test_only_files_of_shard_names_are_removed(tmp_path):
+    users = ["backup.tar", "train-old.tar", "my-train-000007.tar", "held-out-1.tar", ".backup.part.tar"]
+    strays = ["train-000007.tar", "held-out-000008.tar", temporary_name(tmp_path / "train-000009.tar").name]
     for name in users + strays:
         (tmp_path / name).write_bytes(b"something")
     pend(tmp_path, "a", "b")
@@ -39,11 +38,11 @@ def test_only_leftovers_of_its_own_names_go(tmp_path):
     assert Dataset.open(tmp_path).clips("train") == 2
 
 
-@pytest.mark.parametrize("begun", [True, False])
-def test_a_cache_is_no_place_to_prepare_in(dataset, tmp_path, begun):
-    """Neither a whole one nor one that was stopped before its dataset.json."""
+@pytest.mark.parametrize("finished", [True, False])
+def test_prepare_refuses_the_folder_of_a_cache(dataset, tmp_path, finished):
+    """Also of one that was stopped before its dataset.json."""
     for path in dataset.folder.iterdir():
-        if path.name != ("dataset.json" if begun else "cache.txt"):
+        if path.name != ("dataset.json" if finished else "cache.txt"):
             (tmp_path / path.name).write_bytes(path.read_bytes())
     before = sorted(path.name for path in tmp_path.iterdir())
     with pytest.raises(InputError, match="holds a dataset that `prepare` did not make, such as a cache"):
@@ -53,16 +52,16 @@ def test_a_cache_is_no_place_to_prepare_in(dataset, tmp_path, begun):
 
 @pytest.fixture
 def prepared(monkeypatch):
-    """`prepare` with a drawn clip in place of a video's; gives the names of those it worked on."""
-    seen = []
+    """`prepare` with a drawn clip for every video; gives the names of the prepared videos."""
+    names = []
 
     def draw(path, key, recipe, detector):
-        seen.append(path.name)
-        return [Piece(0.0, 0.8, "")], [draw_clip(f"{key}-000")]
+        names.append(path.name)
+        return iter([(Piece(0.0, 0.8, ""), draw_clip(f"{key}-000"))])
 
     monkeypatch.setattr(preparing, "prepare_video", draw)
     monkeypatch.setattr(preparing, "make_detector", lambda *args, **kwargs: None)
-    return seen
+    return names
 
 
 def videos(folder, *names):
@@ -72,8 +71,7 @@ def videos(folder, *names):
     return [folder / name for name in names]
 
 
-def test_a_video_is_known_by_its_content(prepared, tmp_path, capsys):
-    """Wherever its folder has gone, and whatever it is called now."""
+def test_a_moved_or_renamed_video_is_not_prepared_again(prepared, tmp_path, capsys):
     prepare(videos(tmp_path / "a", "one.mp4", "two.mp4"), tmp_path / "out", RECIPE, held_out=0)
     (tmp_path / "a").rename(tmp_path / "b")
     (tmp_path / "b" / "two.mp4").rename(tmp_path / "b" / "second.mp4")
@@ -86,7 +84,7 @@ def test_a_video_is_known_by_its_content(prepared, tmp_path, capsys):
     assert Dataset.open(tmp_path / "out").clips("train") == 3
 
 
-def test_two_videos_of_one_name_are_two(prepared, tmp_path):
+def test_videos_of_one_name_and_different_content_are_both_prepared(prepared, tmp_path):
     first, second = (tmp_path / folder / "bbaf2n.mp4" for folder in ("s1", "s2"))
     for number, path in enumerate((first, second)):
         path.parent.mkdir()
@@ -94,27 +92,18 @@ def test_two_videos_of_one_name_are_two(prepared, tmp_path):
     assert prepare([first, second], tmp_path / "out", RECIPE, held_out=0).kept == 2
 
 
-def test_what_an_earlier_version_prepared_is_done(prepared, tmp_path):
-    """It knew a video by its path."""
-    (path,) = videos(tmp_path / "a", "one 1.mp4")
-    pend(tmp_path / "out", f"one-1-{hashlib.sha1(str(path).encode()).hexdigest()[:8]}")
-    prepare([path, *videos(tmp_path / "a", "two.mp4")], tmp_path / "out", RECIPE, held_out=0)
-    assert prepared == ["two.mp4"]
-    assert Dataset.open(tmp_path / "out").clips("train") == 2
-
-
-def test_an_unreadable_video_has_a_key(tmp_path):
+def test_a_missing_video_has_a_key(tmp_path):
     assert source_key(tmp_path / "none.mp4") != source_key(Path("none.mp4"))
 
 
-def test_what_is_trained_on_cannot_be_held_out(prepared, tmp_path):
-    found = videos(tmp_path / "a", "s1_a.mp4", "s2_a.mp4", "s2_b.mp4")
-    prepare(found[:2], tmp_path / "out", RECIPE, hold_out=("s1_*",))
+def test_a_training_video_cannot_be_held_out_later(prepared, tmp_path):
+    files = videos(tmp_path / "a", "s1_a.mp4", "s2_a.mp4", "s2_b.mp4")
+    prepare(files[:2], tmp_path / "out", RECIPE, hold_out=("s1_*",))
     for again in ("s1_*", "s3_*"):
-        prepare(found[:2], tmp_path / "out", RECIPE, hold_out=(again,))
+        prepare(files[:2], tmp_path / "out", RECIPE, hold_out=(again,))
     with pytest.raises(InputError, match=r"already trains on 1 of these videos \(s2_a.mp4"):
-        prepare(found, tmp_path / "out", RECIPE, hold_out=("s2_*",))
-    renamed = found[1].rename(tmp_path / "a" / "s26_a.mp4")
+        prepare(files, tmp_path / "out", RECIPE, hold_out=("s2_*",))
+    renamed = files[1].rename(tmp_path / "a" / "s26_a.mp4")
     with pytest.raises(InputError, match=r"already trains on 1 of these videos \(s2_a.mp4"):
         prepare([renamed], tmp_path / "out", RECIPE, hold_out=("s26_*",))
     assert prepared == ["s1_a.mp4", "s2_a.mp4"]
@@ -123,7 +112,7 @@ def test_what_is_trained_on_cannot_be_held_out(prepared, tmp_path):
         prepare([renamed], tmp_path / "out", RECIPE, hold_out=("s26_*",))
 
 
-def test_of_copies_the_one_that_is_held_out_counts(prepared, tmp_path):
+def test_of_two_copies_the_held_out_one_counts(prepared, tmp_path):
     first, other = videos(tmp_path / "a", "a.mp4", "b.mp4")
     copy = tmp_path / "a" / "s26_a.mp4"
     copy.write_bytes(first.read_bytes())
@@ -133,8 +122,8 @@ def test_of_copies_the_one_that_is_held_out_counts(prepared, tmp_path):
     assert sorted(prepared) == ["b.mp4", "s26_a.mp4"]
 
 
-def test_videos_that_begin_alike_are_two(tmp_path):
-    """A fade from black: they differ in the middle or at the end alone."""
+def test_videos_with_the_same_start_have_different_keys(tmp_path):
+    """They differ in the middle or at the end only, as after a fade from black."""
     keys = set()
     for place in (None, 3 * 2**20, 6 * 2**20 - 1):
         content = bytearray(6 * 2**20)

@@ -160,7 +160,7 @@ def test_ctrl_c_leaves_nothing(portrait, tmp_path, checkpoint):
         [sys.executable, "-m", "emo_core", *command], cwd=ROOT, stderr=subprocess.PIPE, text=True
     )
     deadline = time.monotonic() + 120
-    while not list(out.glob(".v.mp4.part")):
+    while not list(out.glob(".v.*.part.mp4")):
         assert process.poll() is None and time.monotonic() < deadline
         time.sleep(0.1)
     time.sleep(0.5)

@@ -3,6 +3,7 @@
 import pytest
 import torch
 
+from emo_core.emo.conditions.clip import Conditions
 from emo_core.emo.sampling.denoiser import Denoiser
 from emo_core.emo.sampling.guidance import Guidance, GuidedContext
 from emo_core.emo.sampling.sampler import sample
@@ -18,10 +19,10 @@ pytestmark = [
 @torch.no_grad()
 def run(checkpoint, device: str, dtype: torch.dtype, scheduler: str) -> torch.Tensor:
     emo = load_checkpoint(checkpoint, device=device, dtype=dtype).emo
-    given = random_conditions(CONFIG)
-    moved = {name: getattr(given, name).to(device, dtype) for name in ("reference", "motion", "audio", "mask", "speed")}
-    context = emo.context(type(given)(**moved))
-    guided = GuidedContext(context, Guidance(reference=1.5, audio=2.0))
+    conditions = random_conditions(CONFIG)
+    values = {name: value.to(device, dtype) for name, value in conditions.values.items()}
+    context = emo.context(Conditions(values, motion=conditions.motion.to(device, dtype)))
+    guided = GuidedContext(context, Guidance.of(reference=1.5, audio=2.0))
     generator = torch.Generator().manual_seed(0)
     noise = random_latents(CONFIG).to(device)
     return sample(Denoiser(emo), guided, noise, scheduler=scheduler, steps=8, generator=generator).cpu()

@@ -1,4 +1,4 @@
-"""The built-in face finder with the weights that come with the pack, against MediaPipe."""
+"""The built-in face detector with the weights that come with the pack, against MediaPipe."""
 
 import json
 from itertools import islice
@@ -28,7 +28,7 @@ UNSEEN = ("s26_bgbsza", "s26_srizza", "grid_swiz3n", "s34_lbwh5n", "grid_122715_
 
 
 @pytest.fixture(scope="module")
-def finder():
+def detector():
     return BuiltInDetector()
 
 
@@ -58,29 +58,29 @@ def speaker():
 
 
 @pytest.mark.parametrize("name", UNSEEN)
-def test_unseen_speakers(finder, mediapipe, data, name):
+def test_unseen_speakers_are_detected(detector, mediapipe, data, name):
     frames = frames_of(data / "talk" / "grid" / f"{name}.mp4")
     assert len(frames) >= 3
     for frame in frames:
-        faces = finder.detect(frame)
+        faces = detector.detect(frame)
         assert len(faces) == 1 and faces[0].landmarks is None
         assert faces[0].box.overlap(mediapipe.detect(frame)[0].box) >= 0.75
 
 
-def test_portraits_of_all_kinds(finder, mediapipe, data):
+def test_most_portraits_agree_with_mediapipe(detector, mediapipe, data):
     overlaps = {}
     for path in sorted((data / "portraits").iterdir()):
         image = load_picture(path)
-        faces = finder.detect(image)
+        faces = detector.detect(image)
         overlaps[path.name] = faces[0].box.overlap(mediapipe.detect(image)[0].box) if faces else 0.0
     assert len(overlaps) == 12
     assert sum(overlap >= 0.75 for overlap in overlaps.values()) >= 9, overlaps
 
 
-def test_two_faces_are_two_boxes_the_larger_first(finder, speaker):
+def test_two_faces_give_two_boxes_the_larger_first(detector, speaker):
     smaller = np.full_like(speaker, 90)
     smaller[72:216, 90:270] = np.asarray(Image.fromarray(speaker).resize((180, 144)))
-    faces = finder.detect(np.concatenate([smaller, speaker], axis=1))
+    faces = detector.detect(np.concatenate([smaller, speaker], axis=1))
     assert len(faces) == 2
     width = speaker.shape[1]
     assert faces[0].box.centre[0] > width > faces[1].box.centre[0]
@@ -88,39 +88,39 @@ def test_two_faces_are_two_boxes_the_larger_first(finder, speaker):
 
 
 @pytest.mark.parametrize("side", [64, 250])
-def test_no_face_in_noise_or_flat_pictures(finder, side):
+def test_noise_and_flat_pictures_have_no_face(detector, side):
     rng = np.random.default_rng(0)
     for value in (0, GREY, 255):
-        assert finder.detect(np.full((side, side, 3), value, np.uint8)) == []
+        assert detector.detect(np.full((side, side, 3), value, np.uint8)) == []
     for picture in (rng.integers(0, 255, (side, side, 3)), rng.integers(0, 255, (side, 1, 3)).repeat(side, 1)):
-        assert finder.detect(picture.astype(np.uint8)) == []
+        assert detector.detect(picture.astype(np.uint8)) == []
 
 
-def test_large_pictures_come_back_in_their_own_pixels(finder, speaker):
-    small = finder.detect(speaker)[0].box
-    large = finder.detect(np.asarray(Image.fromarray(speaker).resize((speaker.shape[1] * 10, speaker.shape[0] * 10))))
+def test_large_pictures_come_back_in_their_own_pixels(detector, speaker):
+    small = detector.detect(speaker)[0].box
+    large = detector.detect(np.asarray(Image.fromarray(speaker).resize((speaker.shape[1] * 10, speaker.shape[0] * 10))))
     assert len(large) == 1
     ten = Box(small.left * 10, small.top * 10, small.right * 10, small.bottom * 10)
     assert large[0].box.overlap(ten) > 0.9
 
 
-def test_flipped_grey_and_padded_pictures_give_the_same_face(finder, speaker):
-    box, width = finder.detect(speaker)[0].box, speaker.shape[1]
-    flipped = finder.detect(speaker[:, ::-1])[0].box
+def test_flipped_grey_and_padded_pictures_give_the_same_face(detector, speaker):
+    box, width = detector.detect(speaker)[0].box, speaker.shape[1]
+    flipped = detector.detect(speaker[:, ::-1])[0].box
     assert box.overlap(Box(width - flipped.right, flipped.top, width - flipped.left, flipped.bottom)) > 0.85
-    grey = finder.detect(speaker.mean(-1, keepdims=True).astype(np.uint8).repeat(3, -1))[0].box
+    grey = detector.detect(speaker.mean(-1, keepdims=True).astype(np.uint8).repeat(3, -1))[0].box
     assert box.overlap(grey) > 0.85
-    padded = finder.detect(np.pad(speaker, ((0, 0), (200, 0), (0, 0)), constant_values=GREY))[0].box
+    padded = detector.detect(np.pad(speaker, ((0, 0), (200, 0), (0, 0)), constant_values=GREY))[0].box
     assert box.overlap(Box(padded.left - 200, padded.top, padded.right - 200, padded.bottom)) > 0.85
 
 
 @pytest.mark.parametrize("shape", [(1, 1), (1, 500), (500, 1), (3, 70)])
-def test_any_shape_is_searched(finder, shape):
-    assert finder.detect(np.zeros((*shape, 3), np.uint8)) == []
+def test_pictures_of_any_shape_are_accepted(detector, shape):
+    assert detector.detect(np.zeros((*shape, 3), np.uint8)) == []
 
 
 @pytest.mark.parametrize(("left", "top", "side"), [(0, 0, 100), (-20, 10, 80), (30.5, -7.5, 41), (80, 50, 50)])
-def test_a_view_and_its_boxes_agree(left, top, side):
+def test_boxes_of_a_view_map_back_to_the_picture(left, top, side):
     image = np.full((80, 110, 3), 40, np.uint8)
     image[30:60, 40:90] = 220
     view = View(left, top, side, 128)
@@ -134,7 +134,7 @@ def test_a_view_and_its_boxes_agree(left, top, side):
         assert got == pytest.approx(edge, abs=slack)
 
 
-def test_answers_lie_on_the_grid_and_boxes_around_their_cells():
+def test_the_output_is_a_grid_of_boxes_around_its_cells():
     net = FaceDetectorNet(FaceDetectorConfig()).eval()
     with torch.no_grad():
         logits, boxes = net(torch.zeros(2, 3, 64, 96))
@@ -147,8 +147,8 @@ def test_shipped_weights_are_small():
     assert WEIGHTS.stat().st_size < 2_000_000
 
 
-def test_missing_and_broken_weights(tmp_path):
-    with pytest.raises(InputError, match=r"face finder: no file at .*gone.safetensors"):
+def test_missing_and_broken_weights_are_refused(tmp_path):
+    with pytest.raises(InputError, match=r"face detector: no file at .*gone.safetensors"):
         BuiltInDetector(tmp_path / "gone.safetensors")
     text, other, torn = (tmp_path / f"{name}.safetensors" for name in ("text", "other", "torn"))
     text.write_text("words")
@@ -161,7 +161,7 @@ def test_missing_and_broken_weights(tmp_path):
             load_face_detector(path)
 
 
-def test_config_travels_in_the_file(tmp_path):
+def test_the_config_is_stored_in_the_weights_file(tmp_path):
     config = FaceDetectorConfig(size=64, widths=(4, 4, 8, 8))
     save_file(FaceDetectorNet(config).state_dict(), tmp_path / "small.safetensors", detector_metadata(config))
     assert load_face_detector(tmp_path / "small.safetensors").config == config

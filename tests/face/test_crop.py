@@ -7,9 +7,11 @@ import torch
 from emo_core.emo.conditions.audio_regions import at_levels, face_regions, regions_of_mask
 from emo_core.errors import InputError
 from emo_core.face.box import Box
-from emo_core.face.crop import Crop, Framing, PasteBack
+from emo_core.face.crop import Crop, PasteBack
 from emo_core.face.detect import Face
-from emo_core.face.region import RegionRequest, find_face, region_mask, united
+from emo_core.face.framing import Framing, frame_face, frame_portrait
+from emo_core.face.region import region_mask
+from emo_core.face.selection import RegionRequest, find_face, united
 
 FRAMING = Framing(0.54, (0.5, 0.57))
 
@@ -21,26 +23,26 @@ def smooth_image(height: int, width: int) -> np.ndarray:
 
 
 @pytest.mark.parametrize(("height", "width"), [(300, 300), (240, 640), (900, 200)])
-def test_face_sits_where_the_model_expects_it(height, width):
+def test_the_crop_places_the_face_as_in_training(height, width):
     face = Box(width / 2 - 30, height / 2 - 40, width / 2 + 30, height / 2 + 40)
-    crop = Crop.around(face, FRAMING, 256)
-    seen = crop.inside(face)
-    assert seen.height / 256 == pytest.approx(0.54, abs=0.01)
-    assert seen.centre[0] / 256 == pytest.approx(0.5, abs=0.01)
-    assert seen.centre[1] / 256 == pytest.approx(0.57, abs=0.01)
+    crop = frame_face(face, FRAMING, 256)
+    box = crop.inside(face)
+    assert box.height / 256 == pytest.approx(0.54, abs=0.01)
+    assert box.centre[0] / 256 == pytest.approx(0.5, abs=0.01)
+    assert box.centre[1] / 256 == pytest.approx(0.57, abs=0.01)
     assert crop.cut(smooth_image(height, width)).shape == (256, 256, 3)
 
 
 @pytest.mark.parametrize("face", [Box(150, 100, 210, 180), Box(-10, 5, 60, 90), Box(300, 250, 395, 298)])
 def test_paste_inverts_cut(face):
     image = smooth_image(300, 400)
-    crop = Crop.around(face, FRAMING, 256)
+    crop = frame_face(face, FRAMING, 256)
     pasted = PasteBack(crop, image)(crop.cut(image))
     assert pasted.shape == image.shape
     assert np.abs(pasted.astype(int) - image).max() <= 6
 
 
-def test_paste_fades_at_its_edge_and_leaves_the_rest_alone():
+def test_paste_fades_at_its_edge_and_keeps_the_rest():
     image, crop = np.zeros((200, 200, 3), np.uint8), Crop(50, 50, 100, 64)
     pasted = PasteBack(crop, image)(np.full((64, 64, 3), 200, np.uint8))
     assert not image.any()
@@ -58,12 +60,19 @@ def test_paste_does_not_fade_where_the_crop_leaves_the_picture():
     assert (pasted == 90).all()
 
 
-def test_a_square_goes_back_only_into_a_picture_of_its_own_size():
+def test_paste_refuses_a_picture_of_another_size():
     face = Box(150, 100, 210, 180)
-    crop = Crop.around(face, FRAMING, 64, (400, 300))
+    crop = frame_face(face, FRAMING, 64, (400, 300))
     with pytest.raises(InputError, match="got 800 x 600 pixels; the square was cut from a picture of 400 x 300"):
         PasteBack(crop, smooth_image(600, 800))
     assert PasteBack(crop, smooth_image(300, 400))(np.zeros((64, 64, 3), np.uint8)).shape == (300, 400, 3)
+
+
+def test_without_a_face_the_largest_centred_square_is_taken():
+    image = smooth_image(300, 400)
+    assert frame_portrait(image, None, FRAMING, 64) == Crop(50, 0, 300, 64, (400, 300))
+    face = Box(150, 100, 210, 180)
+    assert frame_portrait(image, face, FRAMING, 64) == frame_face(face, FRAMING, 64, (400, 300))
 
 
 def test_mask_covers_the_region():
@@ -82,7 +91,7 @@ def test_union_and_expand():
     assert Box(0, 0, 10, 20).expand(2) == Box(-5, -10, 15, 30)
 
 
-def test_region_requests():
+def test_region_requests_are_parsed():
     assert RegionRequest.parse("auto").kind == "auto"
     assert RegionRequest.parse("10,20,30,40").box == Box(10, 20, 40, 60)
     for text in ("1,2,3", "left", "1,2,x,4", ""):
@@ -111,12 +120,12 @@ def test_region_of_several_frames_is_the_union():
     assert united([None, None]) is None
 
 
-def test_small_portrait():
+def test_a_small_portrait_is_refused():
     with pytest.raises(InputError, match=r"40 x 40 pixels; give one of at least 64 x 64"):
         find_face(smooth_image(40, 40), RegionRequest(), None)
 
 
-def test_regions_share_the_picture():
+def test_pose_face_and_lips_regions_add_up_to_one():
     """Pose, face and lips add up to one everywhere; the lips are in the lower half of the face."""
     crop = Crop(0, 0, 256, 256)
     pose, face, lips = face_regions(Face(Box(64, 64, 192, 224)), crop)

@@ -1,4 +1,4 @@
-"""MediaPipe behind the protocol: both kinds, on real faces."""
+"""MediaPipe's two detectors on real faces, and the choice of a detector."""
 
 import sys
 
@@ -11,7 +11,7 @@ from emo_core.face import detectors
 from emo_core.face.built_in_detector import BuiltInDetector
 from emo_core.face.detectors import make_detector
 from emo_core.face.mediapipe_detector import BundledDetector, TasksDetector
-from emo_core.face.region import RegionRequest, find_face
+from emo_core.face.selection import RegionRequest, find_face
 from emo_core.media.picture import load_picture
 from tests.conftest import DATA
 
@@ -41,7 +41,7 @@ def side_by_side(image: np.ndarray, count: int) -> np.ndarray:
     return np.concatenate([face] * count, axis=1)
 
 
-def test_finds_the_face(detector, astronaut):
+def test_one_face_is_detected_with_landmarks(detector, astronaut):
     faces = detector.detect(astronaut)
     assert len(faces) == 1
     assert faces[0].landmarks.shape == (478, 3)
@@ -61,13 +61,13 @@ def test_tight_portraits_are_searched_with_a_border(detector, astronaut):
     assert len(detector.detect(np.ascontiguousarray(astronaut[60:180, 170:280]))) == 1
 
 
-def test_no_face(detector):
+def test_a_picture_without_a_face_is_refused(detector):
     noise = np.random.default_rng(0).integers(0, 255, (200, 200, 3), dtype=np.uint8)
     with pytest.raises(InputError, match="no face found in the 200 x 200 picture"):
         find_face(noise, RegionRequest(), detector)
 
 
-def test_three_faces_must_be_chosen_from(detector, astronaut):
+def test_one_of_three_faces_is_chosen_by_its_number(detector, astronaut):
     three = side_by_side(astronaut, 3)
     with pytest.raises(InputError, match=r"3 faces found.*choose one by its number"):
         find_face(three, RegionRequest(), detector)
@@ -77,7 +77,7 @@ def test_three_faces_must_be_chosen_from(detector, astronaut):
         find_face(three, RegionRequest(face_index=3), detector)
 
 
-def test_choice_of_detector(monkeypatch, tmp_path):
+def test_mediapipe_is_preferred(monkeypatch, tmp_path):
     monkeypatch.delenv(detectors.BUNDLE_VARIABLE, raising=False)
     monkeypatch.setattr(detectors, "BUNDLE", tmp_path / "none.task")
     if sys.version_info < (3, 13):
@@ -89,7 +89,7 @@ def test_choice_of_detector(monkeypatch, tmp_path):
         assert isinstance(make_detector(), TasksDetector)
 
 
-def test_without_mediapipe_the_built_in_finder_is_used(monkeypatch, tmp_path):
+def test_without_mediapipe_the_built_in_detector_is_used(monkeypatch, tmp_path):
     monkeypatch.setattr(detectors.importlib.util, "find_spec", lambda name: None)
     assert isinstance(make_detector(), BuiltInDetector)
     for arguments in ({"bundle": tmp_path / "face_landmarker.task"}, {"landmarks": True}):
@@ -97,7 +97,7 @@ def test_without_mediapipe_the_built_in_finder_is_used(monkeypatch, tmp_path):
             make_detector(**arguments)
 
 
-def test_mediapipe_without_models_gives_way_to_the_built_in_finder(monkeypatch, tmp_path):
+def test_mediapipe_without_models_gives_way_to_the_built_in_detector(monkeypatch, tmp_path):
     monkeypatch.delenv(detectors.BUNDLE_VARIABLE, raising=False)
     monkeypatch.setattr(detectors, "BUNDLE", tmp_path / "none.task")
     monkeypatch.setattr(detectors.importlib.util, "find_spec", lambda name: None if "." in name else object())
@@ -106,7 +106,7 @@ def test_mediapipe_without_models_gives_way_to_the_built_in_finder(monkeypatch, 
         make_detector(landmarks=True)
 
 
-def test_blendshapes_where_they_are_asked_for(astronaut):
+def test_blendshapes_come_on_request(astronaut):
     if not BUNDLE.is_file():
         pytest.skip("needs a face_landmarker.task")
     with_shapes = make_detector(BUNDLE, landmarks=True, blendshapes=True).detect(astronaut)[0]

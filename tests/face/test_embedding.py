@@ -13,7 +13,7 @@ from emo_core.face.box import Box
 from emo_core.face.embedding import embed_face
 
 
-def test_an_embedding(tmp_path):
+def test_an_embedding_is_read_from_npy(tmp_path):
     np.save(tmp_path / "me.npy", np.arange(512, dtype=np.float64)[None])
     found = load_identity(tmp_path / "me.npy", HALLO)
     assert found.shape == (512,)
@@ -23,7 +23,7 @@ def test_an_embedding(tmp_path):
 PICTURE = np.zeros((64, 64, 3), np.uint8)
 
 
-def test_without_insightface_nobody_is_said_aloud(caplog, tmp_path):
+def test_without_insightface_a_warning_is_logged(caplog, tmp_path):
     assert find_identity(None, PICTURE, None, HALLO, roots=(tmp_path,)) is None
     assert "put antelopev2's .onnx files into" in caplog.text
     assert "takes the likeness from the picture alone" in caplog.text
@@ -32,13 +32,13 @@ def test_without_insightface_nobody_is_said_aloud(caplog, tmp_path):
     assert caplog.text == ""
 
 
-def test_a_file_comes_first(tmp_path):
+def test_a_file_is_preferred_to_insightface(tmp_path):
     np.save(tmp_path / "me.npy", np.ones(512))
     assert float(find_identity(tmp_path / "me.npy", PICTURE, None, HALLO, roots=()).sum()) == 512
 
 
-def test_insightface_is_asked_for_the_right_face(tmp_path, monkeypatch):
-    """Its models cannot be had here, so a stand-in says what it would: boxes and embeddings, from a BGR picture."""
+def test_the_embedding_is_of_the_given_face(tmp_path, monkeypatch):
+    """insightface is replaced by a class that returns boxes and embeddings for a BGR picture: its models are not installed."""
 
     class FaceAnalysis:
         def __init__(self, name, root, allowed_modules, providers):
@@ -63,7 +63,7 @@ def test_insightface_is_asked_for_the_right_face(tmp_path, monkeypatch):
         embed_face(picture, Box(11, 0, 19, 9), HALLO.identity.embedding, (tmp_path,))
 
 
-def test_what_is_none(tmp_path):
+def test_other_files_are_refused(tmp_path):
     np.save(tmp_path / "short.npy", np.zeros(4))
     np.save(tmp_path / "code.npy", np.array([object()]), allow_pickle=True)
     (tmp_path / "text.npy").write_text("me")

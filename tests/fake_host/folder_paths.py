@@ -1,4 +1,4 @@
-"""Where the host keeps its files: a temporary folder, set by the tests."""
+"""The host's folders, inside a temporary folder."""
 
 import tempfile
 from pathlib import Path

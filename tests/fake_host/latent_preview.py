@@ -1,4 +1,4 @@
-"""Latents as small pictures."""
+"""Previewers of latents."""
 
 MAX_PREVIEW_RESOLUTION = 512
 

@@ -87,7 +87,7 @@ class Host:
         return status, json.loads(text) if text[:1] == b"{" else None
 
     def queue(self, prompt, client="tests"):
-        """Queue a prompt that is expected to be right: its id."""
+        """Queue a valid prompt, and return its id."""
         status, answer = self.post("/prompt", {"prompt": prompt, "client_id": client})
         assert status == 200, answer
         assert not answer["node_errors"], answer
@@ -104,7 +104,7 @@ class Host:
         raise AssertionError(f"prompt {prompt_id} did not end in {seconds} s:\n{self.log.read_text()[-3000:]}")
 
     def run(self, prompt):
-        """Queue, wait, and expect success: the history entry."""
+        """Queue a prompt, wait for its success, and return the history entry."""
         entry = self.wait(self.queue(prompt))
         assert entry["status"]["status_str"] == "success", (
             messages(entry).get("execution_error", {}).get("exception_message")
@@ -125,18 +125,18 @@ class Host:
 
 
 def messages(entry):
-    """What the host said of a prompt: the last message of each kind."""
+    """The host's messages for a prompt: the last of each kind."""
     return dict(entry["status"]["messages"])
 
 
 def videos(host, entry):
     """Files of the videos that a prompt saved."""
-    found = [item for node in entry["outputs"].values() for item in node.get("images", [])]
-    return [host.base / "output" / i["subfolder"] / i["filename"] for i in found if i["filename"].endswith(".mp4")]
+    items = [item for node in entry["outputs"].values() for item in node.get("images", [])]
+    return [host.base / "output" / i["subfolder"] / i["filename"] for i in items if i["filename"].endswith(".mp4")]
 
 
 def workflow(name, **changes):
-    """An API workflow; changes are by widget name, in every node that has it."""
+    """An API workflow with changed widgets: a change applies to every node that has a widget of that name."""
     prompt = json.loads((ROOT / "workflows" / "api" / f"{name}.json").read_text())
     for node in prompt.values():
         widgets = {key for key, value in node["inputs"].items() if not isinstance(value, list)}

@@ -50,7 +50,7 @@ def page(host):
 
 
 def open_workflow(page, name):
-    """As the artist does: Ctrl+O and a file."""
+    """Open a workflow file with Ctrl+O."""
     with page.expect_file_chooser() as chooser:
         page.keyboard.press("Control+o")
     chooser.value.set_files(str(ROOT / "workflows" / f"{name}.json"))
@@ -62,13 +62,13 @@ def open_workflow(page, name):
 
 
 def complaints(page):
-    """Whatever the frontend says in a toast or a dialog."""
+    """Texts of the frontend's toasts and dialogs."""
     return [element.inner_text() for element in page.query_selector_all(".p-toast-message, .p-dialog")]
 
 
 @pytest.mark.parametrize("name", ALL_WORKFLOWS)
 def test_a_workflow_opens_without_red_nodes(page, host, name):
-    """And the frontend makes the same prompt of it as our converter."""
+    """The frontend and our converter make the same prompt of it."""
     open_workflow(page, name)
     nodes = page.evaluate(NODES)
     assert all(node["known"] and not node["red"] for node in nodes), nodes

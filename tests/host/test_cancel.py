@@ -1,4 +1,4 @@
-"""Cancel, queue again, and go on for a long time: on a real server."""
+"""Cancel, queue again, and many cycles of both, on a real server."""
 
 import asyncio
 import json
@@ -33,9 +33,7 @@ async def watched(host, prompt, stop_at=None):
             if data.get("prompt_id") != prompt_id:
                 continue
             total = total or data.get("max")
-            if (
-                event["type"] == "progress" and data["max"] == total
-            ):  # The bar of the video that is written counts frames.
+            if event["type"] == "progress" and data["max"] == total:  # The bar of the chainer counts frames.
                 steps[data["node"]] = steps.get(data["node"], 0) + 1
                 late += cancelled
                 if stop_at and len(steps) == stop_at and steps[data["node"]] == 2 and not cancelled:
@@ -46,7 +44,7 @@ async def watched(host, prompt, stop_at=None):
         return host.wait(prompt_id), list(steps.values()), late, time.monotonic() - start
 
 
-def test_finished_clips_survive_cancel(host):
+def test_finished_clips_are_reused_after_cancel(host):
     """Stopped in clip 3 of 6, queued again: clips 1 and 2 come from the cache, and the video is the same."""
     reference = host.run(workflow("talk", seed=11, **{**SIX_CLIPS, "mode": "loop"}))
     prompt = workflow("talk", seed=11, **SIX_CLIPS)
@@ -66,7 +64,7 @@ def test_finished_clips_survive_cancel(host):
     assert rest < whole
 
 
-def test_a_longer_run_makes_only_the_new_clips(host):
+def test_a_longer_run_generates_only_the_new_clips(host):
     prompt = workflow("long", steps=2, seconds=0.96)
     _, first, _, _ = asyncio.run(watched(host, prompt))
     longer, second, _, _ = asyncio.run(watched(host, workflow("long", steps=2, seconds=1.44)))
@@ -74,7 +72,7 @@ def test_a_longer_run_makes_only_the_new_clips(host):
     assert len(pictures(videos(host, longer)[0])) == 36
 
 
-def test_memory_stays_where_it_is(host):
+def test_memory_does_not_grow_over_cancelled_runs(host):
     """Fifty times queued and cancelled: the server's resident memory grows by less than 1 %."""
 
     def cycle(seed):

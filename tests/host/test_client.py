@@ -1,4 +1,4 @@
-"""The client against a real server: what its tests' small server pretends to be."""
+"""The client on a real server."""
 
 import json
 import signal
@@ -19,7 +19,7 @@ QUICK = ["--set", f"{CHAIN}.steps=1", "--set", "Load Audio Wav2Vec (EMO).duratio
 
 
 @pytest.mark.parametrize("form", ["api", "ui"])
-def test_a_job_from_upload_to_download(host, tmp_path, capsys, form):
+def test_a_job_is_uploaded_run_and_downloaded(host, tmp_path, capsys, form):
     (tmp_path / "uni jörg.png").write_bytes((ROOT / "assets" / "portrait.png").read_bytes())
     template = ROOT / "workflows" / ("api/talk.json" if form == "api" else "talk.json")
     options = [
@@ -52,21 +52,21 @@ def test_a_job_from_upload_to_download(host, tmp_path, capsys, form):
         assert container.streams.video[0].frames == 15
 
 
-def test_a_table(host, tmp_path, capsys):
+def test_a_table_runs_one_job_per_row(host, tmp_path, capsys):
     (tmp_path / "jobs.csv").write_text(f"name,{CHAIN}.seed\none,1\ntwo,2\n")
     options = ["--server", host.url, "--batch", str(tmp_path / "jobs.csv"), "--out", str(tmp_path / "out")]
     assert main(["queue", str(ROOT / "workflows" / "api" / "talk.json"), *options, *QUICK]) == 0
     assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["one.mp4", "two.mp4"]
 
 
-def test_what_the_server_refuses(host, tmp_path, capsys):
+def test_an_unknown_input_is_refused_with_a_suggestion(host, tmp_path, capsys):
     options = ["--server", host.url, "--set", f"{CHAIN}.sede=1", "--out", str(tmp_path)]
     assert main(["queue", str(ROOT / "workflows" / "api" / "talk.json"), *options]) == 2
     assert "no input 'sede' (did you mean 'seed'?)" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("waiting", [False, True], ids=["running", "waiting behind another's"])
-def test_ctrl_c_takes_back_its_own_prompt_only(host, tmp_path, waiting):
+def test_ctrl_c_cancels_only_its_own_prompt(host, tmp_path, waiting):
     mine = ["--set", f"{CHAIN}.seed=77", "--set", f"{CHAIN}.steps=100"]
     foreign = workflow("talk", seed=5, steps=3, duration=1.2)
     other = host.queue(foreign) if waiting else None
@@ -89,10 +89,10 @@ def test_ctrl_c_takes_back_its_own_prompt_only(host, tmp_path, waiting):
     assert prompt_id not in history or "execution_interrupted" in messages(history[prompt_id])
 
 
-def test_installing_the_pack_moves_nothing(host):
-    """What pip would do to the host's Python for requirements.txt: nothing to these four."""
+def test_installing_the_pack_changes_none_of_the_hosts_packages(host):
+    """pip would install requirements.txt without touching these four."""
     command = [host_python(), "-m", "pip", "install", "--dry-run", "--quiet", "--report", "-", "--requirement"]
     done = subprocess.run([*command, str(ROOT / "requirements.txt")], capture_output=True, text=True, check=True)
     report = json.loads(done.stdout[done.stdout.index("{") :])
-    moved = {item["metadata"]["name"].lower() for item in report["install"]}
-    assert not moved & {"torch", "numpy", "transformers", "pillow"}, moved
+    changed = {item["metadata"]["name"].lower() for item in report["install"]}
+    assert not changed & {"torch", "numpy", "transformers", "pillow"}, changed

@@ -1,4 +1,4 @@
-"""The pack in a real ComfyUI: it loads, every workflow runs, what goes wrong is said."""
+"""The pack in a real ComfyUI: it loads, every workflow runs, errors are reported."""
 
 import json
 import os
@@ -17,7 +17,7 @@ from tests.host.conftest import Host, host_folder, host_python, messages, videos
 pytestmark = pytest.mark.host
 ALL_WORKFLOWS = sorted(path.stem for path in (ROOT / "workflows").glob("*.json"))
 WORKFLOWS = [name for name in ALL_WORKFLOWS if name != "talk-hallo"]
-"""Those that need no download."""
+"""Workflows that need no download."""
 SNAPSHOT = json.loads((ROOT / "tests" / "contract" / "nodes.json").read_text())
 SHORT = {"steps": 1, "duration": 0.6}
 
@@ -37,7 +37,7 @@ def pictures(path):
         return np.stack([frame.to_ndarray(format="rgb24") for frame in container.decode(video=0)])
 
 
-def test_the_pack_loads_as_its_snapshot_says(host):
+def test_the_pack_loads_with_the_schemas_of_the_snapshot(host):
     live = host.get("/object_info")
     for name, expected in SNAPSHOT.items():
         entry = live[name]
@@ -50,9 +50,9 @@ def test_the_pack_loads_as_its_snapshot_says(host):
     assert "Traceback" not in text
 
 
-def test_the_schemas_of_the_hosts_own_nodes_are_those_the_workflows_were_drawn_with(host):
-    live, kept = host.get("/object_info"), json.loads((ROOT / "tests" / "contract" / "host_nodes.json").read_text())
-    for name, entry in kept.items():
+def test_the_hosts_nodes_have_the_schemas_of_the_workflows(host):
+    live, stored = host.get("/object_info"), json.loads((ROOT / "tests" / "contract" / "host_nodes.json").read_text())
+    for name, entry in stored.items():
         assert {k: list(v) for k, v in entry["input"].items()} == {k: list(v) for k, v in live[name]["input"].items()}
         assert entry["output"] == live[name]["output"]
 
@@ -67,16 +67,16 @@ def test_help_pages_and_templates_are_served(host):
 @pytest.mark.parametrize("name", WORKFLOWS)
 def test_every_workflow_runs(host, name):
     assert problems(workflow(name), host.get("/object_info")) == []
-    found = videos(host, host.run(workflow(name, **SHORT)))
-    assert len(found) == (4 if name == "batch" else 1)
-    for path in found:
+    paths = videos(host, host.run(workflow(name, **SHORT)))
+    assert len(paths) == (4 if name == "batch" else 1)
+    for path in paths:
         frames, rate, seconds, size = streams(path)
         assert (frames, rate) == (15, 25)
         assert seconds == pytest.approx(0.6, abs=0.05)
         assert size[0] % 2 == size[1] % 2 == 0
 
 
-def test_talk_lasts_exactly_as_long_as_the_sound(host):
+def test_the_video_of_talk_is_as_long_as_the_sound(host):
     with av.open(str(ROOT / "assets" / "voice.wav")) as container:
         sound = float(container.streams.audio[0].duration * container.streams.audio[0].time_base)
     frames, rate, seconds, size = streams(videos(host, host.run(workflow("talk", steps=1)))[0])
@@ -86,7 +86,7 @@ def test_talk_lasts_exactly_as_long_as_the_sound(host):
     assert size == (256, 256)
 
 
-def test_the_video_says_that_it_is_generated(host):
+def test_the_videos_metadata_mark_it_as_generated(host):
     path = videos(host, host.run(workflow("talk", **SHORT)))[0]
     with av.open(str(path)) as container:
         assert json.loads(container.metadata["comment"])["ai_generated"] is True
@@ -123,7 +123,7 @@ def test_bad_values_are_refused_before_anything_runs(host, change, message):
     assert any(message in f"{error['message']} {error['details']}" for error in errors), errors
 
 
-def test_what_goes_wrong_while_running_is_said(host):
+def test_errors_of_a_run_name_the_node_and_the_cause(host):
     from PIL import Image
 
     Image.new("RGB", (300, 200), "grey").save(host.base / "input" / "grey.png")
@@ -131,8 +131,8 @@ def test_what_goes_wrong_while_running_is_said(host):
     error = messages(faceless)["execution_error"]
     assert error["node_type"] == "FaceLocatorMask"
     assert "no face found in the 300 x 200 picture" in error["exception_message"]
-    late = host.wait(host.queue(workflow("talk", start=100.0, **SHORT)))
-    assert "the sound lasts" in messages(late)["execution_error"]["exception_message"]
+    too_late = host.wait(host.queue(workflow("talk", start=100.0, **SHORT)))
+    assert "the sound lasts" in messages(too_late)["execution_error"]["exception_message"]
 
 
 def test_free_releases_models_and_results(host):
@@ -149,8 +149,8 @@ def test_free_releases_models_and_results(host):
 
 
 @pytest.mark.parametrize("option", [("--cache-none",), ("--cache-lru", "20")])
-def test_other_caches(tmp_path, option):
-    """Without a cache the chain runs in its node: expanded graphs need one."""
+def test_videos_are_complete_with_other_caches(tmp_path, option):
+    """Without a cache the chainer runs all clips itself."""
     server = Host(tmp_path, *option)
     try:
         for mode in ("auto", "expanded"):
@@ -161,7 +161,7 @@ def test_other_caches(tmp_path, option):
 
 
 def test_the_node_tests_pass_on_the_real_host():
-    """The fake host and the real one agree on everything that these tests look at."""
+    """So the fake host behaves like the real one in these tests."""
     environment = {**os.environ, "EMO_REAL_HOST": str(host_folder()), "OMP_NUM_THREADS": "1"}
     command = [host_python(), "-m", "pytest", "-q", "-p", "no:cacheprovider", str(Path("tests") / "nodes")]
     done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True)

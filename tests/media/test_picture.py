@@ -10,7 +10,7 @@ from emo_core.media.picture import load_picture
 PICTURE = (np.mgrid[0:80, 0:100][0] * 3).astype(np.uint8)
 
 
-def test_rgb_grey_and_palette(tmp_path):
+def test_rgb_grey_and_palette_pictures_give_rgb(tmp_path):
     grey = Image.fromarray(PICTURE)
     for name, picture in (("rgb", grey.convert("RGB")), ("grey", grey), ("palette", grey.convert("P"))):
         picture.save(tmp_path / f"{name}.png")
@@ -40,7 +40,7 @@ def test_phone_pictures_are_turned_upright(tmp_path):
     assert load_picture(tmp_path / "phone.jpg").shape == (100, 80, 3)
 
 
-def test_missing_empty_and_wrong_files(tmp_path):
+def test_missing_empty_and_wrong_files_are_refused(tmp_path):
     with pytest.raises(InputError, match="no file at"):
         load_picture(tmp_path / "nobody.png")
     (tmp_path / "empty.png").write_bytes(b"")

@@ -34,7 +34,7 @@ def write_with_av(path, wave, rate, codec, layout="stereo"):
 
 @pytest.mark.parametrize(("suffix", "rate"), [("wav", 44100), ("flac", 22050), ("ogg", 48000), ("wav", 8000)])
 @pytest.mark.parametrize("channels", [1, 2])
-def test_libsndfile_formats(tmp_path, suffix, rate, channels):
+def test_libsndfile_formats_are_read(tmp_path, suffix, rate, channels):
     wave = tone(0.8, rate)
     path = tmp_path / f"voice.{suffix}"
     soundfile.write(path, np.stack([wave] * channels, -1), rate)
@@ -44,13 +44,13 @@ def test_libsndfile_formats(tmp_path, suffix, rate, channels):
 
 
 @pytest.mark.parametrize(("suffix", "codec", "rate"), [("mp3", "libmp3lame", 44100), ("m4a", "aac", 48000)])
-def test_lossy_formats(tmp_path, suffix, codec, rate):
+def test_lossy_formats_are_read(tmp_path, suffix, codec, rate):
     path = tmp_path / f"voice.{suffix}"
     write_with_av(path, tone(0.8, rate), rate, codec)
     assert load_sound(path).seconds == pytest.approx(0.8, abs=0.08)
 
 
-def test_sound_track_of_a_real_video(data):
+def test_the_sound_track_of_a_real_video_is_read(data):
     sound = load_sound(data / "grid_s1" / "bbaf2n.mp4")
     assert sound.seconds == pytest.approx(3.0, abs=0.05)
 
@@ -63,101 +63,101 @@ def test_resampling_keeps_the_sound(tmp_path):
 
 
 class Recorder:
-    """A resampler that remembers how much it was given at once."""
+    """A resampler that records the sizes of its blocks."""
 
-    def __init__(self, resampler, given):
-        self._resampler, self._given = resampler, given
+    def __init__(self, resampler, sizes):
+        self._resampler, self._sizes = resampler, sizes
 
     def resample(self, frame):
-        self._given.append(frame.samples if frame else 0)
+        self._sizes.append(frame.samples if frame else 0)
         return self._resampler.resample(frame)
 
 
 @pytest.mark.parametrize(("rate", "channels"), [(44100, 2), (48000, 1), (16000, 2), (22050, 6)])
-def test_a_long_sound_goes_in_block_by_block(monkeypatch, rate, channels):
+def test_a_long_sound_is_resampled_in_blocks(monkeypatch, rate, channels):
     """FFmpeg refuses frames of 2 GiB; the samples are those of one frame."""
     wave = np.stack([tone(2.3, rate) * (k + 1) / channels for k in range(channels)])
     mixed = wave if channels <= 2 else wave.mean(0, keepdims=True)
     frame = av.AudioFrame.from_ndarray(mixed, format="fltp", layout=("mono", "stereo")[len(mixed) - 1])
     frame.rate = rate
     resampler = av.AudioResampler(format="flt", layout="mono", rate=16000)
-    whole = [part.to_ndarray()[0] for given in (frame, None) for part in resampler.resample(given)]
-    given, plain = [], sound._mono
-    monkeypatch.setattr(sound, "_mono", lambda: Recorder(plain(), given))
+    whole = [part.to_ndarray()[0] for block in (frame, None) for part in resampler.resample(block)]
+    sizes, plain = [], sound._mono_resampler
+    monkeypatch.setattr(sound, "_mono_resampler", lambda: Recorder(plain(), sizes))
     assert np.array_equal(mono_16k(wave, rate), np.concatenate(whole))
-    assert sum(given) == wave.shape[1]
-    assert max(given) <= 16384
+    assert sum(sizes) == wave.shape[1]
+    assert max(sizes) <= 16384
 
 
 @pytest.mark.parametrize(
     ("start", "seconds"), [(0.0, None), (0.0, 1.5), (2.37, 1.11), (3.999, None), (8.5, 3.0), (9.95, None)]
 )
-def test_a_part_is_heard_as_it_sounds_in_the_whole(monkeypatch, start, seconds):
-    """And no more is resampled than lies around it."""
-    wave, resampled, heard = np.stack([tone(10.1, 44100)] * 2), [], []
+def test_an_excerpt_has_the_samples_of_the_whole_sound(monkeypatch, start, seconds):
+    """Only its surroundings are resampled."""
+    wave, resampled, encoded = np.stack([tone(10.1, 44100)] * 2), [], []
     monkeypatch.setattr(voice, "mono_16k", lambda part, rate: resampled.append(part.shape[1]) or mono_16k(part, rate))
 
     def encode(samples):
-        heard.append(samples[0].numpy())
+        encoded.append(samples[0].numpy())
         return torch.zeros(1, samples.shape[1] // 320, CONFIG.audio.layers, CONFIG.audio.width)
 
     excerpt = voice.Excerpt(fps=25.0, start=start, seconds=seconds)
     voice.encode_audio(WaveTrack(wave, 44100), encode, CONFIG.audio, excerpt).features.windows(0, 1)
     first = round(start * 16000)
     cut = mono_16k(wave, 44100)[first : None if seconds is None else first + round(seconds * 16000)]
-    assert np.array_equal(heard[0], prepare_sound(cut).waveform)
+    assert np.array_equal(encoded[0], prepare_sound(cut).waveform)
     assert seconds is None or resampled[0] <= (seconds + 4) * 44100
 
 
-def test_loudness_does_not_matter():
+def test_loudness_is_normalised():
     loud, quiet = prepare_sound(tone(1.0)), prepare_sound(tone(1.0) * 0.01)
     assert np.allclose(loud.waveform, quiet.waveform, atol=1e-5)
 
 
-def test_pauses_do_not_make_speech_louder():
+def test_pauses_do_not_change_the_level_of_speech():
     speech = tone(1.0)
     padded = np.concatenate([np.zeros(48000, np.float32), speech, np.zeros(48000, np.float32)])
     a, b = prepare_sound(speech).waveform, prepare_sound(padded).waveform[48000:64000]
     assert np.abs(b).max() == pytest.approx(np.abs(a).max(), rel=0.15)
 
 
-def test_max_seconds(tmp_path):
+def test_max_seconds_cuts_the_sound(tmp_path):
     soundfile.write(tmp_path / "a.wav", tone(2.0), 16000)
     assert load_sound(tmp_path / "a.wav", max_seconds=0.5).seconds == 0.5
 
 
-def test_missing_file(tmp_path):
+def test_a_missing_file_is_refused(tmp_path):
     with pytest.raises(InputError, match="no file at"):
         load_sound(tmp_path / "nothing.wav")
 
 
-def test_text_named_wav(tmp_path):
+def test_a_text_named_wav_is_refused(tmp_path):
     (tmp_path / "text.wav").write_text("these are words, not sound")
     with pytest.raises(InputError, match="cannot be decoded as sound"):
         load_sound(tmp_path / "text.wav")
 
 
 @pytest.mark.parametrize("seconds", [0.0, 0.05])
-def test_empty_sound(tmp_path, seconds):
+def test_an_empty_sound_is_refused(tmp_path, seconds):
     soundfile.write(tmp_path / "empty.wav", tone(seconds), 16000)
     with pytest.raises(InputError, match=r"lasts|cannot be decoded"):
         load_sound(tmp_path / "empty.wav")
 
 
-def test_silent_sound(tmp_path):
+def test_a_silent_sound_is_refused(tmp_path):
     soundfile.write(tmp_path / "silent.wav", np.zeros(16000, np.float32), 16000)
     with pytest.raises(InputError, match=r"silent \(peak -180 dBFS\)"):
         load_sound(tmp_path / "silent.wav")
 
 
-def test_broken_samples():
+def test_nan_samples_are_refused():
     wave = tone(1.0)
     wave[100] = np.nan
     with pytest.raises(InputError, match="NaN"):
         prepare_sound(wave)
 
 
-def test_video_without_sound(tmp_path):
+def test_a_video_without_sound_is_refused(tmp_path):
     with av.open(str(tmp_path / "mute.mp4"), "w") as container:
         stream = container.add_stream("libx264", rate=25)
         stream.width = stream.height = 32

@@ -1,4 +1,4 @@
-"""Source videos as they come: cover pictures, odd clocks, lengths."""
+"""Source videos: cover pictures, timestamps, shapes of pixels, sound."""
 
 import struct
 from fractions import Fraction
@@ -7,10 +7,8 @@ import av
 import numpy as np
 import pytest
 
-from emo_core.dataset.face_runs import Run, pieces
-from emo_core.dataset.filters import Rules
 from emo_core.errors import InputError
-from emo_core.media.video_reader import frames_at, open_source, scenes
+from emo_core.media.video_reader import SoundReader, frames_at, open_source, scenes, sound_of
 
 
 @pytest.mark.parametrize("name", ["cover.mp4", "cover.mp3"])
@@ -56,14 +54,14 @@ def held_sideways(path):
 
 
 def disc(height, width):
-    """White on black, as high and as wide as half the picture."""
+    """A white disc on black, of half the picture's height and width."""
     rows, columns = np.mgrid[:height, :width]
     inside = ((rows + 0.5) / height - 0.5) ** 2 + ((columns + 0.5) / width - 0.5) ** 2 < 0.25**2
     return np.repeat(inside[..., None] * np.uint8(255), 3, axis=2)
 
 
 @pytest.mark.parametrize(("width", "aspect"), [(64, Fraction(3, 2)), (128, Fraction(3, 4))])
-def test_pixels_that_are_not_square(tmp_path, width, aspect):
+def test_wide_and_narrow_pixels_are_made_square(tmp_path, width, aspect):
     source = open_source(stored(tmp_path / "wide.mp4", disc(96, width), aspect))
     (_, picture), *_ = frames_at(source, 25)
     assert picture.shape == (96, 96, 3)
@@ -71,8 +69,8 @@ def test_pixels_that_are_not_square(tmp_path, width, aspect):
     assert lit.any(0).sum() == pytest.approx(48, abs=2) and lit.any(1).sum() == pytest.approx(48, abs=2)
 
 
-def test_a_phone_held_upright(tmp_path):
-    """Also where its pixels are not square, as they are stored."""
+def test_a_rotated_video_is_shown_upright(tmp_path):
+    """Also if its stored pixels are not square."""
     picture = np.zeros((64, 96, 3), np.uint8)
     picture[:32, :48] = 255
     for aspect, size in ((1, (96, 64)), (Fraction(2, 3), (64, 64))):
@@ -83,8 +81,8 @@ def test_a_phone_held_upright(tmp_path):
         assert light.mean() > 240 and shown.mean() == pytest.approx(64, abs=4)
 
 
-def test_cuts_are_told_from_the_first_frame_on(tmp_path):
-    """Transport streams begin at any time."""
+def test_cuts_are_counted_from_the_first_frame(tmp_path):
+    """The timestamps of a transport stream begin anywhere."""
     pictures = np.random.default_rng(0).integers(0, 255, (2, 96, 96, 3), dtype=np.uint8)
     options = {"muxdelay": "0", "output_ts_offset": "10"}
     with av.open(str(tmp_path / "cut.ts"), "w", options=options) as container:
@@ -101,9 +99,37 @@ def test_cuts_are_told_from_the_first_frame_on(tmp_path):
     assert [start for start, _ in scenes(source)] == pytest.approx([0.0, 2.0], abs=0.05)
 
 
-def test_no_piece_is_shorter_than_asked_for():
-    run = Run(0, np.zeros((325, 478, 3)), np.zeros(325), 0.0)  # 13 seconds.
-    halves = pieces(run, 25, Rules(min_seconds=2, max_seconds=10))
-    assert sorted(len(part.landmarks) for part in halves) == [162, 163]
-    (whole,) = pieces(run, 25, Rules(min_seconds=8, max_seconds=10))
-    assert len(whole.landmarks) == 250
+def with_sound(path, start):
+    """A black video of one second whose sound, a ramp of half a second, starts at `start` in seconds."""
+    with av.open(str(path), "w") as container:
+        video = container.add_stream("libx264", rate=25, options={"bf": "0"})
+        video.width = video.height = 32
+        video.pix_fmt = "yuv420p"
+        audio = container.add_stream("flac", rate=16000, layout="mono")
+        for t in range(25):
+            frame = av.VideoFrame.from_ndarray(np.zeros((32, 32, 3), np.uint8), format="rgb24")
+            frame.pts = t + 10
+            container.mux(video.encode(frame))
+        sound = av.AudioFrame.from_ndarray(np.arange(1, 8001, dtype=np.int16)[None], format="s16", layout="mono")
+        sound.rate, sound.pts = 16000, round(start * 16000)
+        container.mux(audio.encode(sound))
+        container.mux(audio.encode(None))
+        container.mux(video.encode(None))
+    return open_source(path)
+
+
+@pytest.mark.parametrize(("start", "first"), [(0.4, 0), (0.6, 3200), (0.3, -1600)])
+def test_sound_starts_with_the_first_frame(tmp_path, start, first):
+    """The first frame is shown at 0.4 s."""
+    waveform = sound_of(with_sound(tmp_path / "a.mkv", start))
+    assert waveform[max(0, first)] == pytest.approx((1 + max(0, -first)) / 32768, abs=20 / 32768)
+    assert len(waveform) == pytest.approx(8000 + first, abs=20)
+
+
+@pytest.mark.parametrize("start", [0.4, 0.6, 0.3])
+def test_stretches_of_the_sound_are_those_of_the_whole(tmp_path, start):
+    source = with_sound(tmp_path / "a.mkv", start)
+    whole = np.pad(sound_of(source), (0, 16000))
+    reader = SoundReader(source)
+    for first, last in ((0, 100), (100, 2000), (2500, 3300), (3300, 3300), (5000, 5001), (8100, 13000), (13000, 13500)):
+        assert np.array_equal(reader.read(first, last), whole[first:last])

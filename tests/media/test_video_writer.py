@@ -1,4 +1,4 @@
-"""The mp4 that comes out: length, sound, sizes, mark, and nothing half-written."""
+"""The written mp4: length, sound, sizes, mark, and no file after an error."""
 
 import json
 from pathlib import Path
@@ -49,7 +49,7 @@ def probe(path) -> dict:
 
 
 @pytest.mark.parametrize("rate", [16000, 44100, 96000])
-def test_video_and_sound(tmp_path, rate):
+def test_length_rate_and_sound(tmp_path, rate):
     soundfile.write(tmp_path / "a.wav", np.stack([tone(1.2, rate)] * 2, -1), rate)
     with VideoWriter(tmp_path / "v.mp4", fps=25, size=(64, 64), sound=tmp_path / "a.wav") as writer:
         write_all(writer, frames(12))
@@ -60,7 +60,7 @@ def test_video_and_sound(tmp_path, rate):
     assert got["sound"] == pytest.approx(1.2, abs=0.05)
 
 
-def test_sound_is_cut_to_the_seconds_asked_for(tmp_path):
+def test_sound_is_cut_to_the_given_seconds(tmp_path):
     soundfile.write(tmp_path / "a.wav", tone(3.0), 16000)
     with VideoWriter(tmp_path / "v.mp4", fps=25, size=(64, 64), sound=tmp_path / "a.wav", seconds=1.0) as writer:
         write_all(writer, frames(25))
@@ -101,7 +101,7 @@ def test_colours_survive(tmp_path, side):
     assert np.abs(picture.astype(int) - red).max() <= 6
 
 
-def test_it_says_that_it_is_generated(tmp_path):
+def test_the_metadata_marks_the_video_as_generated(tmp_path):
     with VideoWriter(tmp_path / "v.mp4", fps=25, size=(64, 64), settings={"seed": 7, "checkpoint": "x"}) as writer:
         write_all(writer, frames(2))
     metadata = probe(tmp_path / "v.mp4")["metadata"]
@@ -142,7 +142,7 @@ class Lacking:
         ("libx264", av.FFmpegError(28, "No space left on device"), "cannot write"),
     ],
 )
-def test_nothing_is_left_where_it_cannot_begin(tmp_path, monkeypatch, encoder, error, message):
+def test_nothing_is_left_if_an_encoder_is_missing(tmp_path, monkeypatch, encoder, error, message):
     soundfile.write(tmp_path / "a.wav", tone(0.3), 16000)
     plain = av.open
 
@@ -156,11 +156,11 @@ def test_nothing_is_left_where_it_cannot_begin(tmp_path, monkeypatch, encoder, e
     sound = FileTrack(tmp_path / "a.wav")
     monkeypatch.setattr(av, "open", lacking)
     with pytest.raises(InputError, match=message), VideoWriter(tmp_path / "v.mp4", fps=25, size=(64, 64), sound=sound):
-        pytest.fail("it has begun")
+        pytest.fail("the writer was entered")
     assert [path.name for path in tmp_path.iterdir()] == ["a.wav"]
 
 
-def test_unwritable_output(tmp_path):
+def test_an_unwritable_output_is_refused(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(InputError, match="cannot write"), VideoWriter(tmp_path / "file" / "v.mp4", fps=25, size=(8, 8)):
         pass

@@ -1,4 +1,4 @@
-"""Clips: by hand, in one node, as an expanded graph; cancelled and gone on."""
+"""Clips from chained samplers, from one node and from an expanded graph; cancelled and continued videos."""
 
 import dataclasses
 import gc
@@ -37,7 +37,7 @@ def whole(nodes, scene):
     return chain(nodes, scene)
 
 
-def test_one_node_gives_the_cores_video(nodes, scene, whole):
+def test_the_loop_gives_the_frames_of_the_core(nodes, scene, whole):
     """As `emo_core` generates it, frame by frame."""
     core = module(".emo_core.emo.sampling.generate")
     sampling = module(".nodes.emo.generation").Scene.from_inputs(**scene)
@@ -47,17 +47,17 @@ def test_one_node_gives_the_cores_video(nodes, scene, whole):
     assert len(frames_of(whole[0])) == 31
 
 
-def test_samplers_by_hand_give_the_same_clips(nodes, scene, whole):
+def test_chained_samplers_give_the_same_clips(nodes, scene, whole):
     first, motion = sample(nodes, scene, clip_index=-1)
     second, motion = sample(nodes, scene, clip_index=-1, motion_frames=motion)
     assert motion.next == 2
-    by_hand = scene["model"].vae.decode(torch.cat([first["samples"], second["samples"]]))
-    assert torch.equal(by_hand, whole[1][:8])
+    chained = scene["model"].vae.decode(torch.cat([first["samples"], second["samples"]]))
+    assert torch.equal(chained, whole[1][:8])
     _, rest = chain(nodes, scene, motion_frames=motion)
     assert torch.equal(rest, whole[1])
 
 
-def test_clips_in_a_row_are_those_one_by_one(nodes, scene, whole):
+def test_clips_in_a_row_equal_single_clips(nodes, scene, whole):
     latent, motion = sample(nodes, scene, clip_index=-1, clips=3)
     assert motion.next == 3
     assert torch.equal(scene["model"].vae.decode(latent["samples"]), whole[1][:12])
@@ -81,12 +81,12 @@ def graph_of(scene, **changes):
     links = {name: [name, 0] for name in ("model", "reference", "emo_audio", "vae")}
     values = {name: value for name, value in scene.items() if name not in links}
     own = {"seconds": 0.0, "mode": "expanded", "return_frames": True}
-    given = {name: {"class_type": "Given", "inputs": {}} for name in links}
-    return {**given, "chain": {"class_type": "MotionFrameChainer", "inputs": {**links, **values, **own, **changes}}}
+    sources = {name: {"class_type": "Source", "inputs": {}} for name in links}
+    return {**sources, "chain": {"class_type": "MotionFrameChainer", "inputs": {**links, **values, **own, **changes}}}
 
 
 def test_an_expanded_graph_is_made_of_links(nodes, scene):
-    """Values would spoil the host's cache keys; and a longer run asks for the same first clips."""
+    """Values would change the host's cache keys. A longer run has the same first nodes."""
 
     def expansion(**changes):
         graph = Graph(graph_of(scene, **changes))
@@ -106,23 +106,24 @@ def test_an_expanded_graph_is_made_of_links(nodes, scene):
 
 def test_auto_expands_where_the_host_can(nodes, scene, monkeypatch):
     args = module("comfy.cli_args").args
-    made = module(".nodes.emo.chaining")
-    pending = made.Chain(module(".nodes.emo.generation").Scene.from_inputs(**scene), None, scene["emo_audio"], 0.0)
+    should_expand = module(".nodes.emo.expansion").should_expand
+    inputs = module(".nodes.emo.generation").Scene.from_inputs(**scene)
+    pending = module(".nodes.emo.chaining").Chain(inputs, None, scene["emo_audio"], 0.0)
     graph = Graph(graph_of(scene))
     hidden = SimpleNamespace(dynprompt=graph, unique_id="chain")
-    assert made.should_expand("auto", pending, hidden)
-    assert not made.should_expand("loop", pending, hidden)
-    problem(lambda: made.should_expand("fast", pending, hidden), "mode: unknown name 'fast'")
-    # Links stand for whole lists: a node somewhere before that gives lists takes the loop.
+    assert should_expand("auto", pending, hidden)
+    assert not should_expand("loop", pending, hidden)
+    problem(lambda: chain(nodes, scene, mode="fast"), "mode: unknown name 'fast'")
+    # Links stand for whole lists: with a node upstream that outputs lists, the chainer loops.
     registry = module("nodes").NODE_CLASS_MAPPINGS
     monkeypatch.setitem(registry, "Splitter", SimpleNamespace(OUTPUT_IS_LIST=(True,)))
     graph.prompt["reference"] = {"class_type": "VAEEncode", "inputs": {"pixels": ["split", 0]}}
     graph.prompt["split"] = {"class_type": "Splitter", "inputs": {}}
-    assert not made.should_expand("expanded", pending, hidden)
+    assert not should_expand("expanded", pending, hidden)
     graph.prompt["reference"]["inputs"] = {}
-    assert made.should_expand("expanded", pending, hidden)
+    assert should_expand("expanded", pending, hidden)
     monkeypatch.setattr(args, "cache_none", True)
-    assert not made.should_expand("expanded", pending, hidden)
+    assert not should_expand("expanded", pending, hidden)
     assert "mode: unknown name" in nodes.MotionFrameChainer.validate_inputs("ddim", "fast")
     assert "scheduler: unknown name" in nodes.MotionFrameChainer.validate_inputs("plms", "auto")
     assert nodes.EMOSampler.validate_inputs("ddim") is True
@@ -136,15 +137,15 @@ def test_seconds_cut_frames_and_sound(nodes, scene, whole):
         assert float(container.streams.audio[0].duration * container.streams.audio[0].time_base) <= 0.4 + 0.07
 
 
-def test_a_video_goes_on_from_real_frames(nodes, scene, whole):
+def test_a_video_continues_the_frames_of_another(nodes, scene, whole):
     past = {"samples": torch.randn(N + 3, *scene["reference"]["samples"].shape[1:])}
     _, frames = chain(nodes, scene, film_frames=past, seconds=0.1)
     assert not torch.equal(frames, whole[1][: len(frames)])
     short = {"samples": past["samples"][: N - 1]}
-    problem(lambda: chain(nodes, scene, film_frames=short), "looks back at 2")
+    problem(lambda: chain(nodes, scene, film_frames=short), "film frames: got 1; tiny needs 2")
 
 
-def test_the_file_goes_with_the_video(nodes, scene):
+def test_the_temporary_file_is_deleted_with_the_video(nodes, scene):
     video, _ = chain(nodes, scene, seconds=0.1)
     path = Path(video.get_stream_source())
     assert path.is_file()
@@ -153,48 +154,48 @@ def test_the_file_goes_with_the_video(nodes, scene):
     assert not path.exists()
 
 
-def test_frames_are_only_given_when_wanted(nodes, scene):
+def test_frames_are_returned_only_with_return_frames(nodes, scene):
     blocked = chain(nodes, scene, seconds=0.1, return_frames=False)[1]
     assert "turn on return_frames" in blocked.message
 
 
 @pytest.mark.parametrize("mode", ["loop", "expanded"])
-def test_frames_that_cannot_be_kept_are_refused_before_the_first(nodes, scene, free_memory, mode):
-    """31 frames of 64 x 64 take 1.5 MB; half of that is enough for half the seconds, and none is needed without them."""
-    told = []
-    module("comfy.utils").set_progress_bar_global_hook(lambda value, *_, **__: told.append(value))
+def test_frames_that_do_not_fit_into_memory_are_refused_before_the_first_step(nodes, scene, free_memory, mode):
+    """31 frames of 64 x 64 take 1.5 MB. Half of that suffices for half the seconds, and for any length without return_frames."""
+    steps = []
+    module("comfy.utils").set_progress_bar_global_hook(lambda value, *_, **__: steps.append(value))
     free_memory(31 * 64 * 64 * 12 // 2)
     problem(
         lambda: chain(nodes, scene, mode=mode),
         r"31 frames of 64 x 64 pixels take .*; turn return_frames off, or set seconds to 0\.6 at most",
     )
-    assert told == []
+    assert steps == []
     assert len(chain(nodes, scene, seconds=0.4)[1]) == 10
     chain(nodes, scene, return_frames=False)
 
 
-def test_bad_input_is_named(nodes, scene):
+def test_bad_inputs_are_refused_by_name(nodes, scene):
     problem(lambda: sample(nodes, scene, clip_index=8), r"this sound has 8 clips, 0 \.\. 7")
     other = {"samples": torch.zeros(1, 4, 64, 64)}
-    problem(lambda: sample(nodes, scene, clip_index=0, reference=other), "got latents of 4 x 64 x 64; tiny takes")
+    problem(lambda: sample(nodes, scene, clip_index=0, reference=other), "got latents of 4 x 64 x 64; tiny expects")
     problem(lambda: sample(nodes, scene, clip_index=0, steps=500), "steps: got 500")
     _, middle = sample(nodes, scene, clip_index=3)
-    problem(lambda: chain(nodes, scene, motion_frames=middle), r"they hold clips 3 \.\. 3")
+    problem(lambda: chain(nodes, scene, motion_frames=middle), r"got clips 3 \.\. 3")
     foreign = dataclasses.replace(middle, latents=middle.latents[:, :2])
     problem(
-        lambda: sample(nodes, scene, clip_index=4, motion_frames=foreign), "motion frames: they are of another model"
+        lambda: sample(nodes, scene, clip_index=4, motion_frames=foreign), "motion frames: got frames of another model"
     )
-    deaf = dataclasses.replace(scene["emo_audio"], config=dataclasses.replace(CONFIG.audio, width=99))
-    problem(lambda: sample(nodes, scene, clip_index=0, emo_audio=deaf), "heard by another model")
+    other_encoder = dataclasses.replace(scene["emo_audio"], config=dataclasses.replace(CONFIG.audio, width=99))
+    problem(lambda: sample(nodes, scene, clip_index=0, emo_audio=other_encoder), "features of another encoder")
     short = nodes.LoadAudioWav2Vec.execute(scene["model"], 0.0, 0.0, 0.24, 0.0, audio=audio())[0]
     _, brief = sample(nodes, scene, clips=9, clip_index=0, emo_audio=short)
-    problem(lambda: chain(nodes, scene, motion_frames=brief), "made for another sound")
+    problem(lambda: chain(nodes, scene, motion_frames=brief), "got clips of another sound")
 
 
 @pytest.mark.parametrize("mode", ["loop", "auto"])
-def test_another_models_vae_is_found_before_anything_is_made(nodes, scene, mode):
+def test_the_vae_of_another_model_is_refused_before_the_first_step(nodes, scene, mode):
     other = SimpleNamespace(latent_channels=CONFIG.vae.channels + 1)
-    problem(lambda: chain(nodes, scene, vae=other, mode=mode), "vae: it decodes latents of")
+    problem(lambda: chain(nodes, scene, vae=other, mode=mode), "vae: got a VAE for latents of")
 
 
 def test_a_seed_from_another_node_may_be_negative(nodes, scene):
@@ -202,20 +203,20 @@ def test_a_seed_from_another_node_may_be_negative(nodes, scene):
     assert torch.equal(sample(nodes, scene, clip_index=0, seed=-1)[0]["samples"], wrapped)
 
 
-def test_long_videos_take_few_nodes():
-    """Rows of clips begin where they begin in any longer video; an hour is some two hundred nodes."""
-    rows = module(".nodes.emo.chaining").rows
+def test_long_videos_expand_to_few_nodes():
+    """The groups of clips start at the same clips in any longer video; an hour takes some two hundred nodes."""
+    group_clips = module(".nodes.emo.expansion").group_clips
     for total in (1, 64, 65, 70, 500, 9000):
-        made = list(rows(list(range(total))))
-        assert [first for first, _ in made] == [sum(count for _, count in made[:i]) for i in range(len(made))]
-        assert sum(count for _, count in made) == total
-        assert made[:-1] == list(rows(list(range(9000))))[: len(made) - 1]
-    assert all(count == 1 for _, count in list(rows(list(range(64)))))
-    assert len(list(rows(list(range(9000))))) < 250
-    assert list(rows(list(range(66, 72)))) == [(66, 2), (68, 4)]  # After clips by hand.
+        groups = list(group_clips(list(range(total))))
+        assert [first for first, _ in groups] == [sum(count for _, count in groups[:i]) for i in range(len(groups))]
+        assert sum(count for _, count in groups) == total
+        assert groups[:-1] == list(group_clips(list(range(9000))))[: len(groups) - 1]
+    assert all(count == 1 for _, count in list(group_clips(list(range(64)))))
+    assert len(list(group_clips(list(range(9000))))) < 250
+    assert list(group_clips(list(range(66, 72)))) == [(66, 2), (68, 4)]  # After finished clips.
 
 
-def test_every_condition_acts(nodes, scene, model):
+def test_every_condition_changes_the_frames(nodes, scene, model):
     plain = sample(nodes, scene, clip_index=0)[0]["samples"]
     mask = torch.zeros(1, 16, 16)
     mask[:, 4:8] = 1
@@ -230,7 +231,7 @@ def test_every_condition_acts(nodes, scene, model):
 
 
 def test_a_mask_of_another_picture_is_refused(nodes, scene):
-    """It would be squeezed into the square, and the face sent to the wrong place."""
+    """Scaled to the square, its region would be in the wrong place."""
     photo = torch.zeros(1, 48, 64)
     photo[:, 8:24, 40:56] = 1
     problem(
@@ -240,14 +241,14 @@ def test_a_mask_of_another_picture_is_refused(nodes, scene):
 
 
 @pytest.mark.parametrize("stop_at", [1, 3, 12])
-def test_cancel_ends_within_a_step_and_leaves_nothing(nodes, scene, whole, stop_at):
-    """The step that Cancel is pressed in is the last; the next run is as if nothing had happened."""
-    management, seen = module("comfy.model_management"), []
-    folder = module(".nodes.emo.folders").temporary_folder()
+def test_cancel_stops_within_a_step_and_leaves_no_file(nodes, scene, whole, stop_at):
+    """The next run is not affected."""
+    management, steps = module("comfy.model_management"), []
+    folder = module(".nodes.host.folders").temporary_folder()
 
     def hook(value, total, preview, node_id=None, prompt_id=None):
-        seen.append((value, total))
-        if len(seen) == stop_at:
+        steps.append((value, total))
+        if len(steps) == stop_at:
             management.interrupt_current_processing()
 
     module("comfy.utils").set_progress_bar_global_hook(hook)
@@ -255,15 +256,15 @@ def test_cancel_ends_within_a_step_and_leaves_nothing(nodes, scene, whole, stop_
     before = set(folder.iterdir())
     with pytest.raises(management.InterruptProcessingException):
         chain(nodes, scene)
-    assert len(seen) == stop_at
-    assert seen[-1] == (stop_at, 16)
+    assert len(steps) == stop_at
+    assert steps[-1] == (stop_at, 16)
     assert set(folder.iterdir()) == before
     module("comfy.utils").set_progress_bar_global_hook(None)
     assert torch.equal(chain(nodes, scene, seconds=0.3)[1], whole[1][:8])
 
 
 def test_two_samplers_do_not_disturb_each_other(nodes, scene):
-    """Interleaved, step by step, on one model: each gives what it gives alone."""
+    """Interleaved, step by step, on one model: the results are those of separate runs."""
     other = {**scene, "seed": 9, "audio_scale": 1.0}
     alone = [sample(nodes, inputs, clip_index=0)[0]["samples"] for inputs in (scene, other)]
     inside = []

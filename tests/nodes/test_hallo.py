@@ -1,4 +1,4 @@
-"""A model of Hallo's kind in the same nodes: regions of the face, one guidance, no speed."""
+"""A small model of Hallo's architecture in the nodes: regional audio weights, joint guidance, no speed layers."""
 
 from dataclasses import replace
 
@@ -22,7 +22,7 @@ SMALL = replace(
 
 @pytest.fixture(scope="module")
 def hallo(tmp_path_factory):
-    """Random weights, no VAE, no audio encoder: both are the host's."""
+    """Random weights without VAE and audio encoder, which are the host's."""
     from emo_core.emo.models.emo import EMO
     from emo_core.emo.weights.checkpoint import save_checkpoint
     from tests.conftest import awake
@@ -38,18 +38,18 @@ def inputs(nodes, hallo):
     draw = torch.Generator().manual_seed(0)
     layers = torch.randn(1, 49, 3, 16, generator=draw)
     encoded = {"encoded_audio_all_layers": tuple(layers.unbind(2)), "audio_samples": 16000}
-    heard = nodes.LoadAudioWav2Vec.execute(hallo, 0.0, 0.0, 0.4, 0.0, audio=audio(1.0), encoded_audio=encoded)[0]
+    emo_audio = nodes.LoadAudioWav2Vec.execute(hallo, 0.0, 0.0, 0.4, 0.0, audio=audio(1.0), encoded_audio=encoded)[0]
     picture = torch.rand(1, 160, 160, 3, generator=draw)
     mask = torch.zeros(1, 160, 160)
     mask[:, 40:120, 50:110] = 1
     located = nodes.FaceLocatorMask.execute(hallo, picture, 1.2, 0, "auto", "face", 1.0, 1.0, 1.0, mask=mask).args
     latent = torch.randn(1, 4, 16, 16, generator=draw)
-    scene = {"model": hallo, "reference": {"samples": latent}, "emo_audio": heard, "mask": located[0]}
+    scene = {"model": hallo, "reference": {"samples": latent}, "emo_audio": emo_audio, "mask": located[0]}
     settings = {"seed": 1, "steps": 2, "scheduler": "ddim", "reference_scale": 0.0, "audio_scale": 0.0}
     return {**scene, **settings, "clip_index": -1, "clips": 1}, located[3]
 
 
-def test_the_clips_of_a_video(nodes, inputs):
+def test_the_sampler_makes_all_clips_of_a_video(nodes, inputs):
     settings, face = inputs
     latent, motion = nodes.EMOSampler.execute(**{**settings, "clips": 9}, emo_face=face).args
     assert latent["samples"].shape == (10, 4, 16, 16)
@@ -57,23 +57,23 @@ def test_the_clips_of_a_video(nodes, inputs):
     assert motion.next == 3
 
 
-def test_its_knobs_act(nodes, inputs):
+def test_regions_weights_and_guidance_change_the_frames(nodes, inputs):
     settings, face = inputs
     plain = nodes.EMOSampler.execute(**settings, emo_face=face)[0]["samples"]
     for changed in (replace(face, weights=(1.0, 1.0, 3.0)), replace(face, maps=face.maps.flip(-2))):
         assert not torch.equal(nodes.EMOSampler.execute(**settings, emo_face=changed)[0]["samples"], plain)
     for scale, same in (({"reference_scale": 4.0}, True), ({"audio_scale": 1.0}, False), ({"audio_scale": 3.5}, True)):
-        found = nodes.EMOSampler.execute(**{**settings, **scale}, emo_face=face)[0]["samples"]
-        assert torch.equal(found, plain) == same, scale
+        frames = nodes.EMOSampler.execute(**{**settings, **scale}, emo_face=face)[0]["samples"]
+        assert torch.equal(frames, plain) == same, scale
 
 
-def test_what_it_has_not_is_said(nodes, hallo, inputs):
+def test_missing_speed_layers_encoder_and_vae_are_reported(nodes, hallo, inputs):
     problem(lambda: nodes.SpeedCondition.execute(hallo, 0.2, ""), "this model has no speed layers")
     problem(lambda: nodes.LoadAudioWav2Vec.execute(hallo, 0.0, 0.0, 0.0, 0.0, audio=audio()), "Audio Encoder Encode")
     assert "use Load VAE" in module(".nodes.emo.model").missing_vae(hallo).message
 
 
-def test_whose_face_it_is(nodes, hallo, inputs, host_input):
+def test_the_face_embedding_is_read_from_a_file_and_changes_the_frames(nodes, hallo, inputs, host_input):
     np.save(host_input / "me.npy", np.ones(8))
     settings, face = inputs
     picture, mask = torch.rand(1, 160, 160, 3), torch.ones(1, 160, 160)
@@ -85,8 +85,8 @@ def test_whose_face_it_is(nodes, hallo, inputs, host_input):
     assert nodes.FaceLocatorMask.fingerprint_inputs(face_embedding="me.npy", model=None) > 0
     assert nodes.FaceLocatorMask.fingerprint_inputs(face_embedding=None) == 0
     assert "unknown name 'you.npy'" in nodes.FaceLocatorMask.validate_inputs("auto", "face", "you.npy")
-    known, unknown = (
+    with_identity, without = (
         nodes.EMOSampler.execute(**settings, emo_face=replace(face, identity=identity))[0]["samples"]
         for identity in (named.identity, None)
     )
-    assert not torch.equal(known, unknown)
+    assert not torch.equal(with_identity, without)

@@ -1,4 +1,4 @@
-"""Each node by itself: what it gives, and what it says of bad input."""
+"""Each node by itself: its results, and its messages for bad input."""
 
 from fractions import Fraction
 from functools import partial
@@ -18,13 +18,13 @@ CHECKPOINT_NAMES = ["emo-mini (built in)", "emo-mini-few (built in)"]
 
 def problem(call, match):
     """The core raises its own errors, which are the pack's copy of the class here."""
-    with pytest.raises(Exception, match=match) as found:
+    with pytest.raises(Exception, match=match) as caught:
         call()
-    assert type(found.value).__name__ in ("InputError", "CheckpointError")
+    assert type(caught.value).__name__ in ("InputError", "CheckpointError")
 
 
 @pytest.mark.parametrize("name", node_classes())
-def test_every_schema_explains_itself(name):
+def test_every_node_input_and_output_has_a_description(name):
     schema = node_classes()[name].GET_SCHEMA()
     assert schema.category == "EMO"
     assert schema.display_name
@@ -35,7 +35,7 @@ def test_every_schema_explains_itself(name):
         assert all(spec[1].get("tooltip") for spec in info["input"].get(group, {}).values())
 
 
-def test_the_loader_gives_model_and_vae(nodes):
+def test_the_loader_returns_model_and_vae(nodes):
     model, vae = nodes.EMOModelLoader.execute(CHECKPOINT_NAMES[0]).args
     assert model.name == "emo-mini"
     assert vae is model.vae
@@ -53,7 +53,7 @@ def test_checkpoints_of_every_folder_are_listed(nodes, checkpoint, tmp_path):
     (tmp_path / "README.md").write_text("no checkpoint")
     folders.add_model_folder_path("emo", str(tmp_path))
     try:
-        module(".nodes.emo.folders").register_folders()  # As after a restart: what the user has added stays.
+        module(".nodes.emo.folders").register_folders()  # As after a restart: the user's folders stay.
         options = nodes.EMOModelLoader.GET_NODE_INFO_V1()["input"]["required"]["checkpoint"][1]["options"]
         assert options == [*CHECKPOINT_NAMES, "mine.safetensors"]
         assert nodes.EMOModelLoader.execute("mine.safetensors")[0].name == "tiny"
@@ -61,7 +61,7 @@ def test_checkpoints_of_every_folder_are_listed(nodes, checkpoint, tmp_path):
         folders.folder_names_and_paths["emo"][0].remove(str(tmp_path))
 
 
-def test_a_checkpoint_without_vae_or_encoder_says_what_to_use(nodes, model, tmp_path):
+def test_a_checkpoint_without_vae_or_encoder_names_the_node_to_use(nodes, model, tmp_path):
     core = module(".emo_core.emo.weights.checkpoint")
     path = tmp_path / "bare.safetensors"
     core.save_checkpoint(path, model.config, {"emo": model.network.model.emo}, dtype=torch.float32)
@@ -71,7 +71,7 @@ def test_a_checkpoint_without_vae_or_encoder_says_what_to_use(nodes, model, tmp_
     problem(lambda: nodes.LoadAudioWav2Vec.execute(bare, 0.0, 0.0, 0.0, 0.0, audio=audio()), "Audio Encoder Encode")
 
 
-def test_the_vae_serves_the_hosts_nodes(model):
+def test_the_vae_has_the_interface_of_the_hosts(model):
     pictures = torch.rand(3, CONFIG.image_size + 3, CONFIG.image_size, 4)
     latents = model.vae.encode(pictures)
     assert latents.shape == (3, CONFIG.vae.channels, CONFIG.latent_size, CONFIG.latent_size)
@@ -85,49 +85,49 @@ def test_the_vae_serves_the_hosts_nodes(model):
 
 
 @pytest.mark.parametrize(("rate", "channels"), [(16000, 1), (44100, 2), (22050, 6)])
-def test_any_sound_is_heard(nodes, model, rate, channels):
-    given = audio(1.0, channels, rate)
-    voice, fps, spoken, frames = nodes.LoadAudioWav2Vec.execute(model, 0.0, 0.0, 0.0, 0.0, audio=given).args
-    assert spoken["sample_rate"] == rate
-    assert spoken["waveform"].shape == (1, 1 if channels != 2 else 2, rate)
+def test_any_rate_and_number_of_channels_is_encoded(nodes, model, rate, channels):
+    sound = audio(1.0, channels, rate)
+    voice, fps, excerpt, frames = nodes.LoadAudioWav2Vec.execute(model, 0.0, 0.0, 0.0, 0.0, audio=sound).args
+    assert excerpt["sample_rate"] == rate
+    assert excerpt["waveform"].shape == (1, 1 if channels != 2 else 2, rate)
     assert (fps, frames) == (25.0, 25)
     assert voice.features.windows(0, 25).shape == (25, 5, CONFIG.audio.layers, CONFIG.audio.width)
     assert voice.track.rate == rate
 
 
-def test_start_duration_fps_and_loudness(nodes, model):
-    hear = nodes.LoadAudioWav2Vec.execute
-    voice, _, spoken, frames = hear(model, 10.0, 0.5, 0.4, 0.0, audio=audio()).args
-    assert spoken["waveform"].shape == (1, 1, 6400)
+def test_start_duration_fps_and_loudness_select_the_features(nodes, model):
+    encode = nodes.LoadAudioWav2Vec.execute
+    voice, _, excerpt, frames = encode(model, 10.0, 0.5, 0.4, 0.0, audio=audio()).args
+    assert excerpt["waveform"].shape == (1, 1, 6400)
     assert frames == 4
     assert voice.track.waveform.shape == (1, 6400)
     assert np.allclose(voice.track.waveform, audio()["waveform"][0, :, 8000:14400])
-    louder = hear(model, 10.0, 0.5, 0.4, 12.0, audio=audio())[0]
+    louder = encode(model, 10.0, 0.5, 0.4, 12.0, audio=audio())[0]
     assert not torch.equal(louder.features.windows(0, 4), voice.features.windows(0, 4))
     assert np.array_equal(louder.track.waveform, voice.track.waveform)
-    problem(lambda: hear(model, 0.0, 9.0, 0.0, 0.0, audio=audio()), r"start: got 9 s; the sound lasts 1\.23 s")
-    problem(lambda: hear(model, 0.0, 0.0, 0.0, 0.0), "nothing is wired")
+    problem(lambda: encode(model, 0.0, 9.0, 0.0, 0.0, audio=audio()), r"start: got 9 s; the sound lasts 1\.23 s")
+    problem(lambda: encode(model, 0.0, 0.0, 0.0, 0.0), "nothing is wired")
     silent = {"waveform": torch.zeros(1, 1, 16000), "sample_rate": 16000}
-    problem(lambda: hear(model, 0.0, 0.0, 0.0, 0.0, audio=silent), "is silent")
+    problem(lambda: encode(model, 0.0, 0.0, 0.0, 0.0, audio=silent), "is silent")
     two = {"waveform": torch.zeros(2, 1, 16000), "sample_rate": 16000}
-    problem(lambda: hear(model, 0.0, 0.0, 0.0, 0.0, audio=two), "a batch of 2 sounds")
+    problem(lambda: encode(model, 0.0, 0.0, 0.0, 0.0, audio=two), "a batch of 2 sounds")
 
 
-def test_the_hosts_encoder_is_as_good_as_the_checkpoints(nodes, model):
+def test_the_hosts_encoder_gives_the_features_of_the_checkpoints(nodes, model):
     """AUDIO_ENCODER_OUTPUT of the same features gives the same windows; without sound the video is silent."""
     sound = audio(1.0)
-    heard = nodes.LoadAudioWav2Vec.execute(model, 0.0, 0.0, 0.0, 0.0, audio=sound)[0]
+    own = nodes.LoadAudioWav2Vec.execute(model, 0.0, 0.0, 0.0, 0.0, audio=sound)[0]
     samples = sound["waveform"][0] / module(".emo_core.media.sound").speech_level(sound["waveform"][0, 0].numpy())
     layers = model.encode_sound(samples)
     encoded = {
         "encoded_audio_all_layers": (layers[:, :, 0], *layers.unbind(2)),
         "audio_samples": samples.shape[1],
     }
-    given, _, spoken, _ = nodes.LoadAudioWav2Vec.execute(model, 0.0, 0.0, 0.0, 0.0, encoded_audio=encoded).args
-    assert "wire the sound to `audio` too" in spoken.message
-    assert given.features.frames == heard.features.frames
-    assert torch.allclose(given.features.windows(0, 25), heard.features.windows(0, 25), atol=1e-5)
-    assert given.track is None
+    voice, _, excerpt, _ = nodes.LoadAudioWav2Vec.execute(model, 0.0, 0.0, 0.0, 0.0, encoded_audio=encoded).args
+    assert "wire the sound to `audio` too" in excerpt.message
+    assert voice.features.frames == own.features.frames
+    assert torch.allclose(voice.features.windows(0, 25), own.features.windows(0, 25), atol=1e-5)
+    assert voice.track is None
     wrong = {**encoded, "encoded_audio_all_layers": encoded["encoded_audio_all_layers"][:2]}
     problem(
         lambda: nodes.LoadAudioWav2Vec.execute(model, 0.0, 0.0, 0.0, 0.0, encoded_audio=wrong),
@@ -146,7 +146,7 @@ def test_speed_is_a_value_or_a_curve(nodes, model):
     problem(lambda: speed(model, 0.5, "1:0, 0:1"), "must rise")
 
 
-def test_face_region_and_crop(nodes, model):
+def test_a_mask_sets_the_face_region_and_the_crop(nodes, model):
     picture = torch.rand(1, 120, 200, 3)
     mask = torch.zeros(1, 120, 200)
     mask[:, 40:80, 80:110] = 1
@@ -167,12 +167,12 @@ def test_face_region_and_crop(nodes, model):
     problem(lambda: locate(model, picture, 1.1, 0, "dlib", "face"), "detector: unknown name 'dlib'")
     assert "region: unknown name 'left'" in nodes.FaceLocatorMask.validate_inputs("auto", "left")
     assert nodes.FaceLocatorMask.validate_inputs("auto", "whole picture") is True
-    assert nodes.FaceLocatorMask.validate_inputs(None, None) is True  # Values that other nodes will give.
-    assert nodes.FaceLocatorMask.validate_inputs() is True  # The host says itself what is missing.
+    assert nodes.FaceLocatorMask.validate_inputs(None, None) is True  # Values from other nodes.
+    assert nodes.FaceLocatorMask.validate_inputs() is True  # The host reports missing inputs itself.
 
 
-def test_any_mask_will_do(nodes, model):
-    """Several are united; faint strokes count as white; another size is fitted."""
+def test_masks_are_united_normalised_and_scaled(nodes, model):
+    """Also faint strokes, and masks of another size than the picture."""
     picture = torch.rand(1, 120, 200, 4)
     mask = torch.zeros(2, 60, 100)
     mask[0, 20:30, 40:55] = 0.3
@@ -184,7 +184,7 @@ def test_any_mask_will_do(nodes, model):
     assert (whole.left, whole.side) == (40, 120)
 
 
-def test_a_film_without_a_face_is_refused(nodes, model):
+def test_a_batch_without_a_face_is_refused(nodes, model):
     pictures = torch.zeros(2, 120, 200, 3)
     problem(
         lambda: nodes.FaceLocatorMask.execute(model, pictures, 1.1, 0, "built-in", "face", 1.0, 1.0, 1.0),
@@ -192,22 +192,22 @@ def test_a_film_without_a_face_is_refused(nodes, model):
     )
 
 
-def test_one_of_two_people_is_cut_out_of_a_film(nodes, model, monkeypatch):
-    """Which of them is the larger changes from frame to frame."""
+def test_one_of_two_people_is_tracked_through_a_batch(nodes, model, monkeypatch):
+    """The order by size changes from frame to frame."""
     core = module(".emo_core.face.detect")
     left, right = (core.Box(x, 40.0, x + 40.0, 90.0) for x in (20.0, 140.0))
     orders = iter([(left, right), (right, left), (), (left, right)])
     detector = SimpleNamespace(detect=lambda picture: [core.Face(box) for box in next(orders)])
-    monkeypatch.setattr(module(".nodes.emo.portrait"), "BuiltInDetector", lambda: detector)
+    monkeypatch.setattr(module(".nodes.emo.face_locator"), "BuiltInDetector", lambda: detector)
     film = torch.rand(4, 120, 200, 3)
-    found = nodes.FaceLocatorMask.execute(model, film, 1.1, 0, "built-in", "face", 1.0, 1.0, 1.0).args
-    assert found[1].shape[0] == 4
-    assert found[2].side == pytest.approx(50 / CONFIG.face_share, abs=1)
-    assert found[2].left < 20 < found[2].left + found[2].side < 140
+    _, pictures, crop, _ = nodes.FaceLocatorMask.execute(model, film, 1.1, 0, "built-in", "face", 1.0, 1.0, 1.0).args
+    assert pictures.shape[0] == 4
+    assert crop.side == pytest.approx(50 / CONFIG.face_share, abs=1)
+    assert crop.left < 20 < crop.left + crop.side < 140
 
 
-def test_a_broken_mediapipe_is_passed_over(monkeypatch):
-    """As it comes, at odds with numpy: the built-in face finder serves instead."""
+def test_without_a_working_mediapipe_auto_uses_the_built_in_detector(monkeypatch):
+    """Its import may fail, for instance with another numpy."""
     detect = module(".emo_core.face.detectors")
     monkeypatch.setattr(
         detect, "_mediapipe", lambda bundle: (_ for _ in ()).throw(ImportError("numpy.core.multiarray"))
@@ -235,8 +235,8 @@ def test_paste_back_changes_nothing_outside(nodes, model):
     )
 
 
-def test_an_odd_side_gets_its_last_row_or_column_twice(nodes, model):
-    """Of the pasted frame: where the square reaches the edge, it does not fade there."""
+def test_the_last_row_or_column_of_an_odd_side_is_repeated(nodes, model):
+    """The repeated row is that of the pasted frame, which has no soft edge at the border of the picture."""
     picture = torch.zeros(1, 65, 65, 3)
     crop = nodes.FaceLocatorMask.execute(model, picture, 1.1, 0, "none", "face", 1.0, 1.0, 1.0)[2]
     pasted = nodes.EMOPasteBack.execute(torch.ones(1, 64, 64, 3), crop, picture, 0.1)[0]
@@ -244,7 +244,7 @@ def test_an_odd_side_gets_its_last_row_or_column_twice(nodes, model):
     assert pasted.min() == 1
 
 
-def test_an_mp4_of_the_sounds_length(nodes, scene, model):
+def test_the_video_is_as_long_as_the_sound(nodes, scene, model):
     video, _ = nodes.MotionFrameChainer.execute(
         vae=model.vae, seconds=0.0, mode="loop", return_frames=False, **scene
     ).args

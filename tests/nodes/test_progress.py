@@ -1,4 +1,4 @@
-"""The bar and the previews."""
+"""The progress bar and the previews."""
 
 import pytest
 
@@ -8,19 +8,19 @@ from tests.nodes.test_chain import chain, sample
 
 
 def test_progress_counts_all_clips(nodes, scene):
-    seen = []
-    module("comfy.utils").set_progress_bar_global_hook(lambda value, total, preview, **_: seen.append((value, total)))
+    steps = []
+    module("comfy.utils").set_progress_bar_global_hook(lambda value, total, preview, **_: steps.append((value, total)))
     sample(nodes, scene, clip_index=3, clips=2)
-    assert seen == [(7, 16), (8, 16), (9, 16), (10, 16)]
+    assert steps == [(7, 16), (8, 16), (9, 16), (10, 16)]
 
 
-def test_progress_counts_frames_where_all_clips_are_there(nodes, scene):
-    """As after the samplers of an expanded graph; Cancel is heard there too."""
+def test_progress_counts_frames_if_all_clips_are_finished(nodes, scene):
+    """As after the samplers of an expanded graph. Cancel works there too."""
     _, motion = sample(nodes, scene, clip_index=0, clips=99)
-    management, seen = module("comfy.model_management"), []
-    module("comfy.utils").set_progress_bar_global_hook(lambda value, total, preview, **_: seen.append((value, total)))
+    management, steps = module("comfy.model_management"), []
+    module("comfy.utils").set_progress_bar_global_hook(lambda value, total, preview, **_: steps.append((value, total)))
     chain(nodes, scene, motion_frames=motion)
-    assert seen == [(min(4 * clip, 31), 31) for clip in range(1, 9)]
+    assert steps == [(min(4 * clip, 31), 31) for clip in range(1, 9)]
     management.interrupt_current_processing()
     with pytest.raises(management.InterruptProcessingException):
         chain(nodes, scene, motion_frames=motion)

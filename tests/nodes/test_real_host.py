@@ -1,4 +1,4 @@
-"""What only a real host can answer: its VAE, its memory management. Run by `make host`."""
+"""The host's own VAE and memory management, which the fake does not have. Run by `make host`."""
 
 import os
 
@@ -44,23 +44,23 @@ def test_weights_that_stream_give_the_same_clip(scene, model):
     patcher.detach()
 
 
-def test_all_that_a_clip_needs_is_one_request(nodes, scene, monkeypatch):
-    """Two requests could push each other out of a small GPU."""
-    management, asked = module("comfy.model_management"), []
+def test_the_models_of_a_clip_are_loaded_by_one_request(nodes, scene, monkeypatch):
+    """With two requests, the second could unload the models of the first on a small GPU."""
+    management, requests = module("comfy.model_management"), []
     load = management.load_models_gpu
     monkeypatch.setattr(
-        management, "load_models_gpu", lambda models, **rest: asked.append(models) or load(models, **rest)
+        management, "load_models_gpu", lambda models, **rest: requests.append(models) or load(models, **rest)
     )
     arguments = module("comfy.cli_args")
     monkeypatch.setattr(arguments.args, "preview_method", arguments.LatentPreviewMethod.Latent2RGB)
     nodes.EMOSampler.execute(clip_index=0, clips=2, **scene)
     network, vae = scene["model"].network, scene["model"].vae.patcher
-    # Per clip: what listens (only while features are missing), then all that the steps need, previews included.
-    assert [set(models) for models in asked if network in models] == [{network, vae}, {network, vae}]
-    assert set(asked[-1]) == {network, vae}
+    # Per clip: the audio encoder (only while features are missing), then network and previews.
+    assert [set(models) for models in requests if network in models] == [{network, vae}, {network, vae}]
+    assert set(requests[-1]) == {network, vae}
 
 
-def test_unloading_takes_the_models_away(nodes, scene, model):
+def test_the_host_can_unload_the_network(nodes, scene, model):
     management = module("comfy.model_management")
     nodes.EMOSampler.execute(clip_index=0, clips=1, **scene)
     loaded = [entry.model for entry in management.current_loaded_models]

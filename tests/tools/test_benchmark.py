@@ -1,4 +1,4 @@
-"""The benchmark runs every kind of network that there is a preset of."""
+"""The benchmark of sampling runs EMO and Hallo networks."""
 
 from dataclasses import replace
 
@@ -21,6 +21,6 @@ SMALL_HALLO = replace(
 
 
 @pytest.mark.parametrize("config", [TINY, SMALL_HALLO], ids=lambda config: config.name)
-def test_a_row(config):
+def test_a_measurement_names_its_preset_and_takes_time(config):
     row = measure(config, torch.device("cpu"), torch.float32, repeats=1)
     assert row["preset"] == config.name and float(row["s/step"]) > 0

@@ -1,13 +1,11 @@
-"""The autoencoder's adversary."""
+"""The discriminator of pictures and its losses."""
 
 import pytest
 import torch
 from torch import nn
 from torch.nn import functional
 
-from emo_core.training.discriminator import Adversary, Discriminator
-
-CPU = torch.device("cpu")
+from emo_core.training.discriminator import BETAS, RATE, Discriminator, discriminator_loss, generator_loss
 
 
 def sharp(count: int = 8) -> torch.Tensor:
@@ -18,35 +16,37 @@ def blurred(pictures: torch.Tensor) -> torch.Tensor:
     return functional.avg_pool2d(pictures, 3, 1, 1)
 
 
-def test_it_looks_at_patches():
+def test_it_rates_patches():
     assert Discriminator()(sharp(2)).shape == (2, 1, 4, 4)
 
 
-def test_it_learns_what_blur_is():
+def test_it_learns_to_rate_blurred_pictures_lower():
     torch.manual_seed(0)
-    adversary = Adversary(1.0, CPU)
+    discriminator = Discriminator()
+    optimiser = torch.optim.AdamW(discriminator.parameters(), RATE, betas=BETAS)
     for _ in range(30):
-        true = sharp()
-        adversary.learn(true, blurred(true))
-    true = sharp()
+        real = sharp()
+        optimiser.zero_grad()
+        discriminator_loss(discriminator, real, blurred(real)).backward()
+        optimiser.step()
+    real = sharp()
     with torch.no_grad():
-        assert adversary.critic(true).mean() > adversary.critic(blurred(true)).mean() + 0.5
+        assert discriminator(real).mean() > discriminator(blurred(real)).mean() + 0.5
 
 
 @pytest.mark.parametrize("weight", [0.2, 1.0])
-def test_its_pull_is_a_share_of_the_others(weight):
-    """At the last layer, whatever the scale of either loss."""
+def test_the_generators_loss_is_balanced_at_the_last_layer(weight):
+    """Whatever the scale of either loss."""
     torch.manual_seed(0)
-    last, adversary, true = nn.Conv2d(3, 3, 3, padding=1), Adversary(weight, CPU), sharp()
-    made = last(blurred(true))
-    other = 100 * (made - true).square().mean()
-    pull = torch.autograd.grad(adversary.loss(made, other, last.weight), last.weight, retain_graph=True)[0].norm()
-    assert float(pull) == pytest.approx(weight * float(torch.autograd.grad(other, last.weight)[0].norm()), rel=1e-3)
+    last, discriminator, real = nn.Conv2d(3, 3, 3, padding=1), Discriminator(), sharp()
+    generated = last(blurred(real))
+    other = 100 * (generated - real).square().mean()
+    loss = generator_loss(discriminator, generated, other, last.weight, weight)
+    gradient = torch.autograd.grad(loss, last.weight, retain_graph=True)[0].norm()
+    assert float(gradient) == pytest.approx(weight * float(torch.autograd.grad(other, last.weight)[0].norm()), rel=1e-3)
 
 
-def test_the_maker_does_not_teach_it():
-    last, adversary, true = nn.Conv2d(3, 3, 3, padding=1), Adversary(0.5, CPU), sharp()
-    made = last(true)
-    other = made.square().mean()
-    (other + adversary.loss(made, other, last.weight)).backward()
-    assert last.weight.grad is not None and all(p.grad is None for p in adversary.critic.parameters())
+def test_the_discriminators_loss_does_not_reach_the_generator():
+    last, real = nn.Conv2d(3, 3, 3, padding=1), sharp()
+    discriminator_loss(Discriminator(), real, last(real)).backward()
+    assert last.weight.grad is None

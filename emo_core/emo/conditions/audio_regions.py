@@ -1,17 +1,29 @@
-"""Where a voice acts on a picture: the whole (pose), the face, the lips; for models whose audio layers have regions (Hallo).
+"""Audio regions: where the audio acts on the picture, for models whose audio layers have a head for each region (Hallo).
 
-Shape legend: S side of the maps.
+Value: `AudioRegions` with maps (B, F, 3, h, w) per level of the UNet: all but the face (pose), the face, the lips.
+
+Shape legend: B clips, F frames, S side of the drawn maps.
 """
+
+import argparse
+from dataclasses import dataclass
 
 import numpy as np
 import torch
+from einops import rearrange, repeat
 from PIL import Image, ImageFilter
 from torch import Tensor
 
+from ...errors import InputError
 from ...face.box import Box
 from ...face.crop import Crop
 from ...face.detect import Face
 from ...face.mouth import mouth_boxes
+from ..config import EMOConfig
+from ..models.backbone import BackboneSite
+from ..models.peers.hallo import Regions
+from ..sampling.clips import Clip
+from .condition import AddOption, Condition, Scene
 
 SIDE = 64
 """S: Hallo's maps are drawn and blurred at this size."""
@@ -20,7 +32,70 @@ FACE_BLUR, LIP_BLUR = 8.0, 5.0
 EXPAND = 1.2
 """Hallo's region over face box."""
 LIPS_IN_FACE = (0.31, 0.70, 0.67, 0.80)
-"""Left, top, right, bottom of the lips in a face box, where no landmarks tell: medians over twelve portraits (MediaPipe)."""
+"""Left, top, right, bottom of the lips in a face box without landmarks: medians over twelve portraits (MediaPipe)."""
+
+
+@dataclass(frozen=True, slots=True)
+class AudioRegions:
+    """Maps and the strength of the audio in each region."""
+
+    maps: tuple[Tensor, ...]
+    """One (3, S, S) for a video; for a clip, (B, F, 3, h, w) per level of the UNet, finest first."""
+    weights: tuple[float, float, float] = (1.0, 1.0, 1.0)
+    """Of pose, face and lips."""
+
+
+class AudioRegionsCondition(Condition):
+    """The regions of head, face and lips."""
+
+    name = "audio_regions"
+
+    def add_options(self, add: AddOption) -> None:
+        add("--region-weights", type=_weights, default=(1.0, 1.0, 1.0), metavar="POSE,FACE,LIP",
+            help="how strongly the voice moves head, face and lips, for models with audio regions (Hallo; default: 1,1,1)")  # fmt: skip
+
+    def read_options(self, args: argparse.Namespace) -> tuple[float, float, float]:
+        return args.region_weights
+
+    def check(self, request: tuple[float, float, float] | None, config: EMOConfig) -> None:
+        if request not in (None, (1.0, 1.0, 1.0)) and not self.in_use(config):
+            raise InputError(f"region weights: {config.name} has no audio regions; leave them out")
+
+    def prepare(self, request: tuple[float, float, float] | None, scene: Scene) -> AudioRegions:
+        maps = regions_of_mask(torch.ones(SIDE, SIDE)) if scene.face is None else face_regions(scene.face, scene.crop)
+        return AudioRegions((maps,), request or (1.0, 1.0, 1.0))
+
+    def at_clip(
+        self, value: AudioRegions, clip: Clip, config: EMOConfig, device: torch.device, dtype: torch.dtype
+    ) -> AudioRegions:
+        levels = at_levels(value.maps[0].cpu(), config.latent_size, len(config.unet.widths))
+        maps = (repeat(m.to(device, dtype), "r h w -> 1 f r h w", f=config.temporal.frames) for m in levels)
+        return AudioRegions(tuple(maps), value.weights)
+
+    def missing(self, reference: Tensor, config: EMOConfig) -> AudioRegions:
+        """The face is the whole picture."""
+        levels = at_levels(regions_of_mask(torch.ones(SIDE, SIDE)), config.latent_size, len(config.unet.widths))
+        shape = {"b": len(reference), "f": config.temporal.frames}
+        return AudioRegions(tuple(repeat(m.to(reference), "r h w -> b f r h w", **shape) for m in levels))
+
+    def in_use(self, config: EMOConfig) -> bool:
+        return config.block.audio == "regions"
+
+    def without(self, encoder: None, features: AudioRegions) -> AudioRegions:
+        return features
+
+    def at_site(self, site: BackboneSite, features: AudioRegions) -> Regions | None:
+        if site.regions is None:
+            return None
+        return Regions(rearrange(features.maps[site.level], "b f r h w -> (b f) r (h w)"), features.weights)
+
+
+def _weights(text: str) -> tuple[float, float, float]:
+    try:
+        pose, face, lip = (float(part) for part in text.split(","))
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"got {text!r}; expected three numbers such as 1,1,1.2") from None
+    return pose, face, lip
 
 
 def face_regions(face: Face, crop: Crop) -> Tensor:
@@ -28,7 +103,7 @@ def face_regions(face: Face, crop: Crop) -> Tensor:
 
     Args:
         face: in the picture's pixels.
-        crop: the square that the model sees.
+        crop: the square that the model animates.
 
     Returns:
         (3, S, S) in [0, 1]: all but the face, the face without the lips, the lips.
@@ -39,7 +114,7 @@ def face_regions(face: Face, crop: Crop) -> Tensor:
 
 
 def regions_of_mask(mask: Tensor) -> Tensor:
-    """Regions where only the face region (H, W) is known: none of it is lips."""
+    """Regions if only the face region (H, W) is known: none of it is lips."""
     face = torch.nn.functional.interpolate(mask[None, None].float(), (SIDE, SIDE), mode="area")[0, 0]
     return torch.stack([1 - face, face, torch.zeros_like(face)])
 

@@ -1,68 +1,65 @@
-"""Head speed over time: one value, or a curve through given points."""
+"""Speed: how fast the head turns (paper section 3.2, "Speed Layers").
 
-from dataclasses import dataclass
+Value: (B, F + 2m) head rotation speed with its m neighbours on both sides. Features: (B, F, L).
+"""
 
-import numpy as np
+import argparse
+
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
-from ...errors import InputError
-from ..config import SpeedConfig
+from ..config import EMOConfig
+from ..models.attention import KeyValue, Layers
+from ..models.backbone import BackboneSite
+from ..models.speed_layers import SpeedEncoder
+from ..sampling.clips import Clip
+from .condition import AddOption, Condition, Scene
+from .drawing import Draw
+from .speed_curve import SpeedCurve
 
-BEYOND = 4
-"""Times the fastest bucket: faster than this is a slip of the pen."""
 
+class SpeedCondition(Condition):
+    """A head speed for every frame. Without it the speed layers are left out."""
 
-@dataclass(frozen=True, slots=True)
-class SpeedCurve:
-    """Piecewise linear, constant before the first and after the last point."""
+    name = "speed"
+    module_name = "speed_encoder"
+    layer_droppable = True
 
-    seconds: tuple[float, ...]
-    """Times of the points, rising."""
-    speeds: tuple[float, ...]
-    """In the checkpoint's unit."""
+    def add_options(self, add: AddOption) -> None:
+        add(
+            "--speed",
+            metavar="S",
+            help="head speed in the checkpoint's unit: 0.2, or over time 0:0,1.5:0.4 (default: the model decides)",
+        )
 
-    @classmethod
-    def constant(cls, speed: float) -> "SpeedCurve":
-        """The same speed all the time."""
-        return cls((0.0,), (speed,))
+    def read_options(self, args: argparse.Namespace) -> SpeedCurve | None:
+        return None if args.speed is None else SpeedCurve.parse(args.speed)
 
-    @classmethod
-    def parse(cls, text: str) -> "SpeedCurve":
-        """Read `seconds:speed` pairs, such as `0:0, 1.5:0.4, 3:0.1`, or one number.
+    def check(self, request: SpeedCurve | None, config: EMOConfig) -> None:
+        if request is not None:
+            request.check(config.speed)
 
-        Raises:
-            InputError: for anything else.
-        """
-        try:
-            if ":" not in text:
-                return cls.constant(float(text))
-            pairs = [tuple(map(float, part.split(":"))) for part in text.replace("\n", ",").split(",") if part.strip()]
-            seconds, speeds = zip(*pairs, strict=True)
-        except ValueError:
-            raise InputError(
-                f"speed: got {text!r}; expected one number, or seconds:speed pairs such as 0:0, 1.5:0.4, 3:0.1"
-            ) from None
-        if list(seconds) != sorted(set(seconds)):
-            raise InputError(f"speed: the times in {text!r} must rise; sort them, and give each once")
-        return cls(seconds, speeds)
+    def prepare(self, request: SpeedCurve | None, scene: Scene) -> Tensor | None:
+        """(frames,) of the whole video."""
+        return None if request is None else request.at_frames(scene.features.frames, scene.fps)
 
-    def check(self, config: SpeedConfig) -> "SpeedCurve":
-        """Return itself if a model can follow it.
+    def at_clip(self, value: Tensor, clip: Clip, config: EMOConfig, device: torch.device, dtype: torch.dtype) -> Tensor:
+        m = config.speed.window
+        index = torch.arange(clip.start - m, clip.start + config.temporal.frames + m).clamp(0, len(value) - 1)
+        return value[index][None].to(device)  # In float32: buckets are narrow.
 
-        Raises:
-            InputError: otherwise.
-        """
-        if not config.layers:
-            raise InputError("speed: this model has no speed layers; leave the speed out")
-        low, high = config.range
-        if wrong := [speed for speed in self.speeds if not 0 <= speed <= BEYOND * high]:
-            raise InputError(
-                f"speed: got {wrong[0]:g}; this model was trained for {low:g} .. {high:g} {config.unit} (0 is a still head)"
-            )
-        return self
+    def draw(self, draw: Draw) -> Tensor:
+        m, frames = draw.config.speed.window, draw.targets.shape[1]
+        around = draw.within(draw.targets[:, :1] + torch.arange(-m, frames + m, device=draw.targets.device))
+        speed = draw.clips.speed[draw.starts[:, None] + around]
+        constant = draw.chance.happens(len(draw.clip), draw.stage.constant_speed)[:, None]
+        return torch.where(constant, speed.mean(1, keepdim=True), speed)
 
-    def at_frames(self, frames: int, fps: float) -> Tensor:
-        """The speed at the middle of each frame: (frames,) float32."""
-        middle = (np.arange(frames) + 0.5) / fps
-        return torch.tensor(np.interp(middle, self.seconds, self.speeds), dtype=torch.float32)
+    def in_use(self, config: EMOConfig) -> bool:
+        return config.speed.layers
+
+    def build(self, config: EMOConfig, ops: Layers) -> nn.Module:
+        return SpeedEncoder(config.speed, ops=ops)
+
+    def at_site(self, site: BackboneSite, features: Tensor) -> KeyValue | None:
+        return None if site.temporal is None else site.temporal.speed_keys_values(features)

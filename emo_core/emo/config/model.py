@@ -1,4 +1,4 @@
-"""One model's shape, whole, as a checkpoint carries it: nothing is ever guessed from tensor shapes."""
+"""The config of a model, as its checkpoint stores it. Nothing is inferred from tensor shapes."""
 
 import dataclasses
 import json
@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ...errors import CheckpointError
+from ...face.framing import Framing
 from .parts import (
     AudioConfig,
     BlockConfig,
@@ -22,7 +23,7 @@ from .parts import (
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class EMOConfig:
-    """One EMO model, whole."""
+    """All settings of one EMO model."""
 
     name: str
     """Shown to users."""
@@ -57,6 +58,11 @@ class EMOConfig:
             )
 
     @property
+    def framing(self) -> Framing:
+        """Where the face is in the training data's square pictures."""
+        return Framing(self.face_share, self.face_centre)
+
+    @property
     def latent_size(self) -> int:
         """Side of a latent."""
         return self.image_size // self.vae.factor
@@ -75,7 +81,7 @@ class EMOConfig:
         """Read what `to_json` wrote.
 
         Raises:
-            CheckpointError: on unknown or impossible fields; fields that a newer version added take their defaults.
+            CheckpointError: for unknown or impossible fields; a missing field takes its default.
         """
         try:
             return _build(cls, json.loads(text))

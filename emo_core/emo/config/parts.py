@@ -65,13 +65,13 @@ class UNetConfig:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class BlockConfig:
-    """What a transformer block of the UNets attends to, and how. The defaults are the paper's; peers differ."""
+    """The attention layers of the UNets' transformer blocks. The defaults are the paper's; peers differ."""
 
     reference: Literal["cross", "concat"] = "cross"
     """cross: a layer of its own after self-attention (the paper). concat: the reference's tokens join self-attention's keys and
     values (Hallo, Moore-AnimateAnyone)."""
     tap: Literal["attention", "norm1"] = "attention"
-    """What ReferenceNet hands out: the output of its self-attention, normalised (the paper); or that layer's input, which also
+    """Output of ReferenceNet: the output of its self-attention, normalised (the paper); or that layer's input, which also
     serves as motion maps (Hallo)."""
     audio: Literal["inline", "regions"] = "inline"
     """inline: a layer of the block (the paper). regions: a second transformer after it, with a head each for the whole picture,
@@ -124,8 +124,8 @@ class TemporalConfig:
     first_clip: Literal["zero", "reference"] = "zero"
     """Motion frames of the first clip: zero maps (the paper), or the portrait (Hallo)."""
     anchor: float = 0.0
-    """Share of the portrait's latent in the motion frames when sampling: it pulls a long video of a small model back to the face
-    that it began with. The paper has none."""
+    """Share of the portrait's latent in the motion frames when sampling: it pulls a long video of a small model back to the
+    portrait. The paper has none."""
 
     def __post_init__(self) -> None:
         if not 0 < self.motion_frames < self.frames or self.motion_frames + self.frames > self.max_positions:
@@ -146,15 +146,15 @@ class SpeedConfig:
     radii: tuple[float, ...] = (0.25,) * 9
     """r_d in `unit`."""
     unit: str = "degrees per frame"
-    """What one unit of speed is: head rotation between successive frames at the model's frame rate."""
+    """Unit of speed: head rotation between successive frames at the model's frame rate."""
     window: int = 2
-    """m: a frame sees the speeds of frames f-m .. f+m."""
+    """m: a frame reads the speeds of frames f-m .. f+m."""
     width: int = 256
     """Width of a speed feature after the MLP."""
     layers: bool = True
     """False: the model has no speed layers."""
     strength: float = 1.0
-    """How many times what the speed layers say is added. Two steps of a small model show less of it than forty."""
+    """Factor on the output of the speed layers. Two denoising steps of a small model show less of it than forty."""
 
     def __post_init__(self) -> None:
         if len(self.centres) != len(self.radii) or any(radius <= 0 for radius in self.radii):
@@ -171,7 +171,7 @@ class DiffusionConfig:
     """Parametrisation and noise schedule, and the sampling defaults that fit them."""
 
     prediction: Literal["epsilon", "v_prediction"] = "epsilon"
-    """What the network predicts."""
+    """Output of the network."""
     beta_schedule: Literal["linear", "scaled_linear"] = "scaled_linear"
     """The betas before rescaling, from `beta_start` to `beta_end`."""
     beta_start: float = 0.00085
@@ -194,6 +194,8 @@ class DiffusionConfig:
 
     def __post_init__(self) -> None:
         if self.zero_terminal_snr and self.prediction != "v_prediction":
-            raise ValueError("zero_terminal_snr needs prediction='v_prediction': epsilon says nothing at pure noise")
+            raise ValueError(
+                "zero_terminal_snr needs prediction='v_prediction': epsilon carries no signal at pure noise"
+            )
         if not 0 <= self.shared_noise < 1:
             raise ValueError(f"shared_noise={self.shared_noise}: expected 0 <= share < 1")

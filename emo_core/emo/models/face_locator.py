@@ -5,7 +5,7 @@ from itertools import pairwise
 from torch import Tensor, nn
 from torch.nn import functional
 
-from .attention import Layers, zero_
+from .attention import TORCH, Layers, zero_
 
 
 class FaceLocator(nn.Module):
@@ -14,7 +14,7 @@ class FaceLocator(nn.Module):
     The layout of the open peers: 1 -> 16 -> 32 -> 64 -> 128 -> the Backbone's first width.
     """
 
-    def __init__(self, widths: tuple[int, ...], out_channels: int, *, channels: int = 1, ops: Layers = nn) -> None:
+    def __init__(self, widths: tuple[int, ...], out_channels: int, *, channels: int = 1, ops: Layers = TORCH) -> None:
         super().__init__()
         self.conv_in = ops.Conv2d(channels, widths[0], 3, padding=1)
         self.blocks = nn.ModuleList()

@@ -7,13 +7,13 @@ from einops import rearrange
 from torch import Tensor, nn
 
 from ..config import IdentityConfig
-from .attention import Layers
+from .attention import TORCH, Layers
 
 
 class IdentityProjection(nn.Module):
     """Linear, split into tokens, LayerNorm."""
 
-    def __init__(self, config: IdentityConfig, *, ops: Layers = nn) -> None:
+    def __init__(self, config: IdentityConfig, *, ops: Layers = TORCH) -> None:
         super().__init__()
         self.tokens = config.tokens
         self.proj = ops.Linear(config.embedding, config.tokens * config.width)

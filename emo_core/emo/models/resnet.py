@@ -9,13 +9,13 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from .attention import Layers
+from .attention import TORCH, Layers
 
 
 class TimeEmbedding(nn.Module):
     """Timestep -> sinusoid -> two-layer MLP."""
 
-    def __init__(self, width: int, *, ops: Layers = nn) -> None:
+    def __init__(self, width: int, *, ops: Layers = TORCH) -> None:
         super().__init__()
         self.width = width
         self.linear_1 = ops.Linear(width, 4 * width)
@@ -33,7 +33,7 @@ class TimeEmbedding(nn.Module):
 class ResnetBlock(nn.Module):
     """GroupNorm-SiLU-conv twice, with the time embedding added in between."""
 
-    def __init__(self, channels: int, out_channels: int, time_width: int, groups: int, *, ops: Layers = nn) -> None:
+    def __init__(self, channels: int, out_channels: int, time_width: int, groups: int, *, ops: Layers = TORCH) -> None:
         super().__init__()
         self.norm1 = ops.GroupNorm(groups, channels, eps=1e-5)
         self.conv1 = ops.Conv2d(channels, out_channels, 3, padding=1)
@@ -53,7 +53,7 @@ class ResnetBlock(nn.Module):
 class Downsample(nn.Module):
     """Halve the side with a strided convolution."""
 
-    def __init__(self, channels: int, *, ops: Layers = nn) -> None:
+    def __init__(self, channels: int, *, ops: Layers = TORCH) -> None:
         super().__init__()
         self.conv = ops.Conv2d(channels, channels, 3, stride=2, padding=1)
 
@@ -65,7 +65,7 @@ class Downsample(nn.Module):
 class Upsample(nn.Module):
     """Double the side: nearest neighbour, then a convolution."""
 
-    def __init__(self, channels: int, *, ops: Layers = nn) -> None:
+    def __init__(self, channels: int, *, ops: Layers = TORCH) -> None:
         super().__init__()
         self.conv = ops.Conv2d(channels, channels, 3, padding=1)
 

@@ -8,13 +8,13 @@ from einops import rearrange
 from torch import Tensor, nn
 
 from ..config import SpeedConfig
-from .attention import Layers
+from .attention import TORCH, Layers
 
 
 class SpeedEncoder(nn.Module):
     """w -> s_d = tanh((w - c_d) / r_d * 3) -> window S_f = {S(f-m) .. S(f+m)} -> MLP."""
 
-    def __init__(self, config: SpeedConfig, *, ops: Layers = nn) -> None:
+    def __init__(self, config: SpeedConfig, *, ops: Layers = TORCH) -> None:
         super().__init__()
         self.config = config
         self.mlp = nn.Sequential(

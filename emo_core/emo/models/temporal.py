@@ -12,7 +12,7 @@ from einops import rearrange
 from torch import Tensor, nn
 
 from ..config import SpeedConfig
-from .attention import Attention, FeedForward, KeyValue, Layers, zero_
+from .attention import TORCH, Attention, FeedForward, KeyValue, Layers, zero_
 
 MAX_ROWS = 65_535
 """Fused CUDA attention puts rows x heads on a grid axis of this length; 512 x 512 has more at the first level."""
@@ -22,7 +22,7 @@ class TemporalModule(nn.Module):
     """Frame-axis transformer at one place of the Backbone."""
 
     def __init__(
-        self, width: int, heads: int, groups: int, positions: int, speed: SpeedConfig, *, ops: Layers = nn
+        self, width: int, heads: int, groups: int, positions: int, speed: SpeedConfig, *, ops: Layers = TORCH
     ) -> None:
         super().__init__()
         speed_width, self.strength = speed.width if speed.layers else 0, speed.strength
@@ -42,7 +42,7 @@ class TemporalModule(nn.Module):
             self.register_buffer("speed_positions", sinusoids(positions, speed_width), persistent=False)
 
     def speed_keys_values(self, speed: Tensor) -> KeyValue:
-        """Project speed features (B, F, L); the frame's position goes with them, so that a curve is told from a mean."""
+        """Project speed features (B, F, L); the frame's position is added, so that a curve differs from its mean."""
         return self.attn_speed.keys_values(speed + self.speed_positions[: speed.shape[1]].to(speed))
 
     def forward(self, x: Tensor, motion: Tensor, speed: KeyValue | None) -> Tensor:
@@ -73,7 +73,7 @@ class TemporalModule(nn.Module):
     def _rows(self, maps: Tensor, clips: int) -> Tensor:
         """(B F, C, H, W) to (B H W, F, C), each frame normalised by itself."""
         rows = rearrange(self.norm(maps), "(b f) c h w -> (b h w) f c", b=clips)
-        # Of a mere view torch's CPU makes one small product per row: a tenth of the whole step.
+        # On a view torch's CPU computes one small product per row: a tenth of the time of a step.
         return self.proj_in(rows.contiguous())
 
     def _speed(self, rows: Tensor, speed: KeyValue) -> Tensor:

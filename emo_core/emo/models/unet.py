@@ -1,7 +1,7 @@
 """The SD 1.5 UNet skeleton that ReferenceNet and the Backbone share.
 
-A *site* is one residual block with what follows it (spatial transformer, temporal module). The skeleton knows only the
-order of the sites, their skips and samplers; what stands at a site is its owner's choice.
+A *site* is one residual block with the modules after it (spatial transformer, temporal module). The skeleton knows only the
+order of the sites, their skips and samplers; the owner of the skeleton builds the sites.
 
 Shape legend: B pictures (clips x frames in the Backbone), C channels, H W latent side, E width of the time embedding.
 """
@@ -17,13 +17,13 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.checkpoint import checkpoint
 
 from ..config import UNetConfig
-from .attention import Layers
+from .attention import TORCH, Layers
 from .resnet import Downsample, ResnetBlock, TimeEmbedding, Upsample
 
 
 @dataclass(frozen=True, slots=True)
 class SiteShape:
-    """What an owner needs to know to build a site."""
+    """Shape of a site, from which its owner builds it."""
 
     channels: int
     """Channels that come in, the skip's included."""
@@ -40,7 +40,7 @@ class SiteShape:
 class UNet(nn.Module):
     """Convolution in, down levels, middle, up levels; the output convolution is the Backbone's own."""
 
-    def __init__(self, config: UNetConfig, site: Callable[[SiteShape], nn.Module], *, ops: Layers = nn) -> None:
+    def __init__(self, config: UNetConfig, site: Callable[[SiteShape], nn.Module], *, ops: Layers = TORCH) -> None:
         super().__init__()
         first, last, time_width = config.widths[0], config.widths[-1], 4 * config.widths[0]
         self.gradient_checkpointing = False
@@ -98,29 +98,29 @@ class UNet(nn.Module):
         Args:
             x: (B, C, H, W) latents.
             timesteps: (B,).
-            contexts: what each site is given, in the order of `sites`.
+            contexts: the input of each site, in the order of `sites`.
             added: (B, first width, H, W), added after the first convolution.
 
         Returns:
-            (B, first width, H, W), and what each site gave besides, in the same order.
+            (B, first width, H, W), and the second output of each site, in the same order.
         """
         time = self.time_embedding(timesteps)
         x = self.conv_in(x)
         if added is not None:
             x = x + added
-        given, features, skips = iter(contexts), [], [x]
+        inputs, features, skips = iter(contexts), [], [x]
         for level in self.down:
             for site in level["sites"]:
-                x = self._run(site, x, time, next(given), features)
+                x = self._run(site, x, time, next(inputs), features)
                 skips.append(x)
             if "sampler" in level:
                 x = level["sampler"](x)
                 skips.append(x)
-        x = self._run(self.mid_site, x, time, next(given), features)
+        x = self._run(self.mid_site, x, time, next(inputs), features)
         x = self.mid_resnet(x, time)
         for level in self.up:
             for site in level["sites"]:
-                x = self._run(site, torch.cat([x, skips.pop()], dim=1), time, next(given), features)
+                x = self._run(site, torch.cat([x, skips.pop()], dim=1), time, next(inputs), features)
             if "sampler" in level:
                 x = level["sampler"](x)
         return x, features

@@ -5,6 +5,7 @@ Shape legend: B images, H W picture side in pixels, C latent channels, h w laten
 
 from typing import Any
 
+import numpy as np
 import torch
 from diffusers import AutoencoderKL, AutoencoderTiny
 from einops import rearrange
@@ -78,6 +79,19 @@ def _network(config: VAEConfig) -> nn.Module:
         layers_per_block=2,
         **levels,
     )
+
+
+@torch.no_grad()
+def encode_picture(vae: VAE, picture: np.ndarray, device: torch.device) -> Tensor:
+    """(H, W, 3) uint8 to a latent (C, h, w) float32."""
+    weight = next(vae.parameters())
+    image = rearrange(torch.tensor(picture), "h w c -> 1 c h w").to(device, weight.dtype)
+    return vae.encode(image / 255 * 2 - 1)[0].float()
+
+
+def to_bytes(frames: Tensor) -> np.ndarray:
+    """(F, 3, H, W) in [0, 1] to (F, H, W, 3) uint8."""
+    return rearrange(frames * 255, "f c h w -> f h w c").round().to(torch.uint8).cpu().numpy()
 
 
 @torch.no_grad()

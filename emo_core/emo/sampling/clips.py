@@ -20,7 +20,7 @@ class Clip:
 
 @dataclass(frozen=True, slots=True)
 class MotionFrames:
-    """Where a clip goes on from, and what was generated up to there."""
+    """The last frames before a clip, and the clips generated so far."""
 
     latents: Tensor
     """(M, C, H, W) float32, the last frames before the clip."""
@@ -40,7 +40,7 @@ class MotionFrames:
         return last[0] if len(last) == 1 else torch.cat(last)
 
     def follow(self, clip: "Clip", latents: Tensor, count: int, scale: float) -> "MotionFrames":
-        """After `clip`, of which all f frames (f, C, H, W) are given: its last `count` are the next motion frames."""
+        """The state after `clip` with all its f frames (f, C, H, W): its last `count` are the next motion frames."""
         kept = latents[: clip.stop - clip.start] / scale
         return MotionFrames(latents[-count:].clone(), self.first, (*self.clips, kept))
 

@@ -3,12 +3,14 @@
 Shape legend: B clips, F frames, C latent channels, H W latent side.
 """
 
+from collections.abc import Mapping
+
 import torch
 from einops import rearrange, reduce
 from torch import Tensor, nn
 
 from ..conditions.clip import Conditions
-from ..models.backbone import ClipContext
+from ..models.context import ClipContext
 from ..models.emo import EMO
 from .schedule import training_schedule
 
@@ -31,7 +33,7 @@ class Denoiser(nn.Module):
 
     @property
     def dtype(self) -> torch.dtype:
-        """What the network computes in."""
+        """Of the network's weights."""
         return self.emo.backbone.conv_in.weight.dtype
 
     def clean(self, noisy: Tensor, prediction: Tensor, timestep: Tensor) -> Tensor:
@@ -43,7 +45,7 @@ class Denoiser(nn.Module):
         return (noisy - s * prediction) / a
 
     def target(self, clean: Tensor, noise: Tensor, timesteps: Tensor) -> Tensor:
-        """What the network should predict."""
+        """The network's target: the noise, or v."""
         if self.diffusion.prediction == "v_prediction":
             return self.schedule.get_velocity(clean, noise, timesteps)
         return noise
@@ -56,29 +58,27 @@ class Denoiser(nn.Module):
         noise: Tensor,
         timesteps: Tensor,
         weight: Tensor | None = None,
-        keep_reference: Tensor | None = None,
-        keep_audio: Tensor | None = None,
+        keep: Mapping[str, Tensor] | None = None,
         target: Tensor | None = None,
     ) -> Tensor:
         """Squared error of the prediction, per clip; reduction and per-sample weights are the trainer's.
 
         Args:
             clean: (B, F, C, H, W) latents.
-            conditions: what they are to be generated from.
+            conditions: of the clips.
             noise: as `clean`.
             timesteps: (B,).
             weight: broadcasts to (B, F, 1, H, W), for instance heavier around the mouth; None: all alike.
-            keep_reference: (B,) 0 drops the reference, so that guidance can be trained.
-            keep_audio: (B,) likewise.
-            target: (B, F, C, H, W) what a teacher predicts; None is the truth.
+            keep: by condition: (B,) 0 drops it, so that guidance can be trained.
+            target: (B, F, C, H, W) a teacher's prediction; None is the true target.
 
         Returns:
             (B,) weighted means.
         """
-        context = self.emo.context(conditions).keep(reference=keep_reference, audio=keep_audio)
+        context = self.emo.context(conditions).keep(**(keep or {}))
         prediction = self(self.schedule.add_noise(clean, noise, timesteps), timesteps, context)
-        wanted = self.target(clean, noise, timesteps) if target is None else target
-        error = (prediction - wanted).square()
+        target = self.target(clean, noise, timesteps) if target is None else target
+        error = (prediction - target).square()
         error = reduce(error, "b f c h w -> b f h w", "mean")
         if weight is None:
             return reduce(error, "b f h w -> b", "mean")

@@ -1,19 +1,17 @@
-"""The loop over clips: a portrait's latent, a voice, a face region and a speed in; latent frames out, clip by clip.
+"""The loop over clips: the conditions of a video in, latent frames out, clip by clip.
 
-Shape legend: F frames, M motion frames, C latent channels, H W latent side, S side of the mask.
+Shape legend: F frames, M motion frames, C latent channels, H W latent side.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 import torch
 from einops import repeat
 from torch import Tensor
 
-from ...audio.features import FrameFeatures
-from ..conditions.audio_regions import at_levels, regions_of_mask
 from ..conditions.clip import Conditions
-from ..config import EMOConfig
 from .clips import Clip, clip_generator, clip_noise, plan_clips
 from .denoiser import Denoiser
 from .guidance import Guidance, GuidedContext
@@ -32,21 +30,17 @@ class Settings:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Subject:
-    """Who speaks, what, and how: the inputs of a whole video."""
+    """The inputs of a whole video."""
 
-    reference: Tensor
-    """(C, H, W) latent of the portrait."""
-    audio: FrameFeatures
-    mask: Tensor | None
-    """(S, S) face region in [0, 1]; None: no face region."""
-    speed: Tensor | None
-    """(frames,) head speed for every frame of the video; None leaves the speed layers out."""
-    identity: Tensor | None = None
-    """(E,) face embedding, for models that read one; None is an unknown face."""
-    regions: Tensor | None = None
-    """(3, 64, 64) where the voice acts (`face.regions`), for models that read it; None is what the mask tells."""
-    region_weights: tuple[float, float, float] = (1.0, 1.0, 1.0)
-    """Of pose, face and lips."""
+    frames: int
+    """Length of the video."""
+    values: Mapping[str, Any]
+    """By condition, as `Condition.prepare` gives them; a missing one leaves its layers out. `reference` must be there."""
+
+    @property
+    def reference(self) -> Tensor:
+        """(C, H, W) latent of the portrait."""
+        return self.values["reference"]
 
 
 ClipCallback = Callable[[Clip, Step], None]
@@ -59,10 +53,10 @@ def generate(
 
     Yields:
         (frames of the clip, C, H, W) float32 latents on the model's device; the frames of all clips together are
-        exactly `subject.audio.frames`.
+        exactly `subject.frames`.
     """
     motion: Tensor | None = None
-    for clip in plan_clips(subject.audio.frames, denoiser.emo.config.temporal.frames):
+    for clip in plan_clips(subject.frames, denoiser.emo.config.temporal.frames):
         step = (lambda done, clip=clip: callback(clip, done)) if callback else None
         latents = generate_clip(denoiser, subject, settings, clip, motion, callback=step)
         motion = latents[-denoiser.emo.config.temporal.motion_frames :]
@@ -87,7 +81,7 @@ def generate_clip(
         settings: how to sample.
         clip: which part of the video.
         motion: (M, C, H, W) last latents of the previous clip; None for the first clip (zero maps).
-        callback: told of every step.
+        callback: called after every step.
 
     Returns:
         (f, C, H, W) float32 latents, f as the model's config says.
@@ -109,10 +103,9 @@ def generate_clip(
 
 
 def clip_conditions(denoiser: Denoiser, subject: Subject, clip: Clip, motion: Tensor | None) -> Conditions:
-    """Gather what one clip is generated from, in the model's dtype and on its device."""
-    # The reference says where to compute: with weights that stream in layer by layer, theirs would not.
+    """Gather the conditions of one clip, in the model's dtype and on its device."""
+    # The reference's device is the network's: weights that stream in layer by layer wait elsewhere.
     config, device, dtype = denoiser.emo.config, subject.reference.device, denoiser.dtype
-    stop = clip.start + config.temporal.frames
     known, count = motion is not None, config.temporal.motion_frames
     if motion is None and config.temporal.first_clip == "reference":
         known, motion = True, repeat(subject.reference, "c h w -> n c h w", n=count)
@@ -120,32 +113,9 @@ def clip_conditions(denoiser: Denoiser, subject: Subject, clip: Clip, motion: Te
         motion = subject.reference.new_zeros(count, *subject.reference.shape)
     elif config.temporal.anchor:
         motion = torch.lerp(motion, subject.reference[None].to(motion), config.temporal.anchor)
-    speed = None
-    if subject.speed is not None:
-        m = config.speed.window
-        index = torch.arange(clip.start - m, stop + m).clamp(0, len(subject.speed) - 1)
-        speed = subject.speed[index][None].to(device)
-    return Conditions(
-        reference=subject.reference[None].to(device, dtype),
-        motion=motion[None].to(device, dtype),
-        motion_known=torch.tensor([known]),
-        audio=subject.audio.windows(clip.start, stop)[None].to(device, dtype),
-        mask=None if subject.mask is None else subject.mask[None, None].to(device, dtype),
-        speed=speed,
-        identity=None if subject.identity is None else subject.identity[None].to(device, dtype),
-        regions=_regions(config, subject, device, dtype),
-        region_weights=subject.region_weights,
-    )
-
-
-def _regions(
-    config: EMOConfig, subject: Subject, device: torch.device, dtype: torch.dtype
-) -> tuple[Tensor, ...] | None:
-    if config.block.audio != "regions":
-        return None
-    regions = subject.regions
-    if regions is None:
-        mask = torch.ones(config.mask_size, config.mask_size) if subject.mask is None else subject.mask
-        regions = regions_of_mask(mask.cpu())
-    levels = at_levels(regions.cpu(), config.latent_size, len(config.unet.widths))
-    return tuple(repeat(m.to(device, dtype), "r h w -> 1 f r h w", f=config.temporal.frames) for m in levels)
+    values = {
+        condition.name: condition.at_clip(subject.values[condition.name], clip, config, device, dtype)
+        for condition in denoiser.emo.conditions
+        if subject.values.get(condition.name) is not None
+    }
+    return Conditions(values, motion=motion[None].to(device, dtype), motion_known=torch.tensor([known]))

@@ -1,47 +1,103 @@
-"""Classifier-free guidance for reference and audio apart, each free when its scale is 1.
+"""Classifier-free guidance as a sum of guiders, each free if its scale is 1.
 
-    e = e(r, a) + (s_r - 1) [e(r, a) - e(-, a)] + (s_a - 1) [e(r, a) - e(r, -)]
+    e = e(all) + sum over guiders of (s - 1) [e(all) - e(all but the guider's condition)]
 
-Models whose guidance is joint have one pass without any condition instead: e = e(r, a) + (s_a - 1) [e(r, a) - e(-, -)].
-
-With one scale at 1 this is classifier-free guidance for the other (arXiv 2207.12598). Inside the step interval the passes
-run as one batch; outside it (arXiv 2404.07724) only e(r, a) does.
+For reference and audio: e = e(r, a) + (s_r - 1) [e(r, a) - e(-, a)] + (s_a - 1) [e(r, a) - e(r, -)]. A peer's joint guidance is
+one guider that drops every condition. With one guider this is classifier-free guidance (arXiv 2207.12598). Inside the step
+interval all passes run as one batch; outside it (arXiv 2404.07724) only e(all) does.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
 from ...errors import InputError
-from ..models.backbone import ClipContext
+from ..conditions.table import conditions_of
+from ..config import EMOConfig
+from ..models.context import ClipContext
 
 MAX_SCALE = 100.0
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Guidance:
-    """How strongly the conditions are followed."""
+@dataclass(frozen=True, slots=True)
+class Guider:
+    """Guidance for one condition: the other pass leaves it out."""
 
-    reference: float = 1.0
-    """s_r: 1 is off."""
-    audio: float = 1.0
-    """s_a: 1 is off."""
+    condition: str
+    scale: float
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.scale <= MAX_SCALE:
+            raise InputError(
+                f"{self.condition.replace('_', ' ')} scale: got {self.scale}; expected 0 .. {MAX_SCALE:g} (1 is off)"
+            )
+
+    def without(self, context: ClipContext) -> ClipContext:
+        """The context of the other pass."""
+        return context.keep(**{self.condition: torch.zeros(1)})
+
+    def delta(self, prediction: Tensor, without: Tensor) -> Tensor:
+        """The guider's share of the guided prediction."""
+        return (self.scale - 1) * (prediction - without)
+
+
+@dataclass(frozen=True, slots=True)
+class JointGuider(Guider):
+    """Guidance for all conditions at once (Hallo)."""
+
+    condition: str = "audio"
+    scale: float = 1.0
+
+    def without(self, context: ClipContext) -> ClipContext:
+        """The pass without any condition."""
+        return context.without
+
+
+@dataclass(frozen=True, slots=True)
+class Guidance:
+    """The guiders that act, and the step interval."""
+
+    guiders: tuple[Guider, ...] = ()
     start: float = 0.0
     """Guidance begins at this share of the steps."""
     end: float = 1.0
-    """And ends at this share."""
+    """Guidance ends at this share of the steps."""
 
     def __post_init__(self) -> None:
-        for name, scale in (("reference", self.reference), ("audio", self.audio)):
-            if not 0 <= scale <= MAX_SCALE:
-                raise InputError(f"{name} scale: got {scale}; expected 0 .. {MAX_SCALE:g} (1 is off)")
         if not 0 <= self.start <= self.end <= 1:
             raise InputError(f"guidance interval: got {self.start} .. {self.end}; expected 0 <= start <= end <= 1")
 
-    def passes(self, *, joint: bool) -> int:
-        """Backbone passes in a guided step: 1, 2 or 3; a joint guidance has one pass without conditions."""
-        return 1 + (self.audio != 1.0) + (self.reference != 1.0 and not joint)
+    @classmethod
+    def of(cls, *, start: float = 0.0, end: float = 1.0, **scales: float) -> "Guidance":
+        """Separate guidance by condition, such as `Guidance.of(audio=2.0)`; a scale of 1 needs no guider."""
+        guiders = tuple(Guider(condition, scale) for condition, scale in scales.items())
+        return cls(tuple(guider for guider in guiders if guider.scale != 1.0), start, end)
+
+    @classmethod
+    def for_model(
+        cls, config: EMOConfig, scales: Mapping[str, float | None], interval: tuple[float, float] = (0.0, 1.0)
+    ) -> "Guidance":
+        """A model's own guidance.
+
+        Args:
+            config: the model's.
+            scales: by condition; missing or None is the checkpoint's own.
+            interval: shares of the steps.
+        """
+        guided = [condition for condition in conditions_of(config) if condition.guided]
+        chosen = {c.name: c.default_scale(config) if scales.get(c.name) is None else scales[c.name] for c in guided}
+        separate = cls.of(start=interval[0], end=interval[1], **chosen)
+        if config.diffusion.guidance != "joint":
+            return separate
+        guiders = (JointGuider(scale=chosen["audio"]),) if chosen["audio"] != 1.0 else ()
+        return cls(guiders, *interval)
+
+    @property
+    def passes(self) -> int:
+        """Backbone passes in a guided step."""
+        return 1 + len(self.guiders)
 
     def active(self, step: int, steps: int) -> bool:
         """Whether step (from 0) of steps is inside the interval."""
@@ -49,40 +105,28 @@ class Guidance:
 
 
 class GuidedContext:
-    """A clip's context, with the dropped passes that a guidance needs; built once per clip."""
+    """A clip's context with the contexts of its guiders, joined; built once per clip."""
 
     def __init__(self, context: ClipContext, guidance: Guidance) -> None:
         self.guidance = guidance
         self._full = context
-        zero = torch.zeros(1)
-        passes, self._scales = [context], []
-        if context.without is not None:
-            if guidance.audio != 1.0:
-                passes.append(context.without)
-                self._scales.append(guidance.audio)
-        elif guidance.reference != 1.0:
-            passes.append(context.keep(reference=zero))
-            self._scales.append(guidance.reference)
-        if context.without is None and guidance.audio != 1.0:
-            passes.append(context.keep(audio=zero))
-            self._scales.append(guidance.audio)
-        self._joined = ClipContext.cat(passes) if self._scales else context
+        others = [guider.without(context) for guider in guidance.guiders]
+        self._joined = ClipContext.cat([context, *others]) if others else context
 
     @property
     def passes(self) -> int:
         """See `Guidance.passes`."""
-        return self.guidance.passes(joint=self._full.without is not None)
+        return self.guidance.passes
 
     def at(self, step: int, steps: int) -> tuple[ClipContext, int]:
-        """The context for this step, and how many copies of the latents it wants."""
+        """The context for this step, and the number of passes, each of which takes a copy of the latents."""
         if self.passes > 1 and self.guidance.active(step, steps):
             return self._joined, self.passes
         return self._full, 1
 
     def combine(self, prediction: Tensor) -> Tensor:
         """(passes, F, C, H, W), or one pass, to the guided (1, F, C, H, W)."""
-        full, *dropped = prediction.split(1)
-        scales = self._scales[: len(dropped)]
-        return full + sum(
-            ((s - 1) * (full - other) for s, other in zip(scales, dropped, strict=True)), torch.zeros_like(full)
-        )
+        full, *others = prediction.split(1)
+        guiders = self.guidance.guiders[: len(others)]
+        deltas = (guider.delta(full, other) for guider, other in zip(guiders, others, strict=True))
+        return full + sum(deltas, torch.zeros_like(full))

@@ -16,14 +16,14 @@ from .schedule import check_steps, make_scheduler
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """What a callback is told after each denoising step."""
+    """State after a denoising step, for callbacks."""
 
     step: int
     """Steps done in this clip."""
     steps: int
     """Steps in a clip."""
     preview: Tensor
-    """(F, C, H, W) the clean latents as the model sees them now."""
+    """(F, C, H, W) the clean latents that the model predicts now."""
 
 
 @torch.no_grad()
@@ -46,7 +46,7 @@ def sample(
         scheduler: a name in `schedule.SCHEDULERS`.
         steps: denoising steps.
         generator: for schedulers that add noise in between (LCM), on the CPU.
-        callback: told of every step; raise `Cancelled` (or anything else) in it to stop there.
+        callback: called after every step; raise `Cancelled` (or anything else) in it to stop.
 
     Returns:
         (1, F, C, H, W) float32 clean latents.

@@ -18,12 +18,12 @@ SCHEDULERS: dict[str, tuple[str, dict[str, Any]]] = {
     "euler": ("EulerDiscreteScheduler", {}),
     "lcm": ("LCMScheduler", {"clip_sample": False}),
 }
-"""The paper's DDIM first; diffusers' class, and what each needs beyond the model's schedule. By name, so that menus can list
-them without the second that importing diffusers takes."""
+"""diffusers' class by name, with its options beside the model's schedule; the paper's DDIM first. Classes are named as text, so
+that menus list them without the second that importing diffusers takes."""
 
 
 SCHEDULER_MAX_STEPS = {"lcm": 50}
-"""Where a scheduler has fewer than `MAX_STEPS`."""
+"""For schedulers with fewer than `MAX_STEPS`."""
 MAX_STEPS = 200
 """Above this, rounding of timesteps costs more than the finer steps gain."""
 

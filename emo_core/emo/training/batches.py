@@ -1,21 +1,25 @@
 """Endless training batches, in an order that depends on the seed alone.
 
 All clips are shuffled anew in every epoch, and the places of the global batches take them one after the other. So every clip
-is drawn as often as any other, however many lie in a shard; two processes with a batch of one see what one process with a
-batch of two sees; every process reads only what it needs; and the position of a run is one number.
+is drawn as often as any other, however many lie in a shard; two processes with a batch of one read the samples of one
+process with a batch of two; every process reads only what it needs; and the position of a run is one number.
 """
 
 from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
+import torch
 from torch.utils.data import DataLoader, IterableDataset, get_worker_info
 
 from ...dataset.shards import TRAIN, Clip, Dataset
 from ...dataset.tar_index import Place, places
 from ...errors import InputError
+from ...training.batches import seed_of
+from ..conditions.drawing import Chance
 from ..config import EMOConfig
-from .samples import Batch, Sampler, collate
+from .batch import Batch, collate
+from .samples import Sampler, training_clips
 from .stages import StageConfig
 
 
@@ -66,7 +70,7 @@ class Batches(IterableDataset):
         """Batches; at last an error, where a clip cannot be read."""
         try:
             yield from self._batches()
-        except InputError as error:  # Raised in a worker, it would come out with its whole traceback for a message.
+        except InputError as error:  # Raised in a worker, its message would be a whole traceback.
             yield error
 
     def _batches(self) -> Iterator[Batch]:
@@ -74,18 +78,25 @@ class Batches(IterableDataset):
         workers, own = (1, 0) if info is None else (info.num_workers, info.id)
         order, step = Order(self.dataset, self.sampler.stage.seed), self.consumed + own
         while True:  # The loader asks its workers in turn, so each makes every so many-th micro step.
-            told = self._with_speed(step)
-            yield collate([self._draw(order, step * self.all_places + place, told) for place in self.places])
+            left_out = self.sampler.left_out(step)
+            yield collate([self._draw(order, step * self.all_places + place, left_out) for place in self.places])
             step += workers
 
-    def _draw(self, order: Order, number: int, with_speed: bool) -> Batch:
-        rng = np.random.default_rng([self.sampler.stage.seed, 1, number])
-        return self.sampler.draw(Clip.of_members(order.members(number)), rng, with_speed=with_speed)
+    def _draw(self, order: Order, number: int, left_out: frozenset[str]) -> Batch:
+        """Sample `number` of the run, from a generator of its own."""
+        return draw_sample(self.sampler, Clip.of_members(order.members(number)), number, left_out)
 
-    def _with_speed(self, step: int) -> bool:
-        """The same in all processes: a batch has speeds or has none."""
-        stage = self.sampler.stage
-        return np.random.default_rng([stage.seed, step]).random() >= stage.drop_speed
+
+def draw_sample(sampler: Sampler, clip: Clip, number: int, left_out: frozenset[str] = frozenset()) -> Batch:
+    """A batch of one sample of a clip, drawn by its number in the run.
+
+    Raises:
+        InputError: if the clip's cached features are of an earlier layout.
+    """
+    if clip.features is not None and clip.features.ndim != 4:
+        raise InputError(f"data: the cached features of {clip.key} are of an earlier layout; cache the dataset again")
+    chance = Chance(torch.Generator().manual_seed(seed_of(sampler.stage.seed, 1, number)))
+    return sampler.draw(training_clips([clip]), torch.tensor([0]), chance, left_out=left_out, keys=(clip.key,))
 
 
 def load_batches(batches: Batches) -> Iterator[Batch]:
@@ -96,10 +107,10 @@ def load_batches(batches: Batches) -> Iterator[Batch]:
     """
     workers = batches.sampler.stage.workers
     extra = {"prefetch_factor": 4} if workers else {}
-    for found in DataLoader(batches, batch_size=None, num_workers=workers, **extra):
-        if isinstance(found, InputError):
-            raise found
-        yield found
+    for batch in DataLoader(batches, batch_size=None, num_workers=workers, **extra):
+        if isinstance(batch, InputError):
+            raise batch
+        yield batch
 
 
 def check_dataset(dataset: Dataset, model: EMOConfig, frames: int) -> None:

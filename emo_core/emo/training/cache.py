@@ -62,7 +62,7 @@ def cache(dataset: Dataset, encoders: Encoders, out: Path, *, voices: int = 0) -
     """Write a dataset whose clips carry latents and features; shards that are already there are kept, if they are of the same clips.
 
     Args:
-        dataset: what `prepare` made.
+        dataset: a prepared one.
         encoders: of the model that is going to train.
         out: a new folder.
         voices: altered copies of each sound (voice, noise) whose features are kept too; training draws one of all.
@@ -145,8 +145,8 @@ def encode_clip(clip: Clip, encoders: Encoders, voices: int = 0) -> Clip:
     rng = np.random.default_rng([*clip.key.encode()])
     sounds = [clip.sound()]
     sounds += [random_alteration(rng)(sounds[0], seed=int(rng.integers(2**31))) for _ in range(voices)]
-    heard = [sound_features(sound, clip, encoders.frozen.audio_encoder, encoders.config) for sound in sounds]
-    features = torch.stack(heard).half().cpu().numpy()
+    versions = [sound_features(sound, clip, encoders.frozen.audio_encoder, encoders.config) for sound in sounds]
+    features = torch.stack(versions).half().cpu().numpy()
     return replace(clip, latents=latents, features=features)
 
 
@@ -170,5 +170,5 @@ def random_alteration(rng: np.random.Generator) -> Alteration:
 def sound_features(sound: np.ndarray, clip: Clip, encoder: AudioEncoder, config: EMOConfig) -> Tensor:
     """(F, L, D) wav2vec features of a sound (S,) at the clip's frames."""
     features = AudioFeatures(prepare_sound(sound, clip.key), encoder, fps=config.fps, window=config.audio.window)
-    found = features.frame_features(0, min(features.frames, clip.frames))
-    return torch.cat([found, found[-1:].expand(clip.frames - len(found), -1, -1)])
+    frames = features.frame_features(0, min(features.frames, clip.frames))
+    return torch.cat([frames, frames[-1:].expand(clip.frames - len(frames), -1, -1)])

@@ -11,15 +11,17 @@ from safetensors.torch import load_file
 from ...audio.encoder import load_encoder, with_encoder
 from ...errors import CheckpointError, InputError
 from ...files import file_digest, write_json
-from ...training.checkpoints import AVERAGE, latest, read_progress, without
+from ...training.checkpoints import advice, latest, read_progress
 from ..config import EMOConfig
 from ..weights.checkpoint import load_checkpoint, save_checkpoint
 
 RUN = "run.json"
+NETWORK_FILE = "emo.safetensors"
+"""The averaged network in a checkpoint of a run."""
 
 
 def write_run(run: Path, init: Path, audio_encoder: Path | None, stage: dict, data: Path) -> None:
-    """Write down what a run was begun with."""
+    """Write down the files and options that a run starts with."""
     run.mkdir(parents=True, exist_ok=True)
     content = {
         "init": str(init.resolve()),
@@ -32,10 +34,10 @@ def write_run(run: Path, init: Path, audio_encoder: Path | None, stage: dict, da
 
 
 def read_run(run: Path) -> dict:
-    """Read what `write_run` wrote.
+    """Read the file of `write_run`.
 
     Raises:
-        InputError: where there is no run.
+        InputError: if there is no run.
     """
     try:
         return json.loads((run / RUN).read_text())
@@ -49,17 +51,17 @@ def run_config(checkpoint: Path) -> EMOConfig:
     """The network's config in a checkpoint of a run.
 
     Raises:
-        CheckpointError: where it cannot be read.
+        CheckpointError: if it cannot be read.
     """
     try:
-        with safe_open(checkpoint / AVERAGE, "pt") as file:
+        with safe_open(checkpoint / NETWORK_FILE, "pt") as file:
             return EMOConfig.from_json(file.metadata()["config"])
     except (SafetensorError, OSError, KeyError, TypeError) as error:
         raise _damaged(checkpoint, error) from error
 
 
 def _damaged(checkpoint: Path, error: Exception) -> CheckpointError:
-    return CheckpointError(f"run: {checkpoint / AVERAGE} is damaged ({error}); {without(checkpoint)}")
+    return CheckpointError(f"run: {checkpoint / NETWORK_FILE} is damaged ({error}); {advice(checkpoint)}")
 
 
 def export(run: Path, out: Path, *, dtype: torch.dtype = torch.float16, init: Path | None = None) -> int:
@@ -68,34 +70,35 @@ def export(run: Path, out: Path, *, dtype: torch.dtype = torch.float16, init: Pa
     Args:
         run: the run's folder.
         out: the .safetensors.
-        dtype: the weights are stored in it.
-        init: where autoencoder and audio encoder come from, if the file the run began with has moved.
+        dtype: of the stored weights.
+        init: source of autoencoder and audio encoder, if the run's first checkpoint has moved.
 
     Returns:
-        the step that was exported.
+        the exported step.
 
     Raises:
-        InputError: where there is no run, or the file cannot be written.
-        CheckpointError: where the run's weights are damaged.
+        InputError: if there is no run of a network's stage, or the file cannot be written.
+        CheckpointError: if the run's weights are damaged.
     """
     if out.suffix != ".safetensors":
         raise InputError(f"out: got {out}; expected a name ending in .safetensors")
-    begun, found = read_run(run), latest(run)
-    source = load_checkpoint(init or Path(begun["init"]))
-    config = run_config(found)
+    start = read_run(run)
+    if start["stage"]["stage"] == "vae":
+        raise InputError(f"run: {run} is of stage vae, which needs no export; use its model.safetensors")
+    checkpoint = latest(run)
+    source, config = load_checkpoint(init or Path(start["init"])), run_config(checkpoint)
     try:
-        weights = load_file(found / AVERAGE)
+        parts = {"emo": load_file(checkpoint / NETWORK_FILE)}
     except (SafetensorError, OSError) as error:
-        raise _damaged(found, error) from error
-    parts = {"emo": weights}
+        raise _damaged(checkpoint, error) from error
     if source.vae is not None:
         parts["vae"] = source.vae
-    if begun["audio_encoder"]:  # Given with `train`, it was heard with, whatever the first checkpoint brings.
-        parts["audio_encoder"] = load_encoder(Path(begun["audio_encoder"]), config.audio)
+    if start["audio_encoder"]:  # The run was trained with it, whether or not the first checkpoint has one.
+        parts["audio_encoder"] = load_encoder(Path(start["audio_encoder"]), config.audio)
         config = replace(config, audio=with_encoder(config.audio, parts["audio_encoder"]))
     elif source.audio_encoder is not None:
         parts["audio_encoder"] = source.audio_encoder
-    step = read_progress(found).step
-    notes = {"trained": json.dumps({"stage": begun["stage"]["stage"], "steps": step})}
+    step = read_progress(checkpoint).step
+    notes = {"trained": json.dumps({"stage": start["stage"]["stage"], "steps": step})}
     save_checkpoint(out, config, parts, dtype=dtype, notes=notes)
     return step

@@ -18,13 +18,13 @@ from ..conditions.clip import Conditions
 from ..config import DiffusionConfig, EMOConfig
 from ..models.vae import VAE
 from ..sampling.denoiser import Denoiser
-from .samples import Batch
+from .batch import Batch
 from .stages import precision_of
 
 
 @dataclass(frozen=True, slots=True)
 class Frozen:
-    """What makes inputs and never trains with the network."""
+    """The encoders of the inputs, which never train with the network."""
 
     vae: VAE
     audio_encoder: AudioEncoder
@@ -34,7 +34,7 @@ class Objective(nn.Module):
     """The Denoiser's loss as a `forward`, which is what distributed wrappers synchronise."""
 
     def __init__(self, denoiser: Denoiser, min_snr: float, teacher: Denoiser | None = None) -> None:
-        """Of a network to train; a `teacher` is learnt from instead of the truth, with its audio guidance."""
+        """Of a network to train. A `teacher` replaces the true target by its own prediction with audio guidance."""
         super().__init__()
         self.denoiser = denoiser
         self.min_snr = min_snr
@@ -49,16 +49,15 @@ class Objective(nn.Module):
                 noise=batch.noise,
                 timesteps=batch.timesteps,
                 weight=batch.weight,
-                keep_reference=batch.keep_reference,
-                keep_audio=batch.keep_audio,
-                target=self._taught(batch, clean, conditions),
+                keep=batch.keep,
+                target=self._teacher_target(batch, clean, conditions),
             )
         alphas = self.denoiser.schedule.alphas_cumprod.to(batch.timesteps.device)[batch.timesteps]
         return loss * snr_weights(alphas, self.denoiser.diffusion, self.min_snr)
 
     @torch.no_grad()
-    def _taught(self, batch: Batch, clean: Tensor, conditions: Conditions) -> Tensor | None:
-        """What the teacher predicts with guidance (B, F, C, h, w)."""
+    def _teacher_target(self, batch: Batch, clean: Tensor, conditions: Conditions) -> Tensor | None:
+        """The teacher's prediction with audio guidance (B, F, C, h, w)."""
         (teacher,) = self._teacher
         if teacher is None:
             return None
@@ -93,15 +92,15 @@ def quick_attention(device: torch.device) -> AbstractContextManager:
     return sdpa_kernel(SDPBackend.MATH) if device.type == "cpu" else nullcontext()
 
 
-def in_precision(wanted: str, device: torch.device) -> AbstractContextManager:
-    """The precision that the network trains in, for those who call it by itself."""
-    kind = {"bf16": torch.bfloat16, "fp16": torch.float16}.get(precision_of(wanted))
+def in_precision(precision: str, device: torch.device) -> AbstractContextManager:
+    """Autocast to the precision that the network trains in."""
+    kind = {"bf16": torch.bfloat16, "fp16": torch.float16}.get(precision_of(precision))
     return nullcontext() if kind is None else torch.autocast(device.type, kind)
 
 
 @torch.no_grad()
 def inputs(batch: Batch, model: EMOConfig, frozen: Frozen) -> tuple[Tensor, Conditions]:
-    """Clean target latents (B, F, C, h, w) and conditions of a batch; encodes what is not cached."""
+    """Clean target latents (B, F, C, h, w) and conditions of a batch. Pictures and sounds that are not cached are encoded."""
     latents = batch.latents if batch.latents is not None else _encode_pictures(batch.pictures, frozen.vae)
     frames = batch.noise.shape[1]
     reference, motion, clean = latents[:, 0], latents[:, 1:-frames], latents[:, -frames:]
@@ -113,16 +112,11 @@ def inputs(batch: Batch, model: EMOConfig, frozen: Frozen) -> tuple[Tensor, Cond
     if model.temporal.first_clip == "reference" and motion.shape[1]:
         motion = torch.where(known[:, None, None, None, None], motion, reference[:, None])
         known = None
-    audio = batch.features
+    values = {"reference": reference, **batch.conditions}
     if batch.sounds is not None:
-        audio = _encode_sounds(batch, model, frozen.audio_encoder)
+        values["audio"] = _encode_sounds(batch, model, frozen.audio_encoder)
     return clean, Conditions(
-        reference=reference,
-        motion=motion if motion.shape[1] else None,
-        motion_known=None if known is None else known.cpu(),
-        audio=audio,
-        mask=batch.mask,
-        speed=batch.speed,
+        values, motion=motion if motion.shape[1] else None, motion_known=None if known is None else known.cpu()
     )
 
 

@@ -15,7 +15,7 @@ from .overfit import Plan, overfit
 
 def add_parser(commands: argparse._SubParsersAction) -> None:
     """Add the `overfit` command to the program's parser."""
-    parser = commands.add_parser("overfit", help="train all stages on one short clip, and see how near it comes")
+    parser = commands.add_parser("overfit", help="train all stages on one short clip, and generate it again")
     add = parser.add_argument
     add("video", type=Path, help="one face, speaking, a few seconds")
     add("--out", type=Path, required=True, help="a folder; run again to go on")
@@ -32,7 +32,7 @@ def add_parser(commands: argparse._SubParsersAction) -> None:
 def _run(args: argparse.Namespace) -> None:
     if args.threads > 0:
         torch.set_num_threads(args.threads)
-    detector = make_detector(args.face_model, landmarks=True)  # It judges mouth and head by them.
+    detector = make_detector(args.face_model, landmarks=True)  # Mouth and head are measured on them.
     plan = Plan(
         video=args.video,
         out=args.out,
@@ -43,5 +43,5 @@ def _run(args: argparse.Namespace) -> None:
         seed=args.seed,
         face_model=args.face_model,
     )
-    found = overfit(plan, detector, lambda line: sys.stderr.write(line + "\n"))
-    sys.stdout.write(json.dumps(asdict(found)) + "\n")
+    nearness = overfit(plan, detector, lambda line: sys.stderr.write(line + "\n"))
+    sys.stdout.write(json.dumps(asdict(nearness)) + "\n")

@@ -1,4 +1,4 @@
-"""Open what a run is given, and refuse early what cannot work."""
+"""Set up a run from a dataset and a checkpoint, and refuse early those that do not fit each other."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -16,32 +16,32 @@ from .batches import check_dataset, stage_frames
 from .cache import Encoders, check_cache
 from .objective import Frozen
 from .stages import StageConfig
-from .train import Trainee
+from .train import StageRun
 
 FEW = 4
-"""Denoising steps of a distilled model, unless its user says otherwise."""
+"""Default denoising steps of a distilled model."""
 
 
-def begin(
+def setup_stage(
     dataset: Dataset,
     init: Path,
-    run: Path,
+    folder: Path,
     stage: StageConfig,
     *,
     audio_encoder: Path | None = None,
     fresh: bool = False,
     resumed: EMOConfig | None = None,
-) -> Trainee:
+) -> StageRun:
     """Load a checkpoint and match it with a dataset.
 
     Args:
-        dataset: what to learn from.
+        dataset: to train on.
         init: an EMO checkpoint.
-        run: where the run goes.
-        stage: what is going to be trained.
-        audio_encoder: a local wav2vec2, where the checkpoint brings none.
-        fresh: start the network from random weights; autoencoder and audio encoder are kept.
-        resumed: the config that a run to be resumed was begun with: framing and speeds of what it has learnt from stay.
+        folder: of the run.
+        stage: to train.
+        audio_encoder: a local wav2vec2, if the checkpoint has none.
+        fresh: start the network from random weights; autoencoder and audio encoder stay.
+        resumed: the config of a run to resume, whose framing and speeds stay though the dataset may have changed.
 
     Raises:
         InputError: for a dataset that does not fit, or a checkpoint without guidance to distil.
@@ -53,7 +53,7 @@ def begin(
     check_dataset(dataset, config, stage_frames(config, stage))
     check_cache(dataset, Encoders(config, frozen, torch.device("cpu")))
     untrained = fresh or not speed_is_trained(checkpoint.emo)
-    if stage.speed and untrained and dataset.speed_quantiles:
+    if "speed" in stage.conditions and untrained and dataset.speed_quantiles:
         config = replace(config, speed=speed_buckets(config.speed, dataset.fastest))
     teacher = None
     if stage.guided:
@@ -68,14 +68,14 @@ def begin(
     emo = EMO(config)
     if not fresh:
         emo.load_state_dict(checkpoint.emo.state_dict())
-    return Trainee(emo, frozen, dataset, run, teacher)
+    return StageRun(emo, frozen, dataset, folder, teacher)
 
 
 def frozen_parts(checkpoint: Checkpoint, audio_encoder: Path | None) -> Frozen:
     """The autoencoder and audio encoder of a checkpoint.
 
     Raises:
-        CheckpointError: where one is missing.
+        CheckpointError: if one is missing.
     """
     if checkpoint.vae is None:
         raise CheckpointError(f"init: {checkpoint.path} has no VAE; build it with `python -m emo_core weights init`")
@@ -92,12 +92,12 @@ def frozen_parts(checkpoint: Checkpoint, audio_encoder: Path | None) -> Frozen:
 
 
 def speed_is_trained(emo: EMO) -> bool:
-    """Speed attention starts at zero; anything else has been trained with the checkpoint's buckets."""
+    """Whether speed attention was trained, with the checkpoint's buckets; it starts at zero."""
     return any(bool(value.any()) for name, value in emo.named_parameters() if ".attn_speed.to_out." in name)
 
 
 def speed_buckets(config: SpeedConfig, fastest: float) -> SpeedConfig:
-    """Buckets evenly from rest to `fastest`, which is the 95 % quantile of what is trained on; radii as wide as the gaps.
+    """Buckets evenly from rest to `fastest`, the 95 % quantile of the dataset's speeds; radii as wide as the gaps.
 
     The number of buckets stays, as it is a shape of the network.
     """
@@ -111,7 +111,7 @@ def resized(config: EMOConfig, size: int) -> EMOConfig:
     """The same network for pictures of another size; its layers take any.
 
     Raises:
-        InputError: for a size that is not whole in latents.
+        InputError: for a size that is no whole number of latent cells.
     """
     try:
         return replace(config, image_size=size)
@@ -120,5 +120,5 @@ def resized(config: EMOConfig, size: int) -> EMOConfig:
 
 
 def with_dataset_framing(config: EMOConfig, dataset: Dataset) -> EMOConfig:
-    """The model's config, saying where faces are in the pictures that it learns from."""
+    """The model's config with the place of faces in the dataset's pictures."""
     return replace(config, face_share=dataset.face_share, face_centre=dataset.face_centre)

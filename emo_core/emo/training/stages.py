@@ -1,13 +1,13 @@
-"""The paper's stages as data: what trains, what is sampled, how much of it, and what is dropped (section 3.3).
+"""The paper's training stages as data (section 3.3): trained parts, samples, optimisation, loss, dropped conditions.
 
-Stage 0, the face finder, and `vae`, the autoencoder of small models, train nets of their own; see `face_finder` and
-`autoencoder`.
+`vae`, the autoencoder of small models, is trained by `autoencoder`.
 """
 
 import dataclasses
 import types
 import typing
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -16,8 +16,17 @@ import torch
 from ...errors import InputError
 
 Chance = typing.TypeVar("Chance", float, torch.Tensor)
-PARTS = ("reference_net", "backbone", "face_locator", "audio", "temporal", "speed")
-"""Parts of the network that a stage can train."""
+SHARES = (
+    "start",
+    "white_mask",
+    "motion_patch_drop",
+    "motion_anchor",
+    "motion_anchor_from",
+    "high_noise",
+    "own_timesteps",
+    "constant_speed",
+)
+"""Fields that are shares or probabilities."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -27,23 +36,21 @@ class StageConfig:
     stage: str
     """Its name on the command line."""
 
-    # What trains.
+    # Trained parts.
     trains: tuple[str, ...]
-    """Of `PARTS`; everything else is frozen."""
+    """Of `trainable.parts_of`; everything else is frozen."""
 
-    # What is sampled.
+    # Samples.
     frames: int = 0
     """Target frames of a sample; 0 is the model's f. Single frames need not follow each other."""
     follow: bool = True
     """Whether the frames of a sample are contiguous, with motion frames before them."""
-    audio: bool = True
-    """Whether the audio layers are in use."""
-    speed: bool = False
-    """Whether the speed layers are in use."""
+    conditions: tuple[str, ...] = ("reference", "face_region", "audio")
+    """The conditions in use (`conditions.table`); the layers of the others are left out."""
     reference_gap: float = 0.5
     """Seconds between the reference and the nearest target frame, where the clip is long enough."""
 
-    # How much.
+    # Optimisation.
     batch: int = 4
     """Samples per process and micro step."""
     accumulate: int = 1
@@ -67,7 +74,7 @@ class StageConfig:
     checkpointing: bool = False
     """Recompute activations in the backward pass: less memory, a third more time."""
     ema: float = 0.9995
-    """Decay of the moving average of what trains, which is what is exported."""
+    """Decay of the moving average of the trained weights. The average is exported."""
 
     # The loss.
     min_snr: float = 5.0
@@ -77,21 +84,18 @@ class StageConfig:
     mouth_weight: float = 1.0
     """Latent cells around the mouth count this many times."""
     high_noise: float = 0.0
-    """Share of the samples whose timestep is drawn from the noisier 60 %, where the sound decides what the mouth does."""
+    """Share of the samples whose timestep is drawn from the noisier 60 %, where the mouth depends on the audio most."""
 
     own_timesteps: float = 0.0
-    """Share of the samples whose timestep is one of those that the model samples with, which few steps can all be learnt."""
+    """Share of the samples whose timestep is one of the sampler's own; a few-step model can learn all of them."""
 
     guided: bool = False
-    """Learn what the starting checkpoint predicts with its own audio guidance (arXiv 2210.03142, stage one), not the noise."""
+    """Learn the starting checkpoint's prediction with audio guidance (arXiv 2210.03142, stage one) instead of the noise."""
 
-    # What is dropped.
-    drop_reference: float = 0.05
-    """Probability of training without reference, for guidance."""
-    drop_audio: float = 0.05
-    """Probability of training without audio, for guidance."""
-    drop_speed: float = 0.0
-    """Probability of leaving the speed layers out, for whole batches, so that the model also speaks without being told a speed."""
+    # Dropped conditions and augmentation.
+    drop: Mapping[str, float] = field(default_factory=lambda: {"reference": 0.05, "audio": 0.05})
+    """By condition: probability of training without it, so that guidance and sampling without it work. Of speed, whole batches
+    leave the layers out."""
     start: float = 0.05
     """Probability of zero motion maps, as in the first clip of a video."""
     motion_noise: float = 0.2
@@ -102,12 +106,12 @@ class StageConfig:
     """Largest share of the reference that is mixed into the motion frames, for sampling with `TemporalConfig.anchor`."""
     motion_anchor_from: float = 0.0
     """Smallest share of it."""
-    voices: bool = True
-    """Whether altered copies of the sound are drawn too, where the cache has some."""
+    augmented_sounds: bool = True
+    """Whether augmented copies of the sound are drawn too, if the cache has some."""
     white_mask: float = 0.1
     """Probability of an all-white face region: any place."""
     constant_speed: float = 0.5
-    """Share of the samples that are told one speed, their mean, for all frames, as users give it."""
+    """Share of the samples whose speed is one value, their mean, for all frames, as users give it."""
     mask_grow: float = 0.15
     """The face region grows by up to this share of the box on each side, in half of the samples."""
 
@@ -115,7 +119,7 @@ class StageConfig:
     seed: int = 0
     workers: int = 1
     """Processes that read data; 0 reads in the training process."""
-    resident: bool = False
+    on_device: bool = False
     """Hold a cached dataset in the device's memory and draw batches there: for GPUs and small models."""
     log_every: int = 25
     save_every: int = 500
@@ -128,34 +132,11 @@ class StageConfig:
     """Denoising steps of the validation video; 0 for none."""
 
     def __post_init__(self) -> None:
-        unknown = set(self.trains) - set(PARTS)
-        if unknown or not self.trains:
-            raise InputError(f"config: trains={list(self.trains)}; expected some of {', '.join(PARTS)}")
-        unused = {part for part, used in (("audio", self.audio), ("temporal", self.follow), ("speed", self.speed))
-                  if part in self.trains and not used}  # fmt: skip
-        if unused:
-            raise InputError(f"config: {', '.join(sorted(unused))} cannot train in a stage that does not use it")
-        if self.guided and (self.drop_audio or self.drop_reference):
-            raise InputError(
-                "config: a guided stage learns one pass with every condition; drop_audio and drop_reference must be 0"
-            )
-        if self.speed and not self.follow:
-            raise InputError("config: speed lies between frames, so it needs follow: true")
-        for name in (
-            "drop_reference",
-            "drop_audio",
-            "drop_speed",
-            "start",
-            "white_mask",
-            "motion_patch_drop",
-            "motion_anchor",
-            "motion_anchor_from",
-            "high_noise",
-            "own_timesteps",
-            "constant_speed",
-        ):
-            if not 0 <= getattr(self, name) <= 1:
-                raise InputError(f"config: {name}={getattr(self, name)}; expected a share, 0 .. 1")
+        self._check_trained_parts()
+        shares = {name: getattr(self, name) for name in SHARES} | {f"drop of {k}": v for k, v in self.drop.items()}
+        for name, value in shares.items():
+            if not 0 <= value <= 1:
+                raise InputError(f"config: {name}={value}; expected a share, 0 .. 1")
         if self.motion_anchor_from > self.motion_anchor:
             raise InputError(
                 f"config: motion_anchor_from={self.motion_anchor_from} is more than motion_anchor={self.motion_anchor}"
@@ -163,6 +144,19 @@ class StageConfig:
         for name in ("batch", "accumulate", "log_every", "save_every", "keep"):
             if getattr(self, name) < 1:
                 raise InputError(f"config: {name}={getattr(self, name)}; expected at least 1")
+
+    def _check_trained_parts(self) -> None:
+        if not self.trains:
+            raise InputError("config: trains is empty; name the parts to train")
+        in_use = {*self.conditions, *(("temporal",) if self.follow else ())}
+        if unused := {"audio", "temporal", "speed"} & set(self.trains) - in_use:
+            raise InputError(f"config: {', '.join(sorted(unused))} cannot train in a stage that does not use it")
+        if self.guided and (self.drop.get("audio") or self.drop.get("reference")):
+            raise InputError(
+                "config: a guided stage learns one pass with every condition; drop of audio and reference must be 0"
+            )
+        if "speed" in self.conditions and not self.follow:
+            raise InputError("config: speed lies between frames, so it needs follow: true")
 
     def anchor_share(self, chance: Chance) -> Chance:
         """Share of the reference in the motion frames, from evenly distributed numbers in 0 .. 1."""
@@ -178,13 +172,20 @@ class StageConfig:
         unknown = sorted(set(options) - set(hints))
         if unknown:
             raise InputError(f"config: unknown {', '.join(unknown)}; there are {', '.join(hints)}")
-        return replace(self, **{name: _typed(name, value, hints[name]) for name, value in options.items()})
+        typed = {name: _typed(name, value, hints[name]) for name, value in options.items()}
+        if "drop" in typed:
+            typed["drop"] = {**self.drop, **typed["drop"]}
+        return replace(self, **typed)
 
 
 def _typed(name: str, value: Any, kind: Any) -> Any:
     if typing.get_origin(kind) is Literal:
         value = "no" if value is False else value  # YAML reads a bare no so.
         accepted, kinds = value in typing.get_args(kind), " or ".join(map(repr, typing.get_args(kind)))
+    elif typing.get_origin(kind) is Mapping:
+        accepted, kinds = isinstance(value, dict), "a mapping such as {audio: 0.1}"
+        if accepted:
+            value = {str(key): _typed(f"{name} of {key}", item, float) for key, item in value.items()}
     elif isinstance(kind, types.GenericAlias):
         accepted, kinds, value = isinstance(value, (list, tuple)), "a list", tuple(value) if value else ()
     elif kind is float:
@@ -211,19 +212,22 @@ STAGES = {
         trains=("reference_net", "backbone", "face_locator"),
         frames=1,
         follow=False,
-        audio=False,
+        conditions=("reference", "face_region"),
         batch=48,
     ),
     "2": StageConfig(stage="2", trains=("audio", "temporal")),
-    "3": StageConfig(stage="3", trains=("temporal", "speed"), speed=True, drop_speed=0.2),
+    "3": StageConfig(
+        stage="3",
+        trains=("temporal", "speed"),
+        conditions=("reference", "face_region", "audio", "speed"),
+        drop={"reference": 0.05, "audio": 0.05, "speed": 0.2},
+    ),
     "few": StageConfig(
         stage="few",
         trains=("backbone", "audio", "temporal", "speed"),
-        speed=True,
+        conditions=("reference", "face_region", "audio", "speed"),
         guided=True,
-        drop_speed=0.5,
-        drop_reference=0.0,
-        drop_audio=0.0,
+        drop={"speed": 0.5},
     ),
 }
 """1 image, 2 video, 3 speed; few: guidance distilled into the network, for sampling in few steps of one pass. The audio layers act in stage 3 but do not train: speed would replace audio as the driver."""
@@ -256,8 +260,8 @@ def options_of(config: StageConfig) -> dict[str, Any]:
     return dataclasses.asdict(config)
 
 
-def precision_of(wanted: str) -> str:
+def precision_of(precision: str) -> str:
     """Resolve `auto`: bf16 on a GPU that has it, else none."""
-    if wanted != "auto":
-        return wanted
+    if precision != "auto":
+        return precision
     return "bf16" if torch.cuda.is_available() and torch.cuda.is_bf16_supported(including_emulation=False) else "no"

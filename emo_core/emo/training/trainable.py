@@ -1,35 +1,52 @@
-"""Which parameters a stage trains: a filter on their names, so that gradients reach these and no others."""
+"""The parameters that a stage trains, chosen by name; gradients reach these and no others."""
 
 from torch import nn
 
+from ...errors import InputError
 from ..models.emo import EMO
 from ..models.unet import UNet
 from .stages import StageConfig
 
 
-def trained(emo: EMO, config: StageConfig) -> dict[str, nn.Parameter]:
-    """The parameters that a stage trains, by name."""
-    wanted = set(config.trains)
-    if "reference_net" in wanted and config.follow:
-        wanted.add("reference_tail")
+def parts_of(emo: EMO) -> tuple[str, ...]:
+    """Parts of a network that a stage can train."""
+    encoders = tuple(_part_of_encoder(condition.module_name) for condition in emo.conditions if condition.module_name)
+    return tuple(dict.fromkeys(("reference_net", "backbone", *encoders, "audio", "temporal", "speed")))
+
+
+def trainable_parameters(emo: EMO, config: StageConfig) -> dict[str, nn.Parameter]:
+    """The parameters that a stage trains, by name.
+
+    Raises:
+        InputError: for a part that the network does not have.
+    """
+    parts = set(config.trains)
+    if unknown := parts - set(parts_of(emo)):
+        raise InputError(f"config: trains={sorted(unknown)}; expected some of {', '.join(parts_of(emo))}")
+    if "reference_net" in parts and config.follow:
+        parts.add("reference_tail")
     tail, rest = _after_tokens(emo)
-    return {name: value for name, value in emo.named_parameters() if part_of(name, tail, rest) in wanted}
+    return {name: value for name, value in emo.named_parameters() if part_of(name, tail, rest) in parts}
 
 
-def freeze_all_but(emo: EMO, chosen: dict[str, nn.Parameter]) -> None:
-    """Let gradients reach the chosen parameters and no others."""
+def _part_of_encoder(module: str) -> str:
+    return next((part for part in ("audio", "speed") if part in module), module)
+
+
+def freeze_all_but(emo: EMO, parameters: dict[str, nn.Parameter]) -> None:
+    """Let gradients reach these parameters and no others."""
     emo.requires_grad_(False)
-    for parameter in chosen.values():
+    for parameter in parameters.values():
         parameter.requires_grad_(True)
 
 
 def part_of(name: str, tail: tuple[str, ...] = (), rest: tuple[str, ...] = ()) -> str:
-    """The part of `PARTS` that a parameter belongs to, or `reference_tail`, or `reference_rest`.
+    """The part that a parameter belongs to, or `reference_tail`, or `reference_rest`.
 
     Args:
-        name: the parameter's in `EMO`.
-        tail: prefixes of what of ReferenceNet only motion frames read.
-        rest: prefixes of what of it nothing reads.
+        name: of the parameter in `EMO`.
+        tail: prefixes of the layers of ReferenceNet that serve motion frames alone.
+        rest: prefixes of its layers that serve nothing.
     """
     if "speed" in name:
         return "speed"
@@ -45,7 +62,7 @@ def part_of(name: str, tail: tuple[str, ...] = (), rest: tuple[str, ...] = ()) -
 
 
 def _after_tokens(emo: EMO) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """Prefixes of what in ReferenceNet follows its last tokens: what leads to motion maps, and what leads to nothing."""
+    """Prefixes of ReferenceNet's layers after its last tokens: those that lead to motion maps, those that lead to nothing."""
     sites = emo.reference_net.sites
     tokens = max((i for i, site in enumerate(sites) if site.spatial is not None), default=-1)
     motion = max((i for i, site in enumerate(emo.backbone.sites) if site.temporal is not None), default=-1)
@@ -64,13 +81,13 @@ def _after_tokens(emo: EMO) -> tuple[tuple[str, ...], tuple[str, ...]]:
 
 
 def _in_order(net: UNet) -> list[tuple[str, nn.Module]]:
-    """Sites and samplers of a skeleton, as they run."""
-    found = []
+    """Sites and samplers of a UNet, in the order of computation."""
+    layers = []
     for way, levels in (("down", net.down), ("up", net.up)):
         for index, level in enumerate(levels):
-            found.extend((f"{way}.{index}.sites.{i}", site) for i, site in enumerate(level["sites"]))
+            layers.extend((f"{way}.{index}.sites.{i}", site) for i, site in enumerate(level["sites"]))
             if "sampler" in level:
-                found.append((f"{way}.{index}.sampler", level["sampler"]))
+                layers.append((f"{way}.{index}.sampler", level["sampler"]))
         if way == "down":
-            found.extend([("mid_site", net.mid_site), ("mid_resnet", net.mid_resnet)])
-    return found
+            layers.extend([("mid_site", net.mid_site), ("mid_resnet", net.mid_resnet)])
+    return layers

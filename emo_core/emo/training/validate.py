@@ -1,4 +1,4 @@
-"""Held-out clips, looked at while a stage trains: loss at fixed noise, and a video with its numbers and contact sheet.
+"""Validation of a stage on held-out clips: the loss at fixed noise, and a video with its numbers and contact sheet.
 
 Shape legend: F frames, S picture side.
 """
@@ -10,29 +10,28 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from einops import rearrange
 from torch import Tensor
 from tqdm import tqdm
 
 from ...audio.features import AudioFeatures
 from ...dataset.shards import HELD_OUT, TRAIN, Clip, Dataset, read_clips
 from ...errors import InputError
-from ...face.box import Box
 from ...face.detect import FaceDetector
 from ...face.detectors import make_detector
-from ...face.region import region_mask
 from ...media.contact_sheet import contact_sheet
 from ...media.sound import prepare_sound
 from ...metrics.lip_sync import shuffle_sound
 from ...metrics.similarity import compare_frames
 from ...training.log import TrainingLog
-from ..models.vae import decode_frames
+from ..conditions.face_region import box_masks
+from ..models.vae import decode_frames, encode_picture, to_bytes
 from ..sampling.denoiser import Denoiser
 from ..sampling.generate import Settings, Subject, generate
 from ..sampling.guidance import Guidance
-from .cache import encode_pictures
+from .batch import collate
+from .batches import draw_sample
 from .objective import Frozen, in_precision, inputs, quick_attention
-from .samples import Sampler, collate
+from .samples import Sampler, union_box
 from .stages import StageConfig
 
 LEVELS = 8
@@ -44,25 +43,25 @@ MAX_FRAMES = 75
 
 @dataclass(frozen=True, slots=True)
 class Validation:
-    """Fixed clips and the means to judge them; called by the training loop."""
+    """Fixed clips and the means to evaluate them; called by the training loop."""
 
     clips: tuple[Clip, ...]
-    """The first of them also speaks."""
+    """A video is generated for the first one."""
     other: Clip
-    """Whose sound is the wrong one for the first clip; itself, shuffled, where there is one clip alone."""
+    """Clip with the wrong sound for the first one; itself, with its sound shuffled, if there is one clip alone."""
     stage: StageConfig
     frozen: Frozen
     folder: Path
     detector: FaceDetector | None
     """None: no landmarks, so no numbers about mouth and head."""
     name: str = "validation"
-    """Begins the names of what is reported; see `fixed_clips`."""
+    """Prefix of the reported numbers; see `fixed_clips`."""
 
     def __call__(self, step: int, denoiser: Denoiser, journal: TrainingLog) -> None:
         """Report to a journal."""
         journal.write(step, **{f"{self.name}_loss": self.loss(denoiser)})
         if self.stage.validation_steps:
-            self._speak(step, denoiser, journal)
+            self._generate(step, denoiser, journal)
 
     @torch.no_grad()
     def loss(self, denoiser: Denoiser) -> float:
@@ -70,7 +69,7 @@ class Validation:
         config = denoiser.emo.config
         sampler, total, losses = Sampler(config, self.stage), config.diffusion.train_timesteps, []
         for number, clip in enumerate(self.clips):
-            samples = [sampler.draw(clip, np.random.default_rng([number, level])) for level in range(LEVELS)]
+            samples = [draw_sample(sampler, clip, number * LEVELS + level) for level in range(LEVELS)]
             batch = collate(samples).to(denoiser.emo.backbone.conv_in.weight.device)
             clean, conditions = inputs(batch, config, self.frozen)
             levels = ((torch.arange(LEVELS) + 0.5) / LEVELS * total).long().to(clean.device)
@@ -78,7 +77,7 @@ class Validation:
                 losses.append(denoiser.loss(clean, conditions, noise=batch.noise, timesteps=levels).mean())
         return float(torch.stack(losses).mean())
 
-    def _speak(self, step: int, denoiser: Denoiser, journal: TrainingLog) -> None:
+    def _generate(self, step: int, denoiser: Denoiser, journal: TrainingLog) -> None:
         clip, frames = self.clips[0], min(self.clips[0].frames, MAX_FRAMES)
         true = clip.pictures()[:frames]
         settings = validation_settings(denoiser, self.stage.validation_steps)
@@ -86,18 +85,18 @@ class Validation:
         wrong = shuffle_sound(sound) if self.other is clip else cut_sound(self.other, denoiser, frames)
         try:
             how = {"precision": self.stage.precision}
-            made, shuffled = (
-                generate_video(denoiser, self.frozen, clip, heard, settings, **how) for heard in (sound, wrong)
+            generated, shuffled = (
+                generate_video(denoiser, self.frozen, clip, audio, settings, **how) for audio in (sound, wrong)
             )
         except InputError as error:  # A silent clip is no reason to end a run.
             tqdm.write(f"no validation video: {error}", file=sys.stderr)
             return
-        sheet = contact_sheet(true, made)
+        sheet = contact_sheet(true, generated)
         self.folder.mkdir(parents=True, exist_ok=True)
         sheet.save(self.folder / f"step-{step:08d}.jpg", quality=90)
         journal.picture(step, self.name, np.asarray(sheet))
         if self.detector is not None:
-            numbers = asdict(compare_frames(made, shuffled, true, self.detector))
+            numbers = asdict(compare_frames(generated, shuffled, true, self.detector))
             journal.write(step, **{f"{self.name}_{name}": round(value, 4) for name, value in numbers.items()})
 
 
@@ -105,9 +104,9 @@ def fixed_clips(dataset: Dataset) -> tuple[list[Clip], Clip, str]:
     """Up to `MAX_CLIPS` held-out clips, or training clips where none are held out.
 
     Returns:
-        the clips, one with another sound, and what their numbers are called: `validation`, or `seen`.
+        the clips, one with another sound, and the prefix of their numbers: `validation`, or `trained`.
     """
-    split, name = (HELD_OUT, "validation") if dataset.clips(HELD_OUT) else (TRAIN, "seen")
+    split, name = (HELD_OUT, "validation") if dataset.clips(HELD_OUT) else (TRAIN, "trained")
     clips = list(islice(read_clips(dataset, split), MAX_CLIPS))
     return clips, clips[-1], name
 
@@ -124,7 +123,7 @@ def validation_settings(denoiser: Denoiser, steps: int, audio_scale: float | Non
     """DDIM with the checkpoint's guidance."""
     diffusion = denoiser.diffusion
     scale = diffusion.audio_scale if audio_scale is None else audio_scale
-    return Settings(steps=steps, guidance=Guidance(audio=scale, reference=diffusion.reference_scale))
+    return Settings(steps=steps, guidance=Guidance.of(reference=diffusion.reference_scale, audio=scale))
 
 
 def cut_sound(clip: Clip, denoiser: Denoiser, frames: int) -> np.ndarray:
@@ -145,17 +144,16 @@ def generate_video(
     mask: Tensor | None = None,
     precision: str = "no",
 ) -> np.ndarray:
-    """A video from a clip's first frame, its face region (or another mask) and a sound: (F, S, S, 3) uint8.
+    """A video (F, S, S, 3) uint8 from a clip's first frame, its face region (or another mask) and a sound.
 
-    In a `precision` of the stages' network and audio encoder compute, the autoencoder in its own.
+    Network and audio encoder compute in `precision`, as in a stage; the autoencoder computes in its own.
     """
     subject = subject_of(denoiser, frozen, clip, sound, speed)
     if mask is not None:
-        subject = replace(subject, mask=mask.to(subject.reference.device))
+        subject = replace(subject, values={**subject.values, "face_region": mask})
     with in_precision(precision, subject.reference.device):
         latents = torch.cat(list(generate(denoiser, subject, settings)))
-    pictures = decode_frames(frozen.vae, latents)
-    return rearrange(pictures * 255, "f c h w -> f h w c").round().to(torch.uint8).cpu().numpy()
+    return to_bytes(decode_frames(frozen.vae, latents))
 
 
 def subject_of(
@@ -163,12 +161,13 @@ def subject_of(
 ) -> Subject:
     """Inputs as the sampler takes them."""
     config, device = denoiser.emo.config, denoiser.emo.backbone.conv_in.weight.device
-    boxes = clip.labels.boxes * config.image_size
-    union = Box(*boxes[:, :2].min(0).tolist(), *boxes[:, 2:].max(0).tolist())
-    heard = prepare_sound(sound, clip.key)
-    return Subject(
-        reference=encode_pictures(frozen.vae, clip.pictures()[:1], device)[0],
-        audio=AudioFeatures(heard, frozen.audio_encoder, fps=config.fps, window=config.audio.window),
-        mask=region_mask(union, config.image_size, config.mask_size).to(device),
-        speed=speed,
+    features = AudioFeatures(
+        prepare_sound(sound, clip.key), frozen.audio_encoder, fps=config.fps, window=config.audio.window
     )
+    values = {
+        "reference": encode_picture(frozen.vae, clip.pictures()[0], device),
+        "audio": features,
+        "face_region": box_masks(union_box(clip.labels.boxes)[None], config.mask_size)[0],
+        "speed": speed,
+    }
+    return Subject(frames=features.frames, values=values)

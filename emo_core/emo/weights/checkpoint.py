@@ -16,7 +16,7 @@ from ...audio.encoder import AudioEncoder
 from ...errors import CheckpointError, InputError
 from ...files import atomic_path, existing_file, file_digest
 from ..config import EMOConfig
-from ..models.attention import Layers
+from ..models.attention import TORCH, Layers
 from ..models.emo import EMO
 from ..models.vae import VAE
 
@@ -59,7 +59,7 @@ def load_checkpoint(
     device: str | torch.device = "cpu",
     dtype: torch.dtype = torch.float32,
     vae_dtype: torch.dtype | None = None,
-    ops: Layers = nn,
+    ops: Layers = TORCH,
 ) -> Checkpoint:
     """Load a model strictly: every key must be known, present and of the right shape.
 
@@ -86,7 +86,7 @@ def load_checkpoint(
     with init_empty_weights(include_buffers=False):
         emo = EMO(config, ops=ops)
         # A host's layers may have no weights before they are loaded; torch's own say what is expected.
-        plain = emo if ops is nn else EMO(config)
+        plain = emo if ops is TORCH else EMO(config)
     vae = VAE(config.vae) if "vae" in parts else None
     encoder = AudioEncoder.from_config(config.audio) if "audio_encoder" in parts else None
     modules = {"emo": plain, "vae": vae, "audio_encoder": encoder}

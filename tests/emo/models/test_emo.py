@@ -6,8 +6,9 @@ from dataclasses import replace
 import pytest
 import torch
 
+from emo_core.emo.conditions.clip import Conditions
 from emo_core.emo.models import temporal
-from emo_core.emo.models.backbone import ClipContext
+from emo_core.emo.models.context import ClipContext
 from emo_core.emo.models.emo import EMO
 from emo_core.emo.models.speed_layers import SpeedEncoder
 from emo_core.emo.sampling.denoiser import Denoiser
@@ -28,32 +29,36 @@ def test_everything_new_starts_as_the_identity():
     torch.manual_seed(0)
     fresh = EMO(CONFIG).eval()
     conditions = random_conditions(CONFIG)
-    bare = replace(conditions, motion=None, audio=None, mask=None, speed=None)
+    bare = Conditions({"reference": conditions["reference"]})
     assert torch.equal(run(fresh, conditions), run(fresh, bare))
-    other = replace(bare, reference=torch.zeros_like(bare.reference))
+    other = Conditions({"reference": torch.zeros_like(bare["reference"])})
     assert torch.equal(run(fresh, bare), run(fresh, other))
 
 
-@pytest.mark.parametrize("name", ["reference", "motion", "audio", "mask", "speed"])
+@pytest.mark.parametrize("name", ["reference", "motion", "audio", "face_region", "speed"])
 def test_every_condition_acts_once_trained(emo, name):
     conditions = random_conditions(CONFIG)
-    changed = replace(conditions, **{name: getattr(conditions, name) + 0.5})
+    if name == "motion":
+        changed = replace(conditions, motion=conditions.motion + 0.5)
+    else:
+        changed = conditions.replaced(**{name: conditions[name] + 0.5})
     assert (run(emo, conditions) - run(emo, changed)).abs().max() > 1e-4
 
 
 def test_audio_of_one_frame_reaches_no_other_frames_audio_attention(emo):
     conditions = random_conditions(CONFIG)
-    audio = conditions.audio.clone()
+    audio = conditions["audio"].clone()
     audio[:, 2] += 1.0
-    before, after = emo.context(conditions), emo.context(replace(conditions, audio=audio))
-    sites = [(a.audio, b.audio) for a, b in zip(before.sites, after.sites, strict=True) if a.audio is not None]
+    before, after = emo.context(conditions), emo.context(conditions.replaced(audio=audio))
+    pairs = zip(before.sites, after.sites, strict=True)
+    sites = [(a["audio"], b["audio"]) for a, b in pairs if a["audio"] is not None]
     assert sites
     for a, b in sites:
         same = (a.k == b.k).flatten(1).all(1) & (a.v == b.v).flatten(1).all(1)
         assert same.tolist() == [True, True, False, True]
     # And without temporal modules, other frames' pictures do not change at all.
-    images = replace(conditions, motion=None, speed=None)
-    difference = run(emo, images) - run(emo, replace(images, audio=audio))
+    images = replace(conditions.replaced(speed=None), motion=None)
+    difference = run(emo, images) - run(emo, images.replaced(audio=audio))
     assert difference[:, 2].abs().max() > 1e-4
     assert difference[:, [0, 1, 3]].abs().max() == 0
 
@@ -75,8 +80,7 @@ def test_clips_of_a_batch_do_not_see_each_other(emo):
     conditions, latents = random_conditions(CONFIG, clips=2), random_latents(CONFIG, clips=2)
     with torch.no_grad():
         both = emo(latents, torch.tensor([400, 700]), emo.context(conditions))
-        fields = ("reference", "motion", "audio", "mask", "speed")
-        second = replace(conditions, **{name: getattr(conditions, name)[1:] for name in fields})
+        second = Conditions({k: v[1:] for k, v in conditions.values.items()}, motion=conditions.motion[1:])
         alone = emo(latents[1:], torch.tensor([700]), emo.context(second))
     assert torch.allclose(both[1:], alone, atol=1e-5)
 
@@ -91,7 +95,7 @@ def test_projections_run_once_per_clip_not_per_step(emo):
         if leaf in ("reference_net", "audio_projection", "face_locator", "speed_encoder"):
             module.register_forward_hook(lambda *_, kind=leaf: calls.update([kind]))
     with torch.no_grad():
-        context = GuidedContext(emo.context(random_conditions(CONFIG)), Guidance(reference=2.0, audio=2.0))
+        context = GuidedContext(emo.context(random_conditions(CONFIG)), Guidance.of(reference=2.0, audio=2.0))
         sample(Denoiser(emo), context, random_latents(CONFIG), steps=5)
     sites = emo.backbone.sites
     attention = sum(site.spatial is not None for site in sites)
@@ -110,7 +114,7 @@ def test_dropped_conditions_are_zero_tokens(emo):
     conditions, zero = random_conditions(CONFIG), torch.zeros(1)
     context = emo.context(conditions).keep(reference=zero, audio=zero)
     for site in context.sites:
-        for part in (site.reference, site.audio):
+        for part in (site["reference"], site["audio"]):
             assert part is None or not (part.k.any() or part.v.any())
         assert site.motion is not None and site.motion.any()
     kept = emo.context(conditions).keep(reference=torch.ones(1), audio=torch.ones(1))
@@ -160,15 +164,15 @@ def test_speed_buckets_follow_the_formula():
     assert torch.allclose(encoder.buckets(speed), expected)
 
 
-def test_strength_scales_what_the_speed_says(emo):
+def test_strength_scales_the_effect_of_speed(emo):
     conditions = random_conditions(CONFIG)
-    without = run(emo, replace(conditions, speed=None))
-    told = {}
+    without = run(emo, conditions.replaced(speed=None))
+    effects = {}
     for strength in (0.0, 1.0, 2.0):
         other = EMO(replace(CONFIG, speed=replace(CONFIG.speed, strength=strength)))
         other.load_state_dict(emo.state_dict())
-        told[strength] = (run(other, conditions) - without).norm()
-    assert told[0.0] == 0 and 1.5 < told[2.0] / told[1.0] < 2.5
+        effects[strength] = (run(other, conditions) - without).norm()
+    assert effects[0.0] == 0 and 1.5 < effects[2.0] / effects[1.0] < 2.5
 
 
 @pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
@@ -176,7 +180,7 @@ def test_half_precision_stays_close(emo, dtype):
     conditions = random_conditions(CONFIG)
     exact = run(emo, conditions)
     half = emo.to(dtype)
-    fields = ("reference", "motion", "audio", "mask", "speed")
-    conditions = replace(conditions, **{name: getattr(conditions, name).to(dtype) for name in fields})
+    values = {name: value.to(dtype) for name, value in conditions.values.items()}
+    conditions = Conditions(values, motion=conditions.motion.to(dtype))
     rounded = run(half, conditions, random_latents(CONFIG).to(dtype)).float()
     assert ((rounded - exact).norm() / exact.norm()) < 0.05

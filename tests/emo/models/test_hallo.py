@@ -6,11 +6,12 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
+from emo_core.emo.conditions.audio_regions import AudioRegions
 from emo_core.emo.conditions.clip import Conditions
 from emo_core.emo.config import HALLO, AudioConfig, EMOConfig, IdentityConfig, TemporalConfig, UNetConfig, VAEConfig
 from emo_core.emo.models.emo import EMO
 from emo_core.emo.sampling.denoiser import Denoiser
-from emo_core.emo.sampling.guidance import Guidance, GuidedContext
+from emo_core.emo.sampling.guidance import Guidance, GuidedContext, JointGuider
 from emo_core.emo.sampling.sampler import sample
 from emo_core.emo.sampling.schedule import make_scheduler
 from emo_core.emo.weights.hallo import hallo_state
@@ -72,14 +73,19 @@ def conditions(golden, bundle):
         masks = torch.stack([golden[f"cond.mask_{name}.{level}"] for name in ("pose", "face", "lip")], dim=1)
         regions.append(masks.reshape(1, len(masks), 3, side >> level, side >> level))
     return Conditions(
-        reference=latents[:1],
+        {
+            "reference": latents[:1],
+            "audio": golden["audio.clip"],
+            "face_region": golden["cond.face_mask"],
+            "identity": golden["identity.in"],
+            "audio_regions": AudioRegions(tuple(regions), tuple(bundle["main"]["motion_scale"])),
+        },
         motion=latents[None, 1:],
-        audio=golden["audio.clip"],
-        mask=golden["cond.face_mask"],
-        identity=golden["identity.in"],
-        regions=tuple(regions),
-        region_weights=tuple(bundle["main"]["motion_scale"]),
     )
+
+
+def joint(scale: float) -> Guidance:
+    return Guidance((JointGuider(scale=scale),))
 
 
 def close(ours, golden, name=""):
@@ -99,13 +105,15 @@ def test_locator_and_projections(emo, golden):
 
 def test_every_feature_of_the_reference_net(emo, golden, bundle, conditions):
     """Portrait and motion frames, without identity and with."""
-    found = emo._reference_features(conditions, emo._identity(conditions))
-    sites = [i for i, tokens in enumerate(found.references) if tokens is not None]
+    identity = {"identity": emo.identity_projection(conditions["identity"])}
+    no_identity = {"identity": emo.identity_projection(torch.zeros_like(conditions["identity"]))}
+    references = emo.policy.references(emo.reference_net, conditions, identity, no_identity)
+    sites = [i for i, tokens in enumerate(references.tokens) if tokens is not None]
     rows = 1 + bundle["main"]["n"]
     for index, path in zip(sites, bundle["bank_execution_order"], strict=True):
         bank = golden[f"reference.bank.{path}"]
-        close(found.references[index], bank[::rows], path)
-        for ours, theirs in ((found.motions, bank[rows + 1 :]), (found.motions_without, bank[1:rows])):
+        close(references.tokens[index], bank[::rows], path)
+        for ours, theirs in ((references.motion, bank[rows + 1 :]), (references.motion_without, bank[1:rows])):
             close(ours[index][0].flatten(2).transpose(1, 2), theirs, path)
 
 
@@ -138,7 +146,7 @@ def blocks(emo, noisy, timestep, context):
 def test_the_denoiser_after_every_block(emo, golden, bundle, conditions):
     on = emo.context(conditions)
     # Ours has the guided half first.
-    both = GuidedContext(on, Guidance(audio=3.5)).at(0, 4)[0]
+    both = GuidedContext(on, joint(3.5)).at(0, 4)[0]
     noisy = golden["denoise.sample"].transpose(1, 2).expand(2, -1, -1, -1, -1)
     prediction, outputs = blocks(emo, noisy, torch.full((2,), bundle["main"]["t"]), both)
     for name, value in outputs.items():
@@ -149,7 +157,7 @@ def test_the_denoiser_after_every_block(emo, golden, bundle, conditions):
 
 def test_the_sampling_loop_with_guidance(emo, golden, bundle, conditions):
     steps, main = [], bundle["main"]
-    context = GuidedContext(emo.context(conditions), Guidance(audio=main["guidance"]))
+    context = GuidedContext(emo.context(conditions), joint(main["guidance"]))
     noise = golden["loop.noise"].transpose(1, 2)
     latents = sample(Denoiser(emo), context, noise, steps=main["steps"], callback=lambda step: steps.append(step))
     assert len(steps) == 4
@@ -158,7 +166,7 @@ def test_the_sampling_loop_with_guidance(emo, golden, bundle, conditions):
 
 def test_every_step_of_the_loop(emo, golden, bundle, conditions):
     context, denoiser = (
-        GuidedContext(emo.context(conditions), Guidance(audio=bundle["main"]["guidance"])),
+        GuidedContext(emo.context(conditions), joint(bundle["main"]["guidance"])),
         Denoiser(emo),
     )
     latents, count = golden["loop.noise"].transpose(1, 2), bundle["main"]["steps"]

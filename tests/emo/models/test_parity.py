@@ -70,11 +70,13 @@ def identity_error(config: EMOConfig) -> float:
     emo = build_emo(unet.state_dict(), config=config).eval()
     frames, latent = config.temporal.frames, (4, config.latent_size, config.latent_size)
     conditions = Conditions(
-        reference=torch.randn(1, *latent),
+        {
+            "reference": torch.randn(1, *latent),
+            "audio": torch.randn(1, frames, 5, config.audio.layers, config.audio.width),
+            "face_region": torch.rand(1, 1, config.mask_size, config.mask_size),
+            "speed": torch.rand(1, frames + 4),
+        },
         motion=torch.randn(1, config.temporal.motion_frames, *latent),
-        audio=torch.randn(1, frames, 5, config.audio.layers, config.audio.width),
-        mask=torch.rand(1, 1, config.mask_size, config.mask_size),
-        speed=torch.rand(1, frames + 4),
     )
     noisy = torch.randn(1, frames, *latent)
     ours = emo(noisy, torch.tensor([500]), emo.context(conditions))

@@ -57,10 +57,10 @@ def test_dropping_the_audio_makes_the_loss_blind_to_it(emo):
     denoiser = Denoiser(emo)
     clean, noise = random_latents(CONFIG), random_latents(CONFIG, seed=2)
     conditions = random_conditions(CONFIG)
-    other = replace(conditions, audio=conditions.audio + 1)
-    arguments = {"noise": noise, "timesteps": torch.tensor([500]), "keep_audio": torch.zeros(1)}
+    other = conditions.replaced(audio=conditions["audio"] + 1)
+    arguments = {"noise": noise, "timesteps": torch.tensor([500]), "keep": {"audio": torch.zeros(1)}}
     assert torch.equal(denoiser.loss(clean, conditions, **arguments), denoiser.loss(clean, other, **arguments))
-    arguments["keep_audio"] = torch.ones(1)
+    arguments["keep"] = {"audio": torch.ones(1)}
     assert not torch.equal(denoiser.loss(clean, conditions, **arguments), denoiser.loss(clean, other, **arguments))
 
 

@@ -16,7 +16,7 @@ from emo_core.media.sound import Sound
 from tests.conftest import CONFIG, tone
 
 F = CONFIG.temporal.frames
-FAST = Settings(steps=2, guidance=Guidance(audio=2.0))
+FAST = Settings(steps=2, guidance=Guidance.of(audio=2.0))
 
 
 class Recorded:
@@ -32,7 +32,7 @@ class Recorded:
 def subject(audio) -> Subject:
     draw = torch.Generator().manual_seed(3)
     latent = torch.randn(CONFIG.vae.channels, CONFIG.latent_size, CONFIG.latent_size, generator=draw)
-    return Subject(reference=latent, audio=audio, mask=None, speed=None)
+    return Subject(frames=audio.frames, values={"reference": latent, "audio": audio})
 
 
 def heard(seconds: float) -> Subject:

@@ -6,7 +6,7 @@ import pytest
 import torch
 from diffusers import DDIMScheduler
 
-from emo_core.emo.models.backbone import ClipContext
+from emo_core.emo.models.context import ClipContext
 from emo_core.emo.models.emo import EMO
 from emo_core.emo.sampling.denoiser import Denoiser
 from emo_core.emo.sampling.guidance import Guidance, GuidedContext
@@ -31,7 +31,7 @@ class Oracle(Denoiser):
         return self.target(self.answer.expand_as(noisy), noise, timesteps.long())
 
 
-NOTHING = GuidedContext(ClipContext((), None), Guidance())
+NOTHING = GuidedContext(ClipContext(), Guidance())
 
 
 @pytest.mark.parametrize("name", list(SCHEDULERS))
@@ -63,7 +63,7 @@ def test_ddim_equals_a_plain_diffusers_loop(emo):
 
 @pytest.mark.parametrize(("reference", "audio", "passes"), [(1, 1, 1), (1, 2, 2), (3, 1, 2), (3, 2, 3)])
 def test_guidance_is_free_where_its_scale_is_one(emo, reference, audio, passes):
-    context = GuidedContext(emo.context(random_conditions(CONFIG)), Guidance(reference=reference, audio=audio))
+    context = GuidedContext(emo.context(random_conditions(CONFIG)), Guidance.of(reference=reference, audio=audio))
     assert context.passes == passes
     seen = []
     emo.backbone.conv_in.register_forward_hook(lambda _, args, __: seen.append(len(args[0])))
@@ -78,7 +78,7 @@ def test_guidance_follows_its_formula(emo):
     full = emo(latents, t, context)
     no_reference = emo(latents, t, context.keep(reference=zero))
     no_audio = emo(latents, t, context.keep(audio=zero))
-    guided = GuidedContext(context, Guidance(reference=1.5, audio=3.0))
+    guided = GuidedContext(context, Guidance.of(reference=1.5, audio=3.0))
     joined, passes = guided.at(0, 10)
     got = guided.combine(emo(latents.expand(passes, -1, -1, -1, -1), t.expand(passes), joined))
     expected = full + 0.5 * (full - no_reference) + 2.0 * (full - no_audio)
@@ -86,7 +86,7 @@ def test_guidance_follows_its_formula(emo):
 
 
 def test_guidance_interval(emo):
-    guidance = Guidance(audio=2.0, start=0.25, end=0.75)
+    guidance = Guidance.of(audio=2.0, start=0.25, end=0.75)
     assert [guidance.active(i, 8) for i in range(8)] == [False, False, True, True, True, True, False, False]
     assert all(Guidance().active(i, 3) for i in range(3))
     with pytest.raises(InputError, match="start <= end"):

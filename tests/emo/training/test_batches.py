@@ -25,8 +25,10 @@ def take(dataset, count, stage=STAGE, **place):
 
 
 def same(a, b) -> bool:
-    return a.keys == b.keys and all(
-        torch.equal(getattr(a, name), getattr(b, name)) for name in ("latents", "noise", "timesteps", "mask", "weight")
+    return (
+        a.keys == b.keys
+        and all(torch.equal(getattr(a, name), getattr(b, name)) for name in ("latents", "noise", "timesteps", "weight"))
+        and torch.equal(a.conditions["face_region"], b.conditions["face_region"])
     )
 
 
@@ -103,7 +105,7 @@ def test_a_broken_shard_is_named(tmp_path, left):
     length = {"half": 3000, "no header": 100, "one clip": math.ceil(first / 512) * 512}[left]
     file.write_bytes(file.read_bytes()[:length])
     for workers in (0, 1):
-        with pytest.raises(InputError, match=r"^data: .*train-000000\.tar is damaged .*copy it again .* or prepare"):
+        with pytest.raises(InputError, match=r"^data: .*train-000000\.tar is damaged .*copy it again, or prepare"):
             take(dataset, 3, STAGE.with_options({"workers": workers}))
     with pytest.raises(InputError, match=r"train-000000\.tar is damaged"):
         list(read_clips(dataset, TRAIN))
@@ -135,13 +137,13 @@ def test_datasets_that_cannot_be_opened(tmp_path):
 
 def test_a_batch_has_speeds_or_has_none(dataset):
     """All its places agree, and so do processes."""
-    stage = STAGES["3"].with_options({"batch": 2, "workers": 0, "drop_speed": 0.5})
+    stage = STAGES["3"].with_options({"batch": 2, "workers": 0, "drop": {"speed": 0.5}})
     batches = iter(Batches(dataset, Sampler(CONFIG, stage)))
-    whole = [next(batches).speed for _ in range(20)]
+    whole = [next(batches).conditions.get("speed") for _ in range(20)]
     assert 4 < sum(speed is None for speed in whole) < 16
     one = stage.with_options({"batch": 1})
     for rank in range(2):
         half = iter(Batches(dataset, Sampler(CONFIG, one), rank=rank, processes=2))
         for speed in whole:
-            own = next(half).speed
+            own = next(half).conditions.get("speed")
             assert own is None if speed is None else bool((own[0] == speed[rank]).all())

@@ -9,7 +9,7 @@ import torch
 from emo_core.__main__ import main
 from emo_core.dataset.shards import TRAIN, Clip, Dataset, read_clips, read_members, write_clips
 from emo_core.emo.training.cache import Encoders, cache, check_cache, encode_pictures
-from emo_core.emo.training.setup import begin, frozen_parts, speed_buckets
+from emo_core.emo.training.setup import frozen_parts, setup_stage, speed_buckets
 from emo_core.emo.training.stages import STAGES
 from emo_core.emo.weights.checkpoint import load_checkpoint, save_checkpoint
 from emo_core.errors import InputError
@@ -78,7 +78,7 @@ def test_latents_of_another_autoencoder_are_refused(dataset, encoders, checkpoin
     next(model.vae.parameters()).data.add_(0.1)
     save_checkpoint(tmp_path / "other.safetensors", model.config, other, dtype=torch.float32)
     with pytest.raises(InputError, match="was cached with other encoders"):
-        begin(dataset, tmp_path / "other.safetensors", tmp_path, STAGES["2"])
+        setup_stage(dataset, tmp_path / "other.safetensors", tmp_path, STAGES["2"])
 
 
 def test_what_cannot_be_cached(plain, encoders, checkpoint, tmp_path, capsys):
@@ -104,7 +104,7 @@ def test_speed_buckets_cover_the_data(plain):
 
 
 def test_buckets_of_trained_speed_layers_stay(dataset, checkpoint, tmp_path):
-    assert begin(dataset, checkpoint, tmp_path, STAGES["3"]).emo.config.speed == CONFIG.speed
-    fresh = begin(dataset, checkpoint, tmp_path, STAGES["3"], fresh=True)
+    assert setup_stage(dataset, checkpoint, tmp_path, STAGES["3"]).emo.config.speed == CONFIG.speed
+    fresh = setup_stage(dataset, checkpoint, tmp_path, STAGES["3"], fresh=True)
     assert fresh.emo.config.speed == speed_buckets(CONFIG.speed, dataset.fastest)
     assert not any(bool(v.any()) for k, v in fresh.emo.named_parameters() if ".attn_speed.to_out." in k)

@@ -10,8 +10,10 @@ from torch import nn
 from emo_core.dataset.shards import TRAIN, read_clips
 from emo_core.emo.models.emo import EMO
 from emo_core.emo.sampling.denoiser import Denoiser
+from emo_core.emo.training.batch import collate
+from emo_core.emo.training.batches import draw_sample
 from emo_core.emo.training.objective import Objective, inputs, snr_weights
-from emo_core.emo.training.samples import Sampler, collate
+from emo_core.emo.training.samples import Sampler
 from emo_core.emo.training.setup import frozen_parts
 from emo_core.emo.training.stages import STAGES
 from emo_core.emo.weights.checkpoint import load_checkpoint
@@ -22,7 +24,7 @@ EPSILON = replace(CONFIG.diffusion, prediction="epsilon", zero_terminal_snr=Fals
 
 def draw(dataset, stage, count=2, seed=0):
     clips, sampler = list(read_clips(dataset, TRAIN)), Sampler(CONFIG, stage)
-    return collate([sampler.draw(clips[i], np.random.default_rng([seed, i])) for i in range(count)])
+    return collate([draw_sample(sampler, clips[i], 100 * seed + i) for i in range(count)])
 
 
 def test_min_snr_by_hand():
@@ -69,7 +71,7 @@ def test_motion_frames_are_the_frames_before(dataset, checkpoint):
     clip = next(read_clips(dataset, TRAIN))
     n, found = CONFIG.temporal.motion_frames, 0
     for seed in range(8):
-        batch = Sampler(CONFIG, stage).draw(clip, np.random.default_rng(seed))
+        batch = draw_sample(Sampler(CONFIG, stage), clip, seed)
         clean, conditions = inputs(batch, CONFIG, frozen)
         places = [t for t in range(clip.frames) if np.allclose(clip.latents[t], clean[0, 0].numpy(), atol=1e-6)]
         start = places[0]
@@ -86,14 +88,14 @@ def test_motion_frames_lose_patches_and_gain_noise(dataset, checkpoint):
     dropped = STAGES["2"].with_options({"motion_noise": 0.0, "motion_patch_drop": 1.0})
     shares = []
     for seed in range(20):
-        batch = Sampler(CONFIG, dropped).draw(clip, np.random.default_rng(seed))
+        batch = draw_sample(Sampler(CONFIG, dropped), clip, seed)
         motion = inputs(batch, CONFIG, frozen)[1].motion
         lost = (motion == 0).all(2)
         assert torch.equal(lost, batch.motion_keep[:, :, 0] == 0)
         shares.append(float(lost.float().mean()))
     assert min(shares) < 0.25 and max(shares) > 0.75
     noisy = STAGES["2"].with_options({"motion_noise": 1.0, "motion_patch_drop": 0.0})
-    levels = [float(Sampler(CONFIG, noisy).draw(clip, np.random.default_rng(s)).motion_level) for s in range(20)]
+    levels = [float(draw_sample(Sampler(CONFIG, noisy), clip, s).motion_level) for s in range(20)]
     assert min(levels) < 0.2 and max(levels) > 0.8
 
 
@@ -105,24 +107,24 @@ def test_motion_frames_are_anchored(dataset, checkpoint):
     shares = []
     for seed in range(20):
         free, tied = (
-            Sampler(CONFIG, plain.with_options({"motion_anchor": share})).draw(clip, np.random.default_rng(seed))
+            draw_sample(Sampler(CONFIG, plain.with_options({"motion_anchor": share})), clip, seed)
             for share in (0.0, 1.0)
         )
         shares.append(float(tied.motion_anchor))
         motion, conditions = inputs(free, CONFIG, frozen)[1].motion, inputs(tied, CONFIG, frozen)[1]
         assert torch.allclose(
-            conditions.motion, torch.lerp(motion, conditions.reference[:, None], shares[-1]), atol=1e-5
+            conditions.motion, torch.lerp(motion, conditions["reference"][:, None], shares[-1]), atol=1e-5
         )
     assert min(shares) < 0.2 and max(shares) > 0.8
 
 
 def test_drops_come_as_often_as_they_should(dataset):
-    stage = STAGES["3"].with_options({"drop_audio": 0.5, "drop_reference": 0.25, "start": 0.3, "white_mask": 0.4})
+    stage = STAGES["3"].with_options({"drop": {"audio": 0.5, "reference": 0.25}, "start": 0.3, "white_mask": 0.4})
     clip, sampler = next(read_clips(dataset, TRAIN)), Sampler(CONFIG, stage)
-    draws = [sampler.draw(clip, np.random.default_rng(seed)) for seed in range(400)]
-    assert np.mean([float(d.keep_audio) for d in draws]) == pytest.approx(0.5, abs=0.08)
-    assert np.mean([float(d.keep_reference) for d in draws]) == pytest.approx(0.75, abs=0.08)
-    assert np.mean([bool(d.mask.min() == 1) for d in draws]) == pytest.approx(0.4, abs=0.08)
+    draws = [draw_sample(sampler, clip, seed) for seed in range(400)]
+    assert np.mean([float(d.keep["audio"]) for d in draws]) == pytest.approx(0.5, abs=0.08)
+    assert np.mean([float(d.keep["reference"]) for d in draws]) == pytest.approx(0.75, abs=0.08)
+    assert np.mean([bool(d.conditions["face_region"].min() == 1) for d in draws]) == pytest.approx(0.4, abs=0.08)
     begins = (CONFIG.temporal.motion_frames) / (clip.frames - CONFIG.temporal.frames + 1)
     unknown = 1 - (1 - begins) * 0.7
     assert np.mean([not bool(d.motion_known) for d in draws]) == pytest.approx(unknown, abs=0.08)
@@ -132,7 +134,7 @@ def test_one_speed_or_a_curve(dataset):
     clip = next(read_clips(dataset, TRAIN))
     for share, flat in ((0.0, False), (1.0, True)):
         stage = STAGES["3"].with_options({"constant_speed": share})
-        speed = Sampler(CONFIG, stage).draw(clip, np.random.default_rng(0)).speed
+        speed = draw_sample(Sampler(CONFIG, stage), clip, 0).conditions["speed"]
         assert speed.shape == (1, CONFIG.temporal.frames + 2 * CONFIG.speed.window)
         assert (float(speed.std()) == 0) == flat
 
@@ -140,12 +142,12 @@ def test_one_speed_or_a_curve(dataset):
 def test_noise_has_a_share_common_to_all_frames_and_an_offset(dataset):
     clip = next(read_clips(dataset, TRAIN))
     plain = Sampler(CONFIG, STAGES["2"].with_options({"noise_offset": 0.0}))
-    noise = torch.cat([plain.draw(clip, np.random.default_rng(seed)).noise for seed in range(50)])
+    noise = torch.cat([draw_sample(plain, clip, seed).noise for seed in range(50)])
     common = (noise[:, 0] * noise[:, 1]).mean()
     assert float(noise.var()) == pytest.approx(1, abs=0.03)
     assert float(common) == pytest.approx(CONFIG.diffusion.shared_noise, abs=0.03)
     offset = Sampler(CONFIG, STAGES["2"].with_options({"noise_offset": 2.0}))
-    means = torch.cat([offset.draw(clip, np.random.default_rng(seed)).noise for seed in range(50)]).mean((1, 3, 4))
+    means = torch.cat([draw_sample(offset, clip, seed).noise for seed in range(50)]).mean((1, 3, 4))
     assert float(means.std()) == pytest.approx(2, rel=0.25)
 
 
@@ -153,7 +155,7 @@ def test_reference_is_another_frame_at_a_distance(dataset):
     stage = STAGES["1"].with_options({"reference_gap": 0.2, "frames": 1})
     clip, sampler = next(read_clips(dataset, TRAIN)), Sampler(CONFIG, stage)
     for seed in range(30):
-        batch = sampler.draw(clip, np.random.default_rng(seed))
+        batch = draw_sample(sampler, clip, seed)
         reference, target = (
             next(t for t in range(clip.frames) if np.array_equal(clip.latents[t], batch.latents[0, i].half().numpy()))
             for i in (0, 1)
@@ -166,7 +168,7 @@ def test_uncached_clips_give_the_same_inputs(plain, dataset, checkpoint):
     stage = STAGES["2"]
     a, b = (inputs(draw(data, stage), CONFIG, frozen) for data in (plain, dataset))
     assert torch.allclose(a[0], b[0], atol=5e-3)
-    assert torch.allclose(a[1].audio, b[1].audio, atol=5e-3)
+    assert torch.allclose(a[1]["audio"], b[1]["audio"], atol=5e-3)
 
 
 def test_a_teacher_is_learnt_with_its_guidance(dataset, checkpoint):
@@ -195,9 +197,9 @@ def test_any_version_of_the_sound_is_drawn(dataset):
     clip = next(read_clips(dataset, TRAIN))
     clip = replace(clip, features=np.concatenate([clip.features, clip.features + 100]))
     stage = STAGES["2"]
-    for voices, levels in ((True, {True, False}), (False, {False})):
-        sampler = Sampler(CONFIG, stage.with_options({"voices": voices}))
-        drawn = [sampler.draw(clip, np.random.default_rng(i)).features for i in range(20)]
+    for augmented, levels in ((True, {True, False}), (False, {False})):
+        sampler = Sampler(CONFIG, stage.with_options({"augmented_sounds": augmented}))
+        drawn = [draw_sample(sampler, clip, i).conditions["audio"] for i in range(20)]
         assert {bool(features.mean() > 50) for features in drawn} == levels
 
 

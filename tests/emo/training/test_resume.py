@@ -1,4 +1,4 @@
-"""What a run was begun with stays with it: when it is resumed, and when it is exported."""
+"""Files and options of a run's first start stay with it when it is resumed and exported."""
 
 import os
 import shutil
@@ -13,42 +13,42 @@ from emo_core.emo.training.export import export, run_config, write_run
 from emo_core.emo.training.stages import options_of
 from emo_core.emo.weights.checkpoint import load_checkpoint, save_checkpoint
 from emo_core.errors import InputError
-from emo_core.training import checkpoints as state
+from emo_core.training import checkpoints
 from tests.emo.training.test_train import STAGE, run
 
 
-def test_a_resumed_run_keeps_the_config_it_was_begun_with(dataset, checkpoint, tmp_path):
-    """Though the dataset has grown since, or --fresh is not said again."""
+def test_a_resumed_run_keeps_its_config(dataset, checkpoint, tmp_path):
+    """Though the dataset has grown since, or --fresh is not given again."""
     base = ["train", "--stage", "3", "--init", str(checkpoint), "--out", str(tmp_path / "run"), "--set", "batch=2", "--set", "workers=0", "--set", "validate_every=0"]  # fmt: skip
     assert main([*base, "--data", str(dataset.folder), "--max-steps", "1", "--fresh"]) == 0
-    begun = run_config(state.latest(tmp_path / "run"))
+    config = run_config(checkpoints.latest(tmp_path / "run"))
     folder = tmp_path / "grown"
     shutil.copytree(dataset.folder, folder)
     replace(dataset, folder=folder, face_share=0.77, speed_quantiles=tuple(9 * q for q in dataset.speed_quantiles)).save()  # fmt: skip
     assert main([*base, "--data", str(folder), "--max-steps", "2", "--resume"]) == 0
-    assert run_config(state.latest(tmp_path / "run")) == begun
-    assert state.read_progress(state.latest(tmp_path / "run")).step == 2
+    assert run_config(checkpoints.latest(tmp_path / "run")) == config
+    assert checkpoints.read_progress(checkpoints.latest(tmp_path / "run")).step == 2
 
 
-def test_export_brings_the_encoder_that_was_heard(dataset, checkpoint, tmp_path):
+def test_export_has_the_encoder_of_training(dataset, checkpoint, tmp_path):
     model = load_checkpoint(checkpoint)
     other = tmp_path / "wav2vec2"
     torch.manual_seed(5)
-    heard = type(model.audio_encoder).from_config(model.config.audio)
-    heard.net.save_pretrained(other)
+    encoder = type(model.audio_encoder).from_config(model.config.audio)
+    encoder.net.save_pretrained(other)
     run(dataset, checkpoint, tmp_path / "run", 1)
     write_run(tmp_path / "run", checkpoint, other, options_of(STAGE), dataset.folder)
     export(tmp_path / "run", tmp_path / "out.safetensors", dtype=torch.float32)
-    found = load_checkpoint(tmp_path / "out.safetensors").audio_encoder.state_dict()
-    assert all(torch.allclose(found[name], value) for name, value in heard.state_dict().items())
+    exported = load_checkpoint(tmp_path / "out.safetensors").audio_encoder.state_dict()
+    assert all(torch.allclose(exported[name], value) for name, value in encoder.state_dict().items())
 
 
 @pytest.mark.parametrize("name", ["model.safetensors", "optimizer.bin", "custom_checkpoint_0.pkl", "progress.json"])
 @pytest.mark.parametrize("left", [0, 0.5])
-def test_a_damaged_checkpoint_says_what_to_go_on_from(dataset, checkpoint, tmp_path, name, left):
+def test_a_damaged_checkpoint_names_an_earlier_one(dataset, checkpoint, tmp_path, name, left):
     """As a disk that was full or lost its power leaves it."""
     run(dataset, checkpoint, tmp_path, 2, STAGE.with_options({"save_every": 1}))
-    earlier, newest = state.checkpoints(tmp_path)
+    earlier, newest = checkpoints.checkpoints(tmp_path)
     content = (newest / name).read_bytes()
     (newest / name).write_bytes(content[: int(left * len(content))])
     with pytest.raises(
@@ -71,11 +71,11 @@ def test_a_checkpoint_is_on_the_disk_before_it_has_its_name(dataset, checkpoint,
 
     monkeypatch.setattr(Path, "rename", renamed)
     run(dataset, checkpoint, tmp_path, 1)
-    assert len(state.checkpoints(tmp_path)) == 1
+    assert len(checkpoints.checkpoints(tmp_path)) == 1
 
 
-def test_a_run_is_resumed_with_the_checkpoint_it_was_begun_with(dataset, checkpoint, tmp_path, capsys):
-    """Which may have been moved; another one's encoders would not fit what has been learnt."""
+def test_a_run_is_resumed_with_its_first_checkpoint(dataset, checkpoint, tmp_path, capsys):
+    """It may have moved; the encoders of another one would not fit the trained network."""
     options = [f"--set={name}" for name in ("batch=2", "workers=0", "validate_every=0")]
     base = ["train", "--stage", "2", "--data", str(dataset.folder), "--out", str(tmp_path / "run"), *options]
     assert main([*base, "--init", str(checkpoint), "--max-steps", "1"]) == 0

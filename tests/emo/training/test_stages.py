@@ -2,19 +2,20 @@
 
 from dataclasses import replace
 
-import numpy as np
 import pytest
 import torch
 
 from emo_core.dataset.shards import TRAIN, read_clips
 from emo_core.emo.models.emo import EMO
 from emo_core.emo.sampling.denoiser import Denoiser
+from emo_core.emo.training.batch import collate
+from emo_core.emo.training.batches import draw_sample
 from emo_core.emo.training.cli import stage_config
 from emo_core.emo.training.objective import Objective, inputs
-from emo_core.emo.training.samples import Sampler, collate
+from emo_core.emo.training.samples import Sampler
 from emo_core.emo.training.setup import frozen_parts
-from emo_core.emo.training.stages import PARTS, STAGES, read_options
-from emo_core.emo.training.trainable import freeze_all_but, part_of, trained
+from emo_core.emo.training.stages import STAGES, read_options
+from emo_core.emo.training.trainable import freeze_all_but, part_of, parts_of, trainable_parameters
 from emo_core.emo.weights.checkpoint import load_checkpoint
 from emo_core.errors import InputError
 from tests.conftest import CONFIG, ROOT, awake
@@ -30,14 +31,14 @@ EVERYTHING = STAGES["2"].with_options({"trains": ["reference_net", "backbone", "
 
 def gradients(stage, dataset, checkpoint, config=CONFIG) -> tuple[EMO, set[str]]:
     """One backward pass; names of the parameters that a gradient reached."""
-    stage = stage.with_options({"batch": 2, "start": 0.0, "drop_audio": 0.0, "drop_reference": 0.0})
+    stage = stage.with_options({"batch": 2, "start": 0.0, "drop": {"audio": 0.0, "reference": 0.0}})
     emo = awake(EMO(config))
-    freeze_all_but(emo, trained(emo, stage))
+    freeze_all_but(emo, trainable_parameters(emo, stage))
     clips = list(read_clips(dataset, TRAIN))[:2]
-    sampler, rng = Sampler(CONFIG, stage), np.random.default_rng(3)
+    sampler, number = Sampler(CONFIG, stage), 0
     samples = []
     while len(samples) < 2:
-        sample = sampler.draw(clips[len(samples)], rng)
+        sample, number = draw_sample(sampler, clips[len(samples)], number), number + 1
         if sample.motion_known.all() or not stage.follow:
             samples.append(sample)
     batch = collate(samples)
@@ -49,26 +50,27 @@ def gradients(stage, dataset, checkpoint, config=CONFIG) -> tuple[EMO, set[str]]
 @pytest.mark.parametrize("name", STAGES)
 def test_gradients_reach_exactly_the_stages_parameters(name, dataset, checkpoint):
     emo, reached = gradients(STAGES[name], dataset, checkpoint)
-    assert reached == set(trained(emo, STAGES[name]))
+    assert reached == set(trainable_parameters(emo, STAGES[name]))
     assert {part_of(key) for key in reached} == EXPECTED[name]
 
 
 def test_training_everything_reaches_the_end_of_the_reference_net(dataset, checkpoint):
     emo, reached = gradients(EVERYTHING, dataset, checkpoint)
-    assert reached == set(trained(emo, EVERYTHING))
+    assert reached == set(trainable_parameters(emo, EVERYTHING))
     assert {name for name, _ in emo.named_parameters()} - reached == {
         name for name, _ in emo.named_parameters() if part_of(name) == "speed"
     }
 
 
 def test_parts_cover_the_network():
-    assert {part_of(name) for name, _ in EMO(CONFIG).named_parameters()} == set(PARTS)
+    emo = EMO(CONFIG)
+    assert {part_of(name) for name, _ in emo.named_parameters()} == set(parts_of(emo))
 
 
 def test_the_papers_numbers():
     assert [STAGES[name].batch for name in "123"] == [48, 4, 4]
     assert {stage.learning_rate for stage in STAGES.values()} == {1e-5}
-    assert "audio" not in STAGES["3"].trains and STAGES["3"].audio
+    assert "audio" not in STAGES["3"].trains and "audio" in STAGES["3"].conditions
 
 
 def test_options_of_a_file(tmp_path):
@@ -96,10 +98,10 @@ def test_shipped_configs_are_valid(path):
         ({"batch": "two"}, "batch is 'two'; expected int"),
         ({"batch": 0}, "batch=0; expected at least 1"),
         ({"precision": "fp8"}, "precision is 'fp8'; expected 'auto' or 'no'"),
-        ({"drop_audio": 1.5}, "drop_audio=1.5; expected a share"),
+        ({"drop": {"audio": 1.5}}, "drop of audio=1.5; expected a share"),
+        ({"drop": 0.1}, r"drop is 0.1; expected a mapping"),
         ({"motion_anchor": 0.2, "motion_anchor_from": 0.5}, "motion_anchor_from=0.5 is more than motion_anchor=0.2"),
-        ({"trains": ["legs"]}, r"trains=\['legs'\]; expected some of reference_net"),
-        ({"trains": []}, r"trains=\[\]; expected some of"),
+        ({"trains": []}, "trains is empty; name the parts"),
         ({"trains": ["speed"]}, "speed cannot train in a stage that does not use it"),
         ({"learning_rate": "fast"}, "learning_rate is 'fast'; expected a number"),
     ],
@@ -107,6 +109,15 @@ def test_shipped_configs_are_valid(path):
 def test_wrong_options_say_what_is_right(options, message):
     with pytest.raises(InputError, match=message):
         STAGES["2"].with_options(options)
+
+
+def test_a_part_that_the_network_does_not_have_is_named():
+    with pytest.raises(InputError, match=r"trains=\['legs'\]; expected some of reference_net"):
+        trainable_parameters(EMO(CONFIG), STAGES["2"].with_options({"trains": ["legs"]}))
+
+
+def test_drops_are_merged_with_the_stages_own():
+    assert STAGES["3"].with_options({"drop": {"audio": 0.3}}).drop == {"reference": 0.05, "audio": 0.3, "speed": 0.2}
 
 
 def test_a_config_that_is_no_mapping(tmp_path):
@@ -119,7 +130,7 @@ def test_a_config_that_is_no_mapping(tmp_path):
 
 def test_the_frozen_parts_stay_as_they_are():
     emo = EMO(CONFIG)
-    freeze_all_but(emo, trained(emo, STAGES["3"]))
+    freeze_all_but(emo, trainable_parameters(emo, STAGES["3"]))
     assert not any(p.requires_grad for n, p in emo.named_parameters() if "audio" in n or "reference_net" in n)
     assert torch.is_grad_enabled()
 
@@ -133,7 +144,7 @@ def test_what_of_the_reference_net_nothing_reads_does_not_train(stage, dataset, 
         unet=replace(CONFIG.unet, attention=(False, True)),
     )
     emo, reached = gradients(stage, dataset, checkpoint, config)
-    assert reached == set(trained(emo, stage))
+    assert reached == set(trainable_parameters(emo, stage))
     assert not [key for key in reached if key.startswith("reference_net.up.1.")]
 
 

@@ -53,7 +53,7 @@ def test_a_checkpoint_that_needs_nothing_else(state, config, tmp_path):
     draw = torch.Generator().manual_seed(0)
     audio = Recorded(torch.randn(6, 5, config.audio.layers, config.audio.width, generator=draw))
     who = Subject(reference=torch.randn(4, 16, 16, generator=draw), audio=audio, mask=None, speed=None)
-    settings = Settings(steps=2, guidance=Guidance(audio=diffusion.audio_scale))
+    settings = Settings(steps=2, guidance=Guidance.of(audio=diffusion.audio_scale))
 
     def video(**changes):
         return torch.cat(list(generate(Denoiser(loaded.emo), replace(who, **changes), settings)))
@@ -138,7 +138,7 @@ def test_the_full_size(tmp_path, capsys):
     )
     start = time.monotonic()
     with torch.no_grad():
-        context = GuidedContext(emo.context(conditions), Guidance(audio=3.5))
+        context = GuidedContext(emo.context(conditions), Guidance.of(audio=3.5))
         latents = sample(Denoiser(emo), context, torch.randn(1, frames, 4, 64, 64, generator=draw), steps=1)
     assert latents.shape == (1, frames, 4, 64, 64)
     assert latents.isfinite().all()

@@ -1,4 +1,4 @@
-"""What latents look like."""
+"""Factors from latents to RGB."""
 
 
 class SD15:

@@ -1,9 +1,6 @@
-"""A host with a CPU and nothing else."""
+"""Devices and memory of a host that has only a CPU."""
 
 import torch
-
-LOADED = []
-"""What was asked for, call by call."""
 
 
 class InterruptProcessingException(Exception):  # noqa: N818 -- the host's name
@@ -25,7 +22,7 @@ def throw_exception_if_processing_interrupted():
 
 
 def load_models_gpu(models, memory_required=0, force_full_load=False):
-    LOADED.append((list(models), memory_required))
+    pass
 
 
 def get_torch_device():

@@ -1,4 +1,4 @@
-"""Where a model lives."""
+"""A model with its devices."""
 
 
 class ModelPatcher:

@@ -1,4 +1,4 @@
-"""Layers whose weights the host may stream; here torch's own."""
+"""Layers whose weights the host may stream; here PyTorch's."""
 
 import torch
 

@@ -1,4 +1,4 @@
-"""The host's VAE, for the full-size autoencoder only."""
+"""The host's VAE, which serves the full-size autoencoder."""
 
 
 class VAE:

@@ -1,4 +1,4 @@
-"""Progress, told to whoever has set the hook."""
+"""The progress bar, which calls a global hook."""
 
 PROGRESS_BAR_HOOK = None
 

@@ -1,4 +1,4 @@
-"""What nodes build subgraphs with."""
+"""Builder of subgraphs, and blockers."""
 
 import itertools
 

@@ -1,4 +1,4 @@
-"""Schemas, as far as the nodes declare them."""
+"""The types and fields that the schemas of the nodes use."""
 
 import enum
 from dataclasses import asdict, dataclass, field
@@ -11,7 +11,7 @@ def pruned(values):
 
 class Input:
     own = ()
-    """Names of the fields that the type adds, as they stand in /object_info."""
+    """Names of the type's own fields in /object_info."""
 
     def __init__(self, id, *, display_name=None, optional=False, tooltip=None, **rest):
         self.id, self.optional = id, optional
@@ -156,5 +156,5 @@ class ComfyNode:
 
     @classmethod
     def PREPARE_CLASS_CLONE(cls, hidden):
-        values = {key.name: value for key, value in hidden.items()}
+        values = {key.name: hidden.get(key) for key in Hidden}
         return type(cls.__name__, (cls,), {"hidden": HiddenHolder(**values)})

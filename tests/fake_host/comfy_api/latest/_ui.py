@@ -1,8 +1,8 @@
-"""What a node shows under itself."""
+"""Previews below a node."""
 
 
 class PreviewImage:
-    """The host saves a PNG; the fake keeps the pictures."""
+    """Keeps the pictures. The real host saves a PNG."""
 
     def __init__(self, image, cls=None):
         self.values = image

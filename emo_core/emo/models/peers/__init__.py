@@ -1,0 +1,1 @@
+"""Models of others in our skeleton: where they differ from the paper."""

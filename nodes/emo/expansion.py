@@ -1,0 +1,81 @@
+"""The chain of clips as a graph of EMOSamplers, which the host runs and caches."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from comfy.cli_args import args
+from comfy_api.latest import io
+from comfy_execution.graph_utils import GraphBuilder, is_link
+
+import nodes  # The host's registry.
+
+from .chaining import Chain
+
+CHAINER_INPUTS = ("vae", "seconds", "mode", "return_frames")
+"""Inputs of MotionFrameChainer that EMOSampler does not have."""
+SINGLE_CLIPS = 64
+"""Number of clips at the start of a video that get a node each."""
+
+
+def should_expand(mode: str, chain: Chain, hidden: Any) -> bool:
+    """Whether the host runs the clips.
+
+    Without the host's cache an expansion has no advantage (and fails on hosts before 0.3.66). With lists the host runs the
+    chainer once per item, but the links of a subgraph stand for whole lists; so the chainer runs the clips itself.
+    """
+    if mode == "loop" or not chain.missing or args.cache_none:
+        return False
+    return not _depends_on_list(hidden.dynprompt, hidden.unique_id)
+
+
+def _depends_on_list(dynprompt: Any, key: str) -> bool:
+    """Whether any node upstream of this one outputs lists."""
+    waiting, visited = [key], {key}
+    while waiting:
+        for value in dynprompt.get_node(waiting.pop())["inputs"].values():
+            if not is_link(value) or value[0] in visited:
+                continue
+            visited.add(value[0])
+            waiting.append(value[0])
+            kind = nodes.NODE_CLASS_MAPPINGS.get(dynprompt.get_node(value[0])["class_type"])
+            if kind is not None and any(getattr(kind, "OUTPUT_IS_LIST", None) or ()):
+                return True
+    return False
+
+
+def expand(chain: Chain, inputs: Mapping[str, Any]) -> io.NodeOutput:
+    """Build EMOSamplers for the missing clips, followed by a chainer that writes the finished clips.
+
+    The new nodes get the links of the chainer, never its values: so their cache keys are the same when the graph is queued
+    again, and finished clips are reused.
+
+    Args:
+        chain: the video.
+        inputs: the chainer's inputs as they stand in the prompt.
+    """
+    graph = GraphBuilder()
+    shared = {name: value for name, value in inputs.items() if name not in CHAINER_INPUTS and value is not None}
+    for first, count in group_clips([clip.index for clip in chain.missing]):
+        sampler = graph.node("EMOSampler", **{**shared, "clip_index": first, "clips": count})
+        shared["motion_frames"] = sampler.out(1)
+    own = {name: value for name, value in inputs.items() if name in CHAINER_INPUTS}
+    last = graph.node("MotionFrameChainer", **{**shared, **own, "mode": "loop"})
+    return io.NodeOutput(last.out(0), last.out(1), expand=graph.finalize())
+
+
+def group_clips(indices: list[int]) -> Iterator[tuple[int, int]]:
+    """Group consecutive clips into nodes: yields the first index and the number of clips of each node.
+
+    Each node costs the host time and memory that grow with the number of nodes before it. So the first `SINGLE_CLIPS` clips
+    get a node each, the following nodes get four clips, then sixteen, and so on. The start of a group depends only on the
+    clip's index: a longer video has the same groups.
+    """
+    begin, end, size, base = 0, SINGLE_CLIPS, 1, 0
+    while begin < len(indices):
+        index = indices[begin]
+        while index >= end:
+            base, size = end, size * 4
+            end = base + size * SINGLE_CLIPS // 2
+        count = min(size - (index - base) % size, len(indices) - begin)
+        yield index, count
+        begin += count

@@ -1,0 +1,32 @@
+"""The host's AUDIO as a sound track, and back."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+from einops import rearrange
+
+from ...emo_core.errors import InputError
+from ...emo_core.media.sound_track import WaveTrack
+
+
+def to_track(audio: Mapping[str, Any]) -> WaveTrack:
+    """AUDIO {waveform (1, C, S), sample_rate} as a mono or stereo track; more channels are averaged.
+
+    Raises:
+        InputError: if the waveform is empty, or a batch of several sounds.
+    """
+    waveform = audio["waveform"]
+    if waveform.ndim != 3 or not waveform.numel():
+        raise InputError(f"audio: got a waveform of shape {tuple(waveform.shape)}; expected (1, channels, samples)")
+    if len(waveform) > 1:
+        raise InputError(f"audio: got a batch of {len(waveform)} sounds; expected one; wire a single sound")
+    sound = waveform[0].float().cpu()
+    if len(sound) > 2:
+        sound = rearrange(sound.mean(0), "s -> 1 s")
+    return WaveTrack(sound.numpy(), int(audio["sample_rate"]))
+
+
+def to_audio(track: WaveTrack) -> dict[str, Any]:
+    """A track as AUDIO."""
+    return {"waveform": torch.from_numpy(track.waveform)[None], "sample_rate": track.rate}
