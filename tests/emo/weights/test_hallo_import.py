@@ -1,4 +1,4 @@
-"""Hallo's file: opened safely, whole or refused with what is wrong."""
+"""Import of Hallo's net.pth: complete, or refused with the reason."""
 
 import json
 import resource
@@ -22,24 +22,24 @@ from emo_core.emo.sampling.sampler import sample
 from emo_core.emo.weights.checkpoint import load_checkpoint, save_checkpoint
 from emo_core.emo.weights.hallo import hallo_state, load_hallo
 from emo_core.errors import CheckpointError
-from tests.emo.models.test_hallo import GOLDEN, small
+from tests.emo.models.test_hallo import small
 from tests.emo.sampling.test_generate import Recorded
-
-pytestmark = pytest.mark.skipif(not GOLDEN.is_dir(), reason=f"no golden numbers at {GOLDEN}")
+from tests.golden import HALLO_NUMBERS, manifest, needs_hallo_numbers
 
 
 @pytest.fixture(scope="module")
 def config():
-    return small(json.loads((GOLDEN / "hallo" / "bundle.json").read_text()))
+    return small(json.loads((HALLO_NUMBERS / "bundle.json").read_text()))
 
 
 @pytest.fixture
 def state():
-    return load_file(GOLDEN / "hallo" / "net.safetensors")
+    return load_file(HALLO_NUMBERS / "net.safetensors")
 
 
-def test_a_checkpoint_that_needs_nothing_else(state, config, tmp_path):
-    """net.pth -> safetensors -> a video's latents; the config says how to sample."""
+@needs_hallo_numbers
+def test_an_imported_checkpoint_generates_a_video(state, config, tmp_path):
+    """net.pth -> safetensors -> latents of a video; the config gives the sampling options."""
     torch.save(state, tmp_path / "net.pth")
     save_checkpoint(tmp_path / "hallo.safetensors", config, {"emo": load_hallo(tmp_path / "net.pth", config)})
     loaded = load_checkpoint(tmp_path / "hallo.safetensors")
@@ -69,6 +69,7 @@ def test_a_checkpoint_that_needs_nothing_else(state, config, tmp_path):
     assert not torch.equal(video(mask=mask, region_weights=(1.0, 0.2, 1.0)), video(mask=mask))
 
 
+@needs_hallo_numbers
 @pytest.mark.parametrize(
     ("change", "message"),
     [
@@ -80,15 +81,16 @@ def test_a_checkpoint_that_needs_nothing_else(state, config, tmp_path):
             lambda s: {"down_blocks.0.attentions.0.transformer_blocks.0.attn1_5.to_k.weight": torch.zeros(1)},
             "V-Express",
         ),
-        (lambda s: {"model.diffusion_model.out.2.bias": torch.zeros(1)}, r"it holds: model\); give net\.pth"),
+        (lambda s: {"model.diffusion_model.out.2.bias": torch.zeros(1)}, r"it has: model\); give net\.pth"),
     ],
 )
-def test_what_does_not_fit_is_named(state, config, change, message):
+def test_wrong_keys_and_files_of_other_projects_are_named(state, config, change, message):
     with pytest.raises(CheckpointError, match=message):
         hallo_state(change(state), config)
 
 
-def test_files_that_cannot_be_read(state, config, tmp_path):
+@needs_hallo_numbers
+def test_damaged_files_and_code_are_refused(state, config, tmp_path):
     torch.save(state, tmp_path / "net.pth")
     whole = (tmp_path / "net.pth").read_bytes()
     (tmp_path / "half.pth").write_bytes(whole[: len(whole) // 2])
@@ -103,9 +105,9 @@ def test_files_that_cannot_be_read(state, config, tmp_path):
 
 
 @pytest.mark.slow
-def test_the_full_size(tmp_path, capsys):
+def test_full_size_import_and_step(tmp_path, capsys):
     """A random net.pth of the published shapes: imported within 1.3 times its size, then one step at 512 x 512."""
-    shapes = json.loads((GOLDEN / "manifests" / "hallo_net_pth.json").read_text())["keys"]
+    shapes = manifest("hallo_net_pth")
     draw = torch.Generator().manual_seed(0)
     state = {
         key: sinusoids(*shape[1:])[None]
@@ -151,7 +153,7 @@ def test_the_full_size(tmp_path, capsys):
     assert HALLO.name == model.config.name
 
 
-def test_the_command_line_says_what_is_wrong(tmp_path, capsys):
+def test_the_command_line_reports_a_wrong_file_and_a_missing_one(tmp_path, capsys):
     torch.save({"x": torch.zeros(1)}, tmp_path / "x.pth")
     assert (
         main(["weights", "import", "--hallo", str(tmp_path / "x.pth"), "--out", str(tmp_path / "y.safetensors")]) == 2
