@@ -130,19 +130,13 @@ def _generate(args: argparse.Namespace) -> int:
     if not args.videos:
         raise InputError("evaluate: --checkpoint needs --videos; their first frames and sounds are used")
     config = EMOConfig.from_json(read_metadata(args.checkpoint)["config"])
-    scale = config.diffusion.audio_scale if args.audio_scale is None else args.audio_scale
     if args.speed is not None:
         SpeedCurve.constant(args.speed).check(config.speed)
     settings = Settings(
         steps=check_steps(config.diffusion.steps if args.steps is None else args.steps, args.scheduler),
         scheduler=args.scheduler,
         seed=args.seed,
-        guidance=Guidance(
-            audio=scale,
-            reference=config.diffusion.reference_scale,
-            start=args.guidance_interval[0],
-            end=args.guidance_interval[1],
-        ),
+        guidance=Guidance.for_model(config, {"audio": args.audio_scale}, args.guidance_interval),
     )
     plan = Plan(
         checkpoint=args.checkpoint,

@@ -24,6 +24,7 @@ from ..dataset.clip_cutting import Recipe, prepare_video
 from ..dataset.filters import Rules
 from ..dataset.prepare import find_videos, source_key
 from ..dataset.shards import Clip, encode_sound, encode_video
+from ..emo.conditions.face_region import box_masks
 from ..emo.sampling.denoiser import Denoiser
 from ..emo.sampling.generate import Settings
 from ..emo.training.objective import Frozen
@@ -31,18 +32,14 @@ from ..emo.training.setup import frozen_parts
 from ..emo.training.validate import generate_video
 from ..emo.weights.checkpoint import load_checkpoint
 from ..errors import InputError
-from ..face.box import Box
 from ..face.detectors import make_detector
-from ..face.region import region_mask
 from ..files import file_digest, write_json
 from ..media.sound import SAMPLE_RATE
 from ..media.video_reader import open_source, sound_of
 from ..media.video_writer import VideoWriter
 
-NAMES = "content"
-"""Source of the file names, kept in plan.json: a folder with names of another kind is refused, as it would hold clips twice."""
 ANY = Rules(min_seconds=1.0, max_seconds=60.0, sync_seconds=1e9, side=0.0, margin=float("-inf"), luma=0.0, speech=0.0)
-"""No filters: every clip is evaluated."""
+"""Filters that keep clips of any picture and sound."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -98,7 +95,7 @@ def generate_videos(plan: Plan) -> int:
 
 def _write_plan(plan: Plan) -> None:
     """Write plan.json, and refuse a folder with videos of another checkpoint or other settings."""
-    content = asdict(plan) | {"checkpoint": file_digest(plan.checkpoint)[:16], "names": NAMES}
+    content = asdict(plan) | {"checkpoint": file_digest(plan.checkpoint)[:16]}
     for name in ("out", "workers", "face_model"):
         del content[name]
     content, file = json.loads(json.dumps(content, default=str)), plan.out / "plan.json"
@@ -166,15 +163,13 @@ class _Generator:
         return np.resize(sound_of(source), samples)
 
     def _generate(self, clip: Clip, sound: np.ndarray) -> np.ndarray:
-        plan, config = self.plan, self.config
-        speed = None if plan.speed is None else torch.full((clip.frames,), float(plan.speed))
-        mask = None
+        plan, values = self.plan, {}
+        if plan.speed is not None:
+            values["speed"] = torch.full((clip.frames,), float(plan.speed))
         if plan.region is not None:
-            box = Box(*(share * config.image_size for share in plan.region))
-            mask = region_mask(box, config.image_size, config.mask_size)
+            values["face_region"] = box_masks(torch.tensor([plan.region]), self.config.mask_size)[0]
         sound = plan.alteration(sound)
-        frames = generate_video(self.denoiser, self.frozen, clip, sound, plan.settings, speed=speed, mask=mask)
-        return frames[: clip.frames]
+        return generate_video(self.denoiser, self.frozen, clip, sound, plan.settings, values=values)[: clip.frames]
 
 
 def _shortened(clip: Clip, seconds: float, fps: float) -> Clip:

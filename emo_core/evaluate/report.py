@@ -38,8 +38,7 @@ def draw_pictures(out: Path, evaluation: Evaluation) -> None:
         name = group.generated.name
         _draw_curves(pictures / f"{name}.png", group.generated, group.true)
         rows = [video.sample_frames for video in (group.true, group.generated) if video is not None]
-        sheet = contact_sheet(*rows, columns=len(rows[0]), side=FRAME_SIDE)
-        sheet.save(pictures / f"{name}.jpg", quality=88)
+        contact_sheet(*rows, columns=len(rows[0]), side=FRAME_SIDE).save(pictures / f"{name}.jpg", quality=88)
 
 
 def _page(evaluation: Evaluation) -> Iterator[str]:

@@ -1,13 +1,15 @@
 """Train emo-mini's small wav2vec2: `python -m recipes.emo_mini.audio --speech speech.npz --out encoder.safetensors --minutes 25`.
 
-From any voice, clean or noisy, loud or soft, it predicts what the *original* shows and sounds like at that moment: the
-size of the lips, the class of the speech sound, the log-mel spectrum. So its layers carry speech and shed the voice.
+From any voice, clean or noisy, loud or soft, it predicts three things of the original recording at each moment: the size of
+the lips, the class of the speech sound, the log-mel spectrum. So its layers encode speech and not the speaker.
+
+Shape legend: M pieces of speech, B samples, S samples of sound, T features.
 """
 
 import argparse
 import json
-import math
-import time
+from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -21,15 +23,27 @@ from transformers import Wav2Vec2Config, Wav2Vec2Model
 from emo_core.audio.encoder import AudioEncoder
 from emo_core.files import atomic_path
 from emo_core.media.sound import BLOCK, GATE
+from emo_core.training.batches import Place, drawn_batches, moved
+from emo_core.training.checkpoints import checkpoints
+from emo_core.training.log import TrainingLog
+from emo_core.training.loop import Settings, train
+from emo_core.training.schedule import Limits, Schedule
+from emo_core.training.task import Learner, Task
 
 from .visemes import COUNT
 from .voices import KINDS
 
-RATE, LIPS = 1e-3, 3
+LIPS = 3
+"""Numbers that describe the lips, see `voices.lips_of`."""
+SCHEDULE = Schedule(rate=1e-3, warm_up=300, decay="cosine", decay_from=0.0, decay_to=0.01)
+EVERY = 200
+"""Steps between lines of the log and validations."""
 SHARES = (0.3, 0.1, 0.1, 0.1, 0.2, 0.2)
-"""How often each of KINDS is heard."""
+"""Share of each of KINDS in the batches."""
 OTHERS = 0.35
-"""Share of GRID pieces that are not of the person of most clips, so that a few voices count."""
+"""Share of pieces that are not of the person of most clips, so that a few voices count."""
+LANGUAGE_LIPS = 0.3
+"""Weight of the lips of other languages, which are typical lips, not filmed ones."""
 CONFIG = {
     "hidden_size": 128,
     "num_hidden_layers": 4,
@@ -51,65 +65,100 @@ CONFIG = {
 }
 
 
+@dataclass(frozen=True, slots=True)
 class Pieces:
-    """The arrays of `voices` on a device, drawn from at random."""
+    """The arrays of `voices`, normalised."""
 
-    def __init__(self, file: Path, device: torch.device) -> None:
+    sounds: Tensor
+    """(M, S) int16"""
+    visemes: Tensor
+    """(M, T), -1 where unknown."""
+    kinds: Tensor
+    """(M,) numbers in KINDS."""
+    held_out: Tensor
+    """(M,)"""
+    trained: Tensor
+    """(M,) whether the person is the one of most clips."""
+    lips: Tensor
+    """(M, T, LIPS)"""
+    mel: Tensor
+    """(M, T, bands)"""
+    share: Tensor
+    """(M,) how often a piece is drawn, relative to the others."""
+
+    @classmethod
+    def open(cls, file: Path) -> "Pieces":
+        """Read what `voices` wrote."""
         with np.load(file) as arrays:
-            given = {name: torch.from_numpy(arrays[name]).to(device) for name in arrays.files}
-        self.sounds, self.visemes, self.kinds = given["sounds"], given["visemes"], given["kinds"]
-        self.held_out, self.trained = given["held_out"], given["trained"]
-        train = ~self.held_out
-        lips, mel = given["lips"].float(), given["mel"].float()
-        self.lips = lips / lips[train].std((0, 1))
-        self.mel = (mel - mel[train].mean((0, 1))) / mel[train].std((0, 1))
-        self.chance = torch.Generator(device).manual_seed(0)
-        # Within a kind, the person of most clips and the others have a share each.
-        self._often = torch.zeros(len(self.kinds), device=device)
-        for kind, share in enumerate(SHARES):
-            own, others = (train & (self.kinds == kind) & (self.trained == is_own) for is_own in (True, False))
-            few = float(others.any()) * (OTHERS if own.any() else 1.0)
-            self._often += share * ((1 - few) * own / own.sum().clamp(min=1) + few * others / others.sum().clamp(min=1))
-
-    def uniform(self, *shape: int) -> Tensor:
-        """In [0, 1)."""
-        return torch.rand(shape, generator=self.chance, device=self.chance.device)
-
-    def normal(self, *shape: int) -> Tensor:
-        """Of variance 1."""
-        return torch.randn(shape, generator=self.chance, device=self.chance.device)
-
-    def heard(self, chosen: Tensor) -> Tensor:
-        """(B, S) pieces as they may be recorded: coloured, with noise, not quite at one level."""
-        sounds, count = self.sounds[chosen].float() / 32768, len(chosen)
-        place = torch.arange(24, device=sounds.device)
-        colour = self.normal(count, 24) * 0.25 * torch.exp(-place / 4) * (self.uniform(count, 1) < 0.3)
-        colour = (colour + (place == 0)).flip(1)[:, None]
-        sounds = functional.conv1d(functional.pad(sounds, (23, 0))[None], colour, groups=count)[0]
-        sounds = sounds / levels(sounds)
-        hiss = self.normal(*sounds.shape)
-        rumble = hiss.cumsum(1)
-        rumble = rumble - functional.avg_pool1d(rumble[:, None], 201, 1, 100, count_include_pad=False)[:, 0]
-        noise = torch.where(self.uniform(count, 1) < 0.5, hiss, rumble)
-        loudness = 10 ** (-(3 + 27 * self.uniform(count, 1)) / 20) * (self.uniform(count, 1) < 0.5)
-        sounds = sounds + noise / noise.std(1, keepdim=True) * loudness
-        return sounds / levels(sounds) * 10 ** ((self.uniform(count, 1) - 0.5) * 6 / 20)
-
-    def batch(self, count: int) -> tuple[Tensor, Tensor]:
-        """Indices (B,) and sounds (B, S) for training."""
-        chosen = torch.multinomial(self._often, count, replacement=True, generator=self.chance)
-        return chosen, self.heard(chosen)
-
-    def loss(self, guess: Tensor, chosen: Tensor) -> Tensor:
-        """Of (B, T, LIPS + COUNT + bands)."""
-        lips, classes, tone = guess.split([LIPS, COUNT, guess.shape[-1] - LIPS - COUNT], dim=-1)
-        weight = torch.where(self.kinds[chosen] == len(KINDS) - 1, 0.3, 1.0)[:, None, None]
-        told = self.visemes[chosen].long()
-        return (
-            ((lips - self.lips[chosen]).square() * weight).mean()
-            + 0.3 * functional.cross_entropy(classes.flatten(0, 1), told.flatten(), ignore_index=-1)
-            + 0.5 * functional.mse_loss(tone, self.mel[chosen])
+            tensors = {name: torch.from_numpy(arrays[name]) for name in arrays.files}
+        train = ~tensors["held_out"]
+        lips, mel = tensors.pop("lips").float(), tensors.pop("mel").float()
+        return cls(
+            **tensors,
+            lips=lips / lips[train].std((0, 1)),
+            mel=(mel - mel[train].mean((0, 1))) / mel[train].std((0, 1)),
+            share=_shares(tensors["kinds"], train, tensors["trained"]),
         )
+
+    def to(self, device: torch.device) -> "Pieces":
+        """On another device."""
+        return moved(self, device)
+
+    def batch(self, count: int, generator: torch.Generator) -> "SpeechBatch":
+        """Random pieces with augmented sounds."""
+        index = torch.multinomial(self.share, count, replacement=True, generator=generator)
+        sounds = augmented(self.sounds[index], generator)
+        return SpeechBatch(sounds, self.lips[index], self.visemes[index], self.mel[index], self.kinds[index])
+
+
+def _shares(kinds: Tensor, train: Tensor, trained: Tensor) -> Tensor:
+    """(M,): within a kind, the person of most clips and the others have a share each."""
+    share = torch.zeros(len(kinds))
+    for kind, weight in enumerate(SHARES):
+        own, others = (train & (kinds == kind) & (trained == is_own) for is_own in (True, False))
+        few = float(others.any()) * (OTHERS if own.any() else 1.0)
+        share += weight * ((1 - few) * own / own.sum().clamp(min=1) + few * others / others.sum().clamp(min=1))
+    return share
+
+
+@dataclass(frozen=True, slots=True)
+class SpeechBatch:
+    """B samples; see `Pieces` for their targets."""
+
+    sounds: Tensor
+    """(B, S)"""
+    lips: Tensor
+    visemes: Tensor
+    mel: Tensor
+    kinds: Tensor
+    keys: tuple[str, ...] = ()
+
+    def to(self, device: torch.device) -> "SpeechBatch":
+        """On another device."""
+        return moved(self, device)
+
+
+def augmented(sounds: Tensor, generator: torch.Generator) -> Tensor:
+    """(B, S) int16 with random filters, noise and level, at about unit speech level."""
+
+    def uniform(*shape: int) -> Tensor:
+        return torch.rand(shape, generator=generator, device=sounds.device)
+
+    def normal(*shape: int) -> Tensor:
+        return torch.randn(shape, generator=generator, device=sounds.device)
+
+    count, place = len(sounds), torch.arange(24, device=sounds.device)
+    colour = normal(count, 24) * 0.25 * torch.exp(-place / 4) * (uniform(count, 1) < 0.3)
+    colour = (colour + (place == 0)).flip(1)[:, None]
+    filtered = functional.conv1d(functional.pad(sounds.float() / 32768, (23, 0))[None], colour, groups=count)[0]
+    filtered = filtered / levels(filtered)
+    hiss = normal(*filtered.shape)
+    rumble = hiss.cumsum(1)
+    rumble = rumble - functional.avg_pool1d(rumble[:, None], 201, 1, 100, count_include_pad=False)[:, 0]
+    noise = torch.where(uniform(count, 1) < 0.5, hiss, rumble)
+    loudness = 10 ** (-(3 + 27 * uniform(count, 1)) / 20) * (uniform(count, 1) < 0.5)
+    noisy = filtered + noise / noise.std(1, keepdim=True) * loudness
+    return noisy / levels(noisy) * 10 ** ((uniform(count, 1) - 0.5) * 6 / 20)
 
 
 def levels(sounds: Tensor) -> Tensor:
@@ -119,8 +168,80 @@ def levels(sounds: Tensor) -> Tensor:
     return ((blocks * loud).sum(1, keepdim=True) / loud.sum(1, keepdim=True)).sqrt()
 
 
-def encoder_of(file: Path | None) -> AudioEncoder:
-    """What this script wrote, or a random one."""
+class SpeechNet(nn.Module):
+    """The encoder with a linear head on its last layer."""
+
+    def __init__(self, encoder: AudioEncoder, bands: int) -> None:
+        super().__init__()
+        self.encoder = encoder
+        self.head = nn.Linear(CONFIG["hidden_size"], LIPS + COUNT + bands)
+
+    def forward(self, sounds: Tensor) -> Tensor:
+        """(B, S) to (B, T, LIPS + COUNT + bands)."""
+        last = self.encoder(sounds)[:, :, -1]
+        with torch.autocast(sounds.device.type, enabled=False):
+            return self.head(last.float())
+
+    def train(self, mode: bool = True) -> "SpeechNet":
+        """The convolutions stay in eval mode: in training mode transformers would send gradients down to the sound."""
+        super().train(mode)
+        self.encoder.net.feature_extractor.eval()
+        return self
+
+
+class SpeechTask(Task):
+    """The regression of lips, speech sounds and spectrum."""
+
+    def __init__(self, net: SpeechNet, pieces: Pieces, batch: int) -> None:
+        self._net, self._pieces, self._batch = net, pieces, batch
+        optimiser = torch.optim.AdamW(net.parameters(), betas=(0.9, 0.98), weight_decay=0.01)
+        self.learners = (Learner(network=net, optimiser=optimiser, schedule=SCHEDULE, clip=1.0),)
+
+    def prepare(self, place: Place) -> None:
+        self._pieces = self._pieces.to(place.device)
+
+    def batches(self, place: Place, consumed: int) -> Iterator[SpeechBatch]:
+        return drawn_batches(lambda generator: self._pieces.batch(self._batch, generator), place, consumed)
+
+    def losses(self, batch: SpeechBatch, networks: tuple[nn.Module, ...], share: float) -> Iterator[Tensor]:
+        lips, classes, mel = _split(networks[0](batch.sounds))
+        weight = torch.where(batch.kinds == len(KINDS) - 1, LANGUAGE_LIPS, 1.0)[:, None, None]
+        visemes = batch.visemes.long().flatten()
+        yield (
+            ((lips - batch.lips).square() * weight).mean()
+            + 0.3 * functional.cross_entropy(classes.flatten(0, 1), visemes, ignore_index=-1)
+            + 0.5 * functional.mse_loss(mel, batch.mel)
+        )
+
+    def validate(self, step: int, log: TrainingLog) -> None:
+        log.write(step, **evaluate(self._net, self._pieces))
+
+
+def _split(output: Tensor) -> tuple[Tensor, ...]:
+    """(B, T, LIPS + COUNT + bands) to lips, logits of the classes, spectrum."""
+    return output.split([LIPS, COUNT, output.shape[-1] - LIPS - COUNT], dim=-1)
+
+
+@torch.no_grad()
+def evaluate(net: SpeechNet, pieces: Pieces) -> dict[str, float]:
+    """On held-out pieces, per kind: correlation of the lips' opening (median over pieces), share of right visemes."""
+    numbers = {}
+    for kind, own in ((kind, own) for kind in range(len(KINDS)) for own in (True, False)):
+        index = (pieces.held_out & (pieces.kinds == kind) & (pieces.trained == own)).nonzero()[:32, 0]
+        if not len(index):
+            continue
+        sounds = pieces.sounds[index].float()
+        lips, classes, _ = _split(net(sounds / levels(sounds)))
+        visemes, name = pieces.visemes[index], f"{KINDS[kind]}{'' if own else '_others'}"
+        pairs = zip(lips[..., 0], pieces.lips[index, :, 0], strict=True)
+        correlations = torch.stack([torch.corrcoef(torch.stack(pair))[0, 1] for pair in pairs])
+        numbers[f"{name}_opening"] = float(correlations.median())
+        numbers[f"{name}_visemes"] = float((classes.argmax(-1) == visemes)[visemes >= 0].float().mean())
+    return numbers
+
+
+def load_audio_encoder(file: Path | None) -> AudioEncoder:
+    """The encoder of a file that this script wrote, or a random one."""
     if file is None:
         return AudioEncoder(Wav2Vec2Model(Wav2Vec2Config(**CONFIG)))
     with safe_open(file, "pt") as stored:
@@ -129,70 +250,39 @@ def encoder_of(file: Path | None) -> AudioEncoder:
     return encoder
 
 
-@torch.no_grad()
-def report(encoder: AudioEncoder, head: nn.Linear, pieces: Pieces) -> str:
-    """On held-out pieces, per kind: correlation of the lips' opening (median over pieces), share of right visemes."""
-    encoder.eval()
-    texts = []
-    groups = [(kind, own) for kind in range(len(KINDS)) for own in (True, False)]
-    for kind, own in groups:
-        chosen = (pieces.held_out & (pieces.kinds == kind) & (pieces.trained == own)).nonzero()[:32, 0]
-        if not len(chosen):
-            continue
-        sounds = pieces.sounds[chosen].float()
-        guess = head(encoder(sounds / levels(sounds))[:, :, -1])
-        told = pieces.visemes[chosen]
-        right = (guess[..., LIPS : LIPS + COUNT].argmax(-1) == told)[told >= 0].float().mean()
-        pairs = zip(guess[..., 0], pieces.lips[chosen, :, 0], strict=True)
-        together = torch.stack([torch.corrcoef(torch.stack(pair))[0, 1] for pair in pairs])
-        texts.append(f"{KINDS[kind]}{'' if own else ' (others)'} {together.median():.3f} {right:.2f}")
-    _train_mode(encoder)
-    return ", ".join(texts)
-
-
-def _train_mode(encoder: AudioEncoder) -> None:
-    """The convolutions have nothing to switch, and in training mode transformers would send gradients down to the sound."""
-    encoder.train()
-    encoder.net.feature_extractor.eval()
-
-
 def main() -> None:
-    """Train until the time is up."""
+    """Train, and write the encoder."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--speech", type=Path, required=True)
+    parser.add_argument("--speech", type=Path, required=True, help="the file of `recipes.emo_mini.voices`")
     parser.add_argument("--out", type=Path, required=True)
-    parser.add_argument("--earlier", type=Path, help="an encoder to go on from")
+    parser.add_argument("--run", type=Path, help="folder for log and checkpoints, from which a stopped run continues")
+    parser.add_argument("--earlier", type=Path, help="an encoder to start from")
     parser.add_argument("--minutes", type=float, default=25)
     parser.add_argument("--batch", type=int, default=16)
-    parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
-    parser.add_argument("--precision", choices=("no", "bf16"), default="no", help="bf16 where the processor has it")
+    parser.add_argument("--device", choices=("cpu", "cuda"), default="cuda" if torch.cuda.is_available() else "cpu")
+    parser.add_argument("--precision", choices=("no", "bf16"), default="no", help="bf16 if the processor has it")
     args = parser.parse_args()
     torch.manual_seed(0)
-    device = torch.device(args.device)
-    pieces = Pieces(args.speech, device)
-    encoder = encoder_of(args.earlier).to(device)
-    head = nn.Linear(CONFIG["hidden_size"], LIPS + COUNT + pieces.mel.shape[-1]).to(device)
-    parameters = [*encoder.parameters(), *head.parameters()]
-    optimiser = torch.optim.AdamW(parameters, RATE, betas=(0.9, 0.98), weight_decay=0.01)
-    _train_mode(encoder)
-    start, step, budget = time.monotonic(), 0, args.minutes * 60
-    while (spent := time.monotonic() - start) < budget:
-        falling = max(0.01, 0.5 * (1 + math.cos(math.pi * spent / budget)))
-        optimiser.param_groups[0]["lr"] = RATE * min(1, step / 300) * falling
-        chosen, sounds = pieces.batch(args.batch)
-        with torch.autocast(device.type, torch.bfloat16, enabled=args.precision == "bf16"):
-            layers = encoder(sounds)
-        loss = pieces.loss(head(layers[:, :, -1].float()), chosen)
-        optimiser.zero_grad()
-        loss.backward()
-        nn.utils.clip_grad_norm_(parameters, 1.0)
-        optimiser.step()
-        step += 1
-        if step % 200 == 0:
-            print(f"{spent / 60:.1f} min step {step} loss {loss:.3f} | {report(encoder, head, pieces)}", flush=True)
-    encoder.eval()
-    print(f"{step} steps", report(encoder, head, pieces))
-    weights = {k: v.cpu().contiguous() for k, v in encoder.state_dict().items()}
+    pieces = Pieces.open(args.speech)
+    net = SpeechNet(load_audio_encoder(args.earlier), pieces.mel.shape[-1])
+    settings = Settings(
+        batch=args.batch,
+        precision=args.precision,
+        log_every=EVERY,
+        validate_every=EVERY,
+        find_unused=True,
+        cpu=args.device == "cpu",
+    )
+    resume = args.run is not None and bool(checkpoints(args.run))
+    train(
+        SpeechTask(net, pieces, args.batch),
+        settings,
+        Limits(minutes=args.minutes),
+        args.run,
+        resume=resume,
+        report=print,
+    )
+    weights = {name: value.cpu().contiguous() for name, value in net.encoder.state_dict().items()}
     with atomic_path(args.out) as temporary:
         save_file(weights, temporary, {"config": json.dumps(CONFIG)})
 

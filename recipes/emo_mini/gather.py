@@ -20,9 +20,9 @@ from emo_core.audio.features import at_frames
 from emo_core.dataset.shards import Clip, Dataset, read_clips
 from emo_core.emo.config import EMOConfig
 from emo_core.emo.models.vae import VAE
-from emo_core.emo.training.autoencoder import Pictures
 from emo_core.emo.training.cache import random_alteration
 from emo_core.emo.training.on_device import Resident, region_of
+from emo_core.emo.training.pictures import Pictures
 from emo_core.face.pose import head_speed
 from emo_core.media.sound import prepare_sound
 

@@ -46,7 +46,7 @@ def steps(args: argparse.Namespace) -> Iterator[Step]:
     yield Step(("-m", "emo_core", "prepare", f"{args.grid}", f"{args.others}", "--out", f"{data}", "--hold-out",
                 *HELD_OUT, *held_out), data / "dataset.json")  # fmt: skip
     yield Step(("-m", "recipes.emo_mini.voices", "--data", f"{data}", "--out", f"{speech}"), speech)
-    yield Step(("-m", "recipes.emo_mini.audio", "--speech", f"{speech}", "--out", f"{encoder}", "--batch", "48", "--minutes",
+    yield Step(("-m", "recipes.emo_mini.audio", "--speech", f"{speech}", "--out", f"{encoder}", "--run", f"{work / 'encoder'}", "--batch", "48", "--minutes",
                 f"{AUDIO_MINUTES * args.hours:g}", *precision), encoder)  # fmt: skip
     yield Step(("-m", "recipes.emo_mini.train", "--data", f"{data}", "--encoder", f"{encoder}", "--out", f"{work}", "--hours",
                 f"{args.hours:g}", *precision, *limit), work / FILES[-1])  # fmt: skip

@@ -1,27 +1,33 @@
-"""How far a mouth is open, read from latents: small convolutional networks, taught on what was filmed.
+"""Small convolutional networks that read the opening of the mouth from latents, trained on filmed clips.
 
 Shape legend: N pictures, B clips, F frames, C h w latent, G side of the mouth's piece.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
-from tqdm import trange
 
 from emo_core.emo.training.on_device import Resident
+from emo_core.training.batches import Place, drawn_batches, moved
+from emo_core.training.loop import Settings, train
+from emo_core.training.schedule import Limits, Schedule
+from emo_core.training.task import Learner, Task
 
 SIDE, AROUND = 10, 1.9
 """G, and the piece's side over the width of the lips."""
-WIDTH, RATE, BATCH = 64, 2e-3, 256
+WIDTH, BATCH = 64, 256
+SCHEDULE = Schedule(rate=2e-3, warm_up_share=0.05, decay="cosine", decay_from=0.0)
+LOG_EVERY = 500
 SHIFT, ZOOM, NOISE, SOFT = 0.1, 0.08, 0.5, 0.3
-"""The piece is shifted by as many widths and resized (standard deviations); up to as much noise; so many are softened: what a
-network draws is where the mouth was filmed only nearly, and softer."""
+"""Augmentation: standard deviations of the piece's shift (in widths of the lips) and of the logarithm of its size; most noise; share
+of softened pieces. A generated mouth lies near the filmed one, not exactly on it, and is softer."""
 
 
 class MouthReader(nn.Module):
-    """Pieces (N, C, G, G) to openings (N,), in standard deviations from the mean of what it was taught on."""
+    """Pieces (N, C, G, G) to openings (N,), in standard deviations from the training clips' mean."""
 
     def __init__(self, channels: int, width: int = WIDTH) -> None:
         super().__init__()
@@ -43,14 +49,14 @@ class MouthReader(nn.Module):
         )
 
     def forward(self, pieces: Tensor) -> Tensor:
-        """Read."""
+        """Read the openings."""
         return self.net(pieces)[:, 0]
 
 
 def places(mouths: Tensor) -> tuple[Tensor, Tensor]:
-    """Where a clip's mouth is looked for: boxes (..., F, 4) to middles (..., F, 2) and sides (..., F), shares of the picture's.
+    """Places of a clip's mouth: boxes (..., F, 4) to middles (..., F, 2) and sides (..., F), shares of the picture's side.
 
-    They are the clip's mean, for those of a frame alone tell how far its mouth is open.
+    They are the clip's means, because the box of a single frame shows how far its mouth is open.
     """
     middle = ((mouths[..., :2] + mouths[..., 2:]) / 2).mean(-2, keepdim=True)
     width = (mouths[..., 2] - mouths[..., 0]).mean(-1, keepdim=True).clamp(min=0.05)
@@ -58,7 +64,7 @@ def places(mouths: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def pieces(latents: Tensor, middles: Tensor, sides: Tensor) -> Tensor:
-    """The mouths of latents (N, C, h, w) at (N, 2) and (N,): (N, C, G, G)."""
+    """Cut the mouths out of latents (N, C, h, w) at (N, 2) and (N,): (N, C, G, G)."""
     along = (torch.arange(SIDE, device=latents.device) + 0.5) / SIDE - 0.5
     y, x = torch.meshgrid(along, along, indexing="ij")
     at = torch.stack([x, y], -1) * sides[:, None, None, None] + middles[:, None, None]
@@ -70,40 +76,73 @@ def scale(resident: Resident) -> tuple[float, float]:
     return float(resident.openings.mean()), float(resident.openings.std())
 
 
+@dataclass(frozen=True, slots=True)
+class Mouths:
+    """A batch."""
+
+    pieces: Tensor
+    """(N, C, G, G)"""
+    openings: Tensor
+    """(N,) in standard deviations from the mean."""
+    keys: tuple[str, ...] = ()
+
+    def to(self, device: torch.device) -> "Mouths":
+        """On another device."""
+        return moved(self, device)
+
+
+class ReaderTask(Task):
+    """The regression of openings from clips in memory, drawn by their shares."""
+
+    def __init__(self, reader: MouthReader, resident: Resident, seed: int) -> None:
+        self._resident, self._seed = resident, seed
+        self._mean, self._deviation = scale(resident)
+        spans = zip(resident.starts.tolist(), resident.lengths.tolist(), strict=True)
+        clips = [places(resident.mouths[start : start + length]) for start, length in spans]
+        self._middles, self._sides = (torch.cat(part) for part in zip(*clips, strict=True))
+        optimiser = torch.optim.AdamW(reader.parameters(), weight_decay=0.02)
+        self.learners = (Learner(network=reader, optimiser=optimiser, schedule=SCHEDULE),)
+
+    def batches(self, place: Place, consumed: int) -> Iterator[Mouths]:
+        return drawn_batches(self._draw, place, consumed, seed=self._seed)
+
+    def _draw(self, generator: torch.Generator) -> Mouths:
+        data, device = self._resident, self._resident.latents.device
+
+        def normal(*shape: int) -> Tensor:
+            return torch.randn(shape, generator=generator, device=device)
+
+        clip = torch.multinomial(data.share, BATCH, replacement=True, generator=generator)
+        within = torch.rand(BATCH, generator=generator, device=device) * data.lengths[clip]
+        frames = data.starts[clip] + within.long()
+        sides = self._sides[frames] * torch.exp(ZOOM * normal(BATCH))
+        middles = self._middles[frames] + SHIFT / AROUND * self._sides[frames, None] * normal(BATCH, 2)
+        openings = (data.openings[frames] - self._mean) / self._deviation
+        return Mouths(degraded(pieces(data.latents[frames], middles, sides), generator), openings)
+
+    def losses(self, batch: Mouths, networks: tuple[nn.Module, ...], share: float) -> Iterator[Tensor]:
+        yield (networks[0](batch.pieces) - batch.openings).square()
+
+
 def train_reader(resident: Resident, steps: int, seed: int, *, report: Callable[[str], None]) -> MouthReader:
-    """Teach one on all clips, drawn by their shares."""
-    device, (mean, deviation) = resident.latents.device, scale(resident)
-    chance = torch.Generator(device).manual_seed(seed)
+    """Train a reader on all clips; the log's loss is a share of the openings' variance."""
     torch.manual_seed(seed)
-    reader = MouthReader(resident.latents.shape[1]).to(device)
-    optimiser = torch.optim.AdamW(reader.parameters(), RATE, weight_decay=0.02)
-    falling = torch.optim.lr_scheduler.OneCycleLR(optimiser, RATE, total_steps=steps + 1, pct_start=0.05)
-    clips = [
-        resident.mouths[a : a + n] for a, n in zip(resident.starts.tolist(), resident.lengths.tolist(), strict=True)
-    ]
-    middles, sides = (torch.cat(part) for part in zip(*map(places, clips), strict=True))
-    errors = []
-    for _ in trange(steps, desc="reader", disable=None):
-        clip = torch.multinomial(resident.share, BATCH, replacement=True, generator=chance)
-        within = torch.rand(BATCH, generator=chance, device=device) * resident.lengths[clip]
-        frames = resident.starts[clip] + within.long()
-        side = sides[frames] * torch.exp(ZOOM * torch.randn(BATCH, generator=chance, device=device))
-        shift = SHIFT / AROUND * sides[frames, None] * torch.randn(BATCH, 2, generator=chance, device=device)
-        seen = _worse(pieces(resident.latents[frames], middles[frames] + shift, side), chance)
-        error = (reader(seen) - (resident.openings[frames] - mean) / deviation).square().mean()
-        optimiser.zero_grad()
-        error.backward()
-        optimiser.step()
-        falling.step()
-        errors.append(error.detach())
-    report(f"reader {seed}: error {torch.stack(errors[-100:]).mean():.3f} of the variance")
-    return reader.eval().requires_grad_(False)
+    reader = MouthReader(resident.latents.shape[1])
+    settings = Settings(batch=BATCH, log_every=LOG_EVERY, cpu=resident.latents.device.type == "cpu")
+    train(
+        ReaderTask(reader, resident, seed),
+        settings,
+        Limits(steps=steps),
+        None,
+        report=lambda line: report(f"reader {seed}, {line}"),
+    )
+    return reader.requires_grad_(False)
 
 
-def _worse(found: Tensor, chance: torch.Generator) -> Tensor:
-    """With noise, some of them softened."""
-    count, device = len(found), found.device
-    level = NOISE * torch.rand(count, 1, 1, 1, generator=chance, device=device)
-    noisy = found + level * torch.randn(found.shape, generator=chance, device=device)
-    soft = torch.rand(count, 1, 1, 1, generator=chance, device=device) < SOFT
+def degraded(mouths: Tensor, generator: torch.Generator) -> Tensor:
+    """Pieces (N, C, G, G) with noise, some of them softened."""
+    count, device = len(mouths), mouths.device
+    level = NOISE * torch.rand(count, 1, 1, 1, generator=generator, device=device)
+    noisy = mouths + level * torch.randn(mouths.shape, generator=generator, device=device)
+    soft = torch.rand(count, 1, 1, 1, generator=generator, device=device) < SOFT
     return torch.where(soft, functional.avg_pool2d(noisy, 3, 1, 1, count_include_pad=False), noisy)

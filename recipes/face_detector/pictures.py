@@ -1,7 +1,7 @@
-"""The face finder's training pictures: sitters placed before made-up scenes, with the boxes of their faces.
+"""The face detector's training pictures: people placed before synthetic scenes, with the boxes of their faces.
 
-A handful of people before one studio wall must stand for everyone everywhere, so nothing is left as it was: place,
-size, tilt, build, colours, background, medium. Some pictures have no face, some have several.
+A few people before one studio wall must stand for all faces and places, so everything is varied: place, size, tilt, build,
+colours, background, medium. Some pictures have no face, some have several.
 """
 
 from dataclasses import dataclass, replace
@@ -20,7 +20,7 @@ from .warp import Placement, face_coordinates, render
 SMALLEST, LARGEST = 0.085, 1.0
 """Height of a face over the side of its picture."""
 DRAWN, SCENES = 300, 400
-"""Cartoon people and backgrounds that are made once and used again and again."""
+"""Numbers of cartoon people and of backgrounds, which are drawn once and reused."""
 COUNTS = (0.18, 0.67, 0.11, 0.04)
 """Chances of 0, 1, 2 and 3 faces."""
 CARTOON, MIXED, AT_HOME, DRESSED = 0.14, 0.3, 0.15, 0.6
@@ -41,19 +41,31 @@ class Studio:
     """Makes training pictures from sitters."""
 
     def __init__(self, people: dict[str, list[Sitter]], size: int, rng: np.random.Generator) -> None:
-        """Prepare.
+        """Draw cartoon people and backgrounds.
 
         Args:
             people: pictures per source; all sources come equally often.
             size: side of the pictures.
-            rng: source of all randomness.
+            rng: for the drawing.
         """
-        self._people, self._size, self._rng = list(people.values()), size, rng
-        self._drawn = list(draw_sitters(DRAWN, rng))
-        self._scenes = [looks.background(rng, 2 * size) for _ in range(SCENES)]
+        self.people, self.size = list(people.values()), size
+        self.drawn = list(draw_sitters(DRAWN, rng))
+        self.scenes = [looks.background(rng, 2 * size) for _ in range(SCENES)]
+
+    def example(self, rng: np.random.Generator) -> Example:
+        """A random picture."""
+        return _Composition(self, rng).example()
+
+
+class _Composition:
+    """One picture in the making."""
+
+    def __init__(self, studio: Studio, rng: np.random.Generator) -> None:
+        self._people, self._size, self._rng = studio.people, studio.size, rng
+        self._drawn, self._scenes = studio.drawn, studio.scenes
 
     def example(self) -> Example:
-        """A new picture."""
+        """Compose it."""
         rng, count = self._rng, self._rng.choice(len(COUNTS), p=COUNTS)
         picture, boxes = self._scene(), []
         at_home = count == 1 and rng.random() < AT_HOME
@@ -152,7 +164,7 @@ class Studio:
         return looks.mix(colours, colour, jaw * mouth * np.float32(rng.uniform(0.3, 0.95)))
 
     def _stuff(self) -> np.ndarray:
-        """What cloth or hair is made of: a pattern (S, S, 3), or one colour (3,)."""
+        """A texture for cloth or hair: a pattern (S, S, 3), or one colour (3,)."""
         rng = self._rng
         return self._scene() if rng.random() < 0.5 else rng.uniform(0, 255) * rng.uniform(0.5, 1, 3)
 

@@ -1,6 +1,8 @@
-"""Stage 0 on drawn people: the pictures and their boxes, the loss, a short run, the judging."""
+"""The face detector's recipe on drawn people: the pictures and their boxes, the loss, a short run, the evaluation."""
 
 import json
+import shutil
+import sys
 
 import numpy as np
 import pytest
@@ -15,11 +17,13 @@ from emo_core.errors import InputError
 from emo_core.face.box import Box
 from emo_core.face.built_in_detector import STRIDE, FaceDetectorConfig, FaceDetectorNet, load_face_detector
 from emo_core.face.detect import Face
-from recipes.face_detector import pictures as finder_pictures
-from recipes.face_detector import train as face_finder
+from emo_core.training.log import read_log
+from emo_core.training.loop import Settings
+from emo_core.training.schedule import Limits
+from recipes.face_detector import pictures, train
 from recipes.face_detector.pictures import Example, Studio
 from recipes.face_detector.subjects import EVERY, Sitter, draw_sitters, sitters_of
-from recipes.face_detector.train import evaluate_finder, finder_loss, to_batch, train_finder
+from recipes.face_detector.train import detector_loss, evaluate_detector, to_batch, train_detector
 from recipes.face_detector.warp import Placement, render
 
 FRAMES = 9
@@ -53,8 +57,8 @@ def dataset(tmp_path_factory):
 
 @pytest.fixture
 def few(monkeypatch):
-    monkeypatch.setattr(finder_pictures, "DRAWN", 4)
-    monkeypatch.setattr(finder_pictures, "SCENES", 4)
+    monkeypatch.setattr(pictures, "DRAWN", 4)
+    monkeypatch.setattr(pictures, "SCENES", 4)
 
 
 def edges_of(mask: np.ndarray) -> list[int]:
@@ -93,8 +97,9 @@ def test_small_faces_are_not_sampled_with_gaps():
 
 def test_pictures_have_their_boxes_inside(few):
     people = {"a": list(draw_sitters(3, np.random.default_rng(0)))}
-    studio = Studio(people, 96, np.random.default_rng(1))
-    examples = [studio.example() for _ in range(60)]
+    rng = np.random.default_rng(1)
+    studio = Studio(people, 96, rng)
+    examples = [studio.example(rng) for _ in range(60)]
     assert {len(example.boxes) for example in examples} >= {0, 1, 2}
     for example in examples:
         assert example.picture.shape == (96, 96, 3) and example.picture.dtype == np.uint8
@@ -106,7 +111,7 @@ def test_pictures_have_their_boxes_inside(few):
 
 def test_the_same_seed_gives_the_same_pictures(few):
     people = {"a": list(draw_sitters(2, np.random.default_rng(0)))}
-    first, second = (Studio(people, 64, np.random.default_rng(3)).example() for _ in range(2))
+    first, second = (Studio(people, 64, np.random.default_rng(3)).example(np.random.default_rng(4)) for _ in range(2))
     assert (first.picture == second.picture).all() and first.boxes == second.boxes
 
 
@@ -131,15 +136,14 @@ def test_sitters_are_every_few_frames_with_their_boxes(dataset):
 
 def test_a_fixed_batch_is_learnt(few):
     torch.manual_seed(0)
-    studio = Studio({"a": list(draw_sitters(3, np.random.default_rng(0)))}, 64, np.random.default_rng(0))
-    batch, finder = (
-        to_batch([studio.example() for _ in range(6)]),
-        FaceDetectorNet(FaceDetectorConfig(64, (8, 12, 16, 24))),
-    )
-    optimiser = torch.optim.AdamW(finder.parameters(), 3e-3)
+    rng = np.random.default_rng(0)
+    studio = Studio({"a": list(draw_sitters(3, np.random.default_rng(0)))}, 64, rng)
+    batch = to_batch([studio.example(rng) for _ in range(6)])
+    net = FaceDetectorNet(FaceDetectorConfig(64, (8, 12, 16, 24)))
+    optimiser = torch.optim.AdamW(net.parameters(), 3e-3)
     losses = []
     for _ in range(40):
-        heat, place = finder_loss(finder, batch)
+        heat, place = detector_loss(net, batch)
         optimiser.zero_grad()
         (heat + place).backward()
         optimiser.step()
@@ -148,31 +152,45 @@ def test_a_fixed_batch_is_learnt(few):
     assert losses[-1] < 0.5 * losses[0]
 
 
-def test_a_short_run_writes_weights_and_log(few, dataset, tmp_path, monkeypatch):
-    monkeypatch.setattr(face_finder, "REPORT_EVERY", 2)
-    lines = []
-    path = train_finder(dataset, tmp_path / "run", steps=3, batch=4, report=lines.append)
-    assert load_face_detector(path).config == FaceDetectorConfig()
-    assert sorted(file.name for file in path.parent.iterdir()) == ["face-finder.safetensors", "log.jsonl"]
-    log = [json.loads(line) for line in (tmp_path / "run" / "log.jsonl").read_text().splitlines()]
-    assert [line["step"] for line in log] == [2, 3]
-    assert log[-1]["held_out"]["frames"] == 6
+def test_a_short_run_writes_weights_score_and_log(few, dataset, tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(train, "LOG_EVERY", 2)
+    out = tmp_path / "run"
+    arguments = ["train", "--data", str(dataset.folder), "--out", str(out), "--steps", "3", "--batch", "4"]
+    monkeypatch.setattr(sys, "argv", arguments)
+    train.main()
+    lines = capsys.readouterr().out.splitlines()
+    assert load_face_detector(out / "face-finder.safetensors").config == FaceDetectorConfig()
+    assert [line["step"] for line in read_log(out)] == [2, 3]
+    assert json.loads((out / "score.json").read_text())["frames"] == 6
     assert lines[0] == "6 pictures of 3 sources" and "held out: IoU" in lines[-1]
 
 
-def test_an_end_and_clips_are_needed(dataset, tmp_path):
-    for arguments in ({}, {"steps": 1, "minutes": 1.0}):
-        with pytest.raises(InputError, match="either steps or minutes"):
-            train_finder(dataset, tmp_path, report=print, **arguments)
+def test_a_resumed_run_equals_an_unbroken_one(few, dataset, tmp_path):
+    files = []
+    for folder in ("unbroken", "broken"):
+        files.append(train_detector(dataset, tmp_path / folder, Limits(steps=4), batch=2, report=print))
+    weights = [file.read_bytes() for file in files]
+    checkpoint = tmp_path / "broken" / "checkpoints"
+    assert weights[0] == weights[1]
+    shutil.rmtree(checkpoint)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(train, "Settings", lambda **options: Settings(**options, save_every=2))
+        train_detector(dataset, tmp_path / "broken", Limits(steps=4), batch=2, report=print)
+        shutil.rmtree(checkpoint / "step-00000004")
+        file = train_detector(dataset, tmp_path / "broken", Limits(steps=4), batch=2, resume=True, report=print)
+    assert file.read_bytes() == weights[0]
+
+
+def test_clips_are_needed(tmp_path):
     empty = Dataset(folder=tmp_path, fps=25, size=64, expand=3.0)
     with pytest.raises(InputError, match="no clips to train on"):
-        train_finder(empty, tmp_path, steps=1, report=print)
-    with pytest.raises(InputError, match="no held-out clips to judge by"):
-        evaluate_finder(None, empty, HELD_OUT)
+        train_detector(empty, tmp_path, Limits(steps=1), report=print)
+    with pytest.raises(InputError, match="no held-out clips to evaluate on"):
+        evaluate_detector(None, empty, HELD_OUT)
 
 
-class Told:
-    """Says what it is told, picture by picture."""
+class Scripted:
+    """Gives prepared boxes, picture by picture."""
 
     def __init__(self, answers):
         self._answers = iter(answers)
@@ -181,13 +199,15 @@ class Told:
         return [Face(box) for box in next(self._answers)]
 
 
-def test_judging_a_detector(dataset):
+def test_evaluating_a_detector(dataset):
     truth = [pictures[0].box for pictures in sitters_of(dataset, HELD_OUT).values() for _ in range(2)]
-    right = evaluate_finder(Told([[box] for box in truth]), dataset, HELD_OUT)
-    assert (right.frames, right.good, right.found) == (6, 1, 1)
+    right = evaluate_detector(Scripted([[box] for box in truth]), dataset, HELD_OUT)
+    assert (right.frames, right.good, right.detected) == (6, 1, 1)
     assert right.iou == pytest.approx(1, abs=1e-3)
-    half = evaluate_finder(Told([[box] if index < 3 else [] for index, box in enumerate(truth)]), dataset, HELD_OUT)
-    assert (half.good, half.found) == (0.5, 0.5)
+    half = evaluate_detector(
+        Scripted([[box] if index < 3 else [] for index, box in enumerate(truth)]), dataset, HELD_OUT
+    )
+    assert (half.good, half.detected) == (0.5, 0.5)
     assert half.iou == pytest.approx(0.5, abs=1e-3)
-    wide = evaluate_finder(Told([[box.expand(1.5)] for box in truth]), dataset, HELD_OUT)
-    assert (wide.good, wide.found) == (0, 1)
+    wide = evaluate_detector(Scripted([[box.expand(1.5)] for box in truth]), dataset, HELD_OUT)
+    assert (wide.good, wide.detected) == (0, 1)

@@ -189,10 +189,11 @@ def show(plan: Plan, dataset: Dataset, detector: FaceDetector, report: Callable[
     clip = next(read_clips(dataset, TRAIN))
     frozen, denoiser = frozen_parts(model, None), Denoiser(model.emo)
     settings = Settings(steps=plan.steps, seed=plan.seed, guidance=Guidance.of(audio=AUDIO_SCALE))
-    speed = torch.full((clip.frames,), float(clip.labels.speed.mean()))
+    values = {"speed": torch.full((clip.frames,), float(clip.labels.speed.mean()))}
     sound = clip.sound()
     generated, shuffled = (
-        generate_video(denoiser, frozen, clip, audio, settings, speed=speed) for audio in (sound, shuffle_sound(sound))
+        generate_video(denoiser, frozen, clip, audio, settings, values=values)
+        for audio in (sound, shuffle_sound(sound))
     )
     true = clip.pictures()
     numbers = asdict(compare_frames(generated, shuffled, true, detector))

@@ -4,6 +4,7 @@ Shape legend: F frames, S picture side.
 """
 
 import sys
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from itertools import islice
 from pathlib import Path
@@ -140,25 +141,28 @@ def generate_video(
     sound: np.ndarray,
     settings: Settings,
     *,
-    speed: Tensor | None = None,
-    mask: Tensor | None = None,
+    values: Mapping[str, Tensor] | None = None,
     precision: str = "no",
 ) -> np.ndarray:
-    """A video (F, S, S, 3) uint8 from a clip's first frame, its face region (or another mask) and a sound.
+    """A video (F, S, S, 3) uint8 from a clip's first frame, its face region and a sound.
 
-    Network and audio encoder compute in `precision`, as in a stage; the autoencoder computes in its own.
+    Args:
+        denoiser: the model.
+        frozen: its encoders.
+        clip: the true clip.
+        sound: (S,) at 16 kHz.
+        settings: how to sample.
+        values: by condition, for a whole video; they replace the clip's own.
+        precision: of network and audio encoder, as in a stage; the autoencoder computes in its own.
     """
-    subject = subject_of(denoiser, frozen, clip, sound, speed)
-    if mask is not None:
-        subject = replace(subject, values={**subject.values, "face_region": mask})
+    subject = subject_of(denoiser, frozen, clip, sound)
+    subject = replace(subject, values={**subject.values, **(values or {})})
     with in_precision(precision, subject.reference.device):
         latents = torch.cat(list(generate(denoiser, subject, settings)))
     return to_bytes(decode_frames(frozen.vae, latents))
 
 
-def subject_of(
-    denoiser: Denoiser, frozen: Frozen, clip: Clip, sound: np.ndarray, speed: Tensor | None = None
-) -> Subject:
+def subject_of(denoiser: Denoiser, frozen: Frozen, clip: Clip, sound: np.ndarray) -> Subject:
     """Inputs as the sampler takes them."""
     config, device = denoiser.emo.config, denoiser.emo.backbone.conv_in.weight.device
     features = AudioFeatures(
@@ -168,6 +172,5 @@ def subject_of(
         "reference": encode_picture(frozen.vae, clip.pictures()[0], device),
         "audio": features,
         "face_region": box_masks(union_box(clip.labels.boxes)[None], config.mask_size)[0],
-        "speed": speed,
     }
     return Subject(frames=features.frames, values=values)
