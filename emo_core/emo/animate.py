@@ -152,10 +152,10 @@ def prepare_subject(scene: Scene, requests: Mapping[str, Any]) -> Subject:
 
 def _marks(request: Request, config: EMOConfig, settings: Settings) -> dict[str, Any]:
     """The settings that the video's metadata keeps."""
-    speed = request.conditions.get("speed")
+    described = {c.name: c.describe(request.conditions.get(c.name)) for c in table.conditions_of(config)}
     return {
         "checkpoint": f"{config.name} ({request.checkpoint.name})",
-        "speed": None if speed is None else asdict(speed),
+        **{name: value for name, value in described.items() if value is not None},
         **asdict(settings),
     }
 

@@ -74,6 +74,9 @@ class Condition:
             InputError: if the model cannot follow it.
         """
 
+    def describe(self, request: Any) -> Any:
+        """The request as JSON for the video's metadata; None is left out."""
+
     def prepare(self, request: Any, scene: Scene) -> Any:
         """The value for the whole video; None leaves the condition out."""
 

@@ -4,6 +4,8 @@ Value: (B, F + 2m) head rotation speed with its m neighbours on both sides. Feat
 """
 
 import argparse
+from dataclasses import asdict
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -38,6 +40,9 @@ class SpeedCondition(Condition):
     def check(self, request: SpeedCurve | None, config: EMOConfig) -> None:
         if request is not None:
             request.check(config.speed)
+
+    def describe(self, request: SpeedCurve | None) -> dict[str, Any] | None:
+        return None if request is None else asdict(request)
 
     def prepare(self, request: SpeedCurve | None, scene: Scene) -> Tensor | None:
         """(frames,) of the whole video."""

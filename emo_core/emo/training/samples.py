@@ -86,7 +86,7 @@ class Sampler:
             motion_noise=chance.normal(count, n, *latent) if n else None,
             motion_level=_per_sample(chance.uniform(count) * stage.motion_noise),
             motion_keep=self._motion_keep((count, n, 1, *latent[1:]), chance) if n else None,
-            motion_anchor=_per_sample(stage.anchor_share(chance.uniform(count))),
+            motion_anchor=_per_sample(stage.motion_anchor * chance.uniform(count)),
             other_reference=lender != clip,
         )
 
@@ -153,11 +153,11 @@ class Sampler:
         total = self.config.diffusion.train_timesteps
         low = chance.happens(count, self.stage.high_noise) * round(HIGH_NOISE * total)
         drawn = (low + chance.uniform(count) * (total - low)).long()
-        if not self.stage.own_timesteps:
+        if not self.stage.sampler_timesteps:
             return drawn
         own = torch.tensor(sampled_timesteps(self.config.diffusion), device=drawn.device)
         chosen = own[(chance.uniform(count) * len(own)).long()]
-        return torch.where(chance.happens(count, self.stage.own_timesteps), chosen, drawn)
+        return torch.where(chance.happens(count, self.stage.sampler_timesteps), chosen, drawn)
 
     def _motion_keep(self, shape: tuple[int, ...], chance: Chance) -> Tensor:
         lost = _per_sample(chance.uniform(shape[0]) * self.stage.motion_patch_drop)

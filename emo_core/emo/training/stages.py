@@ -15,15 +15,13 @@ import torch
 
 from ...errors import InputError
 
-Chance = typing.TypeVar("Chance", float, torch.Tensor)
 SHARES = (
     "start",
     "white_mask",
     "motion_patch_drop",
     "motion_anchor",
-    "motion_anchor_from",
     "high_noise",
-    "own_timesteps",
+    "sampler_timesteps",
     "constant_speed",
 )
 """Fields that are shares or probabilities."""
@@ -86,7 +84,7 @@ class StageConfig:
     high_noise: float = 0.0
     """Share of the samples whose timestep is drawn from the noisier 60 %, where the mouth depends on the audio most."""
 
-    own_timesteps: float = 0.0
+    sampler_timesteps: float = 0.0
     """Share of the samples whose timestep is one of the sampler's own; a few-step model can learn all of them."""
 
     guided: bool = False
@@ -104,8 +102,6 @@ class StageConfig:
     """Largest share of latent cells that the motion frames lose (as Hallo2)."""
     motion_anchor: float = 0.0
     """Largest share of the reference that is mixed into the motion frames, for sampling with `TemporalConfig.anchor`."""
-    motion_anchor_from: float = 0.0
-    """Smallest share of it."""
     augmented_sounds: bool = True
     """Whether augmented copies of the sound are drawn too, if the cache has some."""
     white_mask: float = 0.1
@@ -137,10 +133,6 @@ class StageConfig:
         for name, value in shares.items():
             if not 0 <= value <= 1:
                 raise InputError(f"config: {name}={value}; expected a share, 0 .. 1")
-        if self.motion_anchor_from > self.motion_anchor:
-            raise InputError(
-                f"config: motion_anchor_from={self.motion_anchor_from} is more than motion_anchor={self.motion_anchor}"
-            )
         for name in ("batch", "accumulate", "log_every", "save_every", "keep"):
             if getattr(self, name) < 1:
                 raise InputError(f"config: {name}={getattr(self, name)}; expected at least 1")
@@ -157,10 +149,6 @@ class StageConfig:
             )
         if "speed" in self.conditions and not self.follow:
             raise InputError("config: speed lies between frames, so it needs follow: true")
-
-    def anchor_share(self, chance: Chance) -> Chance:
-        """Share of the reference in the motion frames, from evenly distributed numbers in 0 .. 1."""
-        return self.motion_anchor_from + (self.motion_anchor - self.motion_anchor_from) * chance
 
     def with_options(self, options: dict[str, Any]) -> "StageConfig":
         """Replace fields by name, as a config file gives them.

@@ -45,6 +45,8 @@ class StageRun:
     """Network whose guided predictions are the targets (stage few)."""
     clips: TrainingClips | None = None
     """The dataset in the device's memory, for stages with `on_device`; None reads it there."""
+    alter_batch: Callable[[Batch], Batch] | None = None
+    """Changes every batch of a recipe; None leaves them."""
     objective: Callable[[Denoiser], nn.Module] | None = None
     """Makes the loss from the Denoiser, in place of `Objective`: a module with the same `forward`."""
 
@@ -92,10 +94,11 @@ class StageTask(Task):
         run, sampler = self._run, Sampler(self._run.emo.config, self._stage)
         if self._stage.on_device:
             clips = run.clips or load_on_device(run.dataset, place.device)
-            return DeviceBatches(clips, sampler, place.rank).batches(consumed)
-        return load_batches(
-            Batches(run.dataset, sampler, rank=place.rank, processes=place.processes, consumed=consumed)
-        )
+            batches = DeviceBatches(clips, sampler, place.rank).batches(consumed)
+        else:
+            processes = {"rank": place.rank, "processes": place.processes}
+            batches = load_batches(Batches(run.dataset, sampler, consumed=consumed, **processes))
+        return batches if run.alter_batch is None else map(run.alter_batch, batches)
 
     def losses(self, batch: Batch, networks: tuple[nn.Module, ...], share: float) -> Iterator[Tensor]:
         """Weighted losses (B,)."""

@@ -154,8 +154,8 @@ def test_the_command_trains_stops_at_sigterm_and_resumes(plain, checkpoint, tmp_
     assert "resume: adversarial was 0.3" in capsys.readouterr().err
     assert main([*base, "--resume"]) == 0
     before, after = load_checkpoint(checkpoint), load_checkpoint(out / "model.safetensors")
-    pairs = [(getattr(model, part).state_dict() for model in (before, after)) for part in ("emo", "vae")]
-    changed = [any(not torch.allclose(a[name], b[name], atol=2e-3) for name in a) for a, b in pairs]
-    assert changed == [False, True]
+    for part, trained in (("emo", False), ("vae", True)):
+        old, new = (getattr(model, part).state_dict() for model in (before, after))
+        assert any(not torch.allclose(old[name], new[name], atol=2e-3) for name in old) == trained
     assert main(["export", str(out), "--out", str(tmp_path / "x.safetensors")]) == 2
     assert "stage vae, which needs no export" in capsys.readouterr().err

@@ -94,18 +94,18 @@ def test_equal_steps_are_equal_and_others_are_not(clips_on_device):
 
 
 @pytest.mark.parametrize("steps", [2, 4])
-def test_the_models_own_timesteps(dataset, clips_on_device, steps):
+def test_the_models_sampler_timesteps(dataset, clips_on_device, steps):
     """Those that its sampler visits, from shards and from memory alike."""
     model = replace(CONFIG, diffusion=replace(CONFIG.diffusion, steps=steps))
     scheduler = make_scheduler("ddim", model.diffusion)
     scheduler.set_timesteps(steps)
-    stage = STAGES["few"].with_options(SETTINGS | {"own_timesteps": 1.0})
+    stage = STAGES["few"].with_options(SETTINGS | {"sampler_timesteps": 1.0})
     batches = islice(DeviceBatches(clips_on_device, Sampler(model, stage)).batches(0), 8)
     clip = next(read_clips(dataset, TRAIN))
     drawn = {int(t) for batch in batches for t in batch.timesteps}
     from_shards = {int(draw_sample(Sampler(model, stage), clip, i).timesteps) for i in range(30)}
     assert drawn == from_shards == set(scheduler.timesteps.tolist())
-    some = replace(stage, own_timesteps=0.5)
+    some = replace(stage, sampler_timesteps=0.5)
     among = torch.cat(
         [batch.timesteps for batch in islice(DeviceBatches(clips_on_device, Sampler(model, some)).batches(0), 40)]
     )
@@ -115,8 +115,6 @@ def test_the_models_own_timesteps(dataset, clips_on_device, steps):
 def test_motion_frames_are_anchored_one_by_one(clips_on_device):
     anchors = draw(clips_on_device, "2", motion_anchor=0.5)[0].motion_anchor.flatten()
     assert len(set(anchors.tolist())) == 5 and 0 <= anchors.min() and anchors.max() <= 0.5
-    from_some = draw(clips_on_device, "2", motion_anchor=0.5, motion_anchor_from=0.4)[0].motion_anchor
-    assert 0.4 <= from_some.min() < from_some.max() <= 0.5
 
 
 def test_masks_are_those_that_sampling_draws(dataset, clips_on_device):

@@ -100,7 +100,6 @@ def test_shipped_configs_are_valid(path):
         ({"precision": "fp8"}, "precision is 'fp8'; expected 'auto' or 'no'"),
         ({"drop": {"audio": 1.5}}, "drop of audio=1.5; expected a share"),
         ({"drop": 0.1}, r"drop is 0.1; expected a mapping"),
-        ({"motion_anchor": 0.2, "motion_anchor_from": 0.5}, "motion_anchor_from=0.5 is more than motion_anchor=0.2"),
         ({"trains": []}, "trains is empty; name the parts"),
         ({"trains": ["speed"]}, "speed cannot train in a stage that does not use it"),
         ({"learning_rate": "fast"}, "learning_rate is 'fast'; expected a number"),
