@@ -5,13 +5,13 @@ import resource
 import subprocess
 import sys
 import time
-from dataclasses import replace
 
 import pytest
 import torch
 from safetensors.torch import load_file
 
 from emo_core.__main__ import main
+from emo_core.emo.conditions.audio_regions import AudioRegions, regions_of_mask
 from emo_core.emo.conditions.clip import Conditions
 from emo_core.emo.config import HALLO
 from emo_core.emo.models.temporal import sinusoids
@@ -52,21 +52,24 @@ def test_an_imported_checkpoint_generates_a_video(state, config, tmp_path):
     assert (diffusion.guidance, diffusion.audio_scale, loaded.config.temporal.motion_frames) == ("joint", 3.5, 2)
     draw = torch.Generator().manual_seed(0)
     audio = Recorded(torch.randn(6, 5, config.audio.layers, config.audio.width, generator=draw))
-    who = Subject(reference=torch.randn(4, 16, 16, generator=draw), audio=audio, mask=None, speed=None)
-    settings = Settings(steps=2, guidance=Guidance.of(audio=diffusion.audio_scale))
+    values = {"reference": torch.randn(4, 16, 16, generator=draw), "audio": audio}
+    settings = Settings(steps=2, guidance=Guidance.for_model(loaded.config, {}))
 
-    def video(**changes):
-        return torch.cat(list(generate(Denoiser(loaded.emo), replace(who, **changes), settings)))
+    def video(**more):
+        subject = Subject(frames=audio.frames, values={**values, **more})
+        return torch.cat(list(generate(Denoiser(loaded.emo), subject, settings)))
 
     plain = video()
     assert plain.shape == (6, 4, 16, 16)
     assert plain.isfinite().all()
     mask = torch.zeros(config.mask_size, config.mask_size)
     mask[30:90, 40:80] = 1
+    maps = (regions_of_mask(mask),)
     embedding = torch.randn(config.identity.embedding, generator=draw)
-    for change in ({"identity": embedding}, {"mask": mask}, {"region_weights": (1.0, 1.0, 0.2)}):
-        assert not torch.equal(video(**change), plain) or "region_weights" in change
-    assert not torch.equal(video(mask=mask, region_weights=(1.0, 0.2, 1.0)), video(mask=mask))
+    for condition in ({"identity": embedding}, {"face_region": mask}, {"audio_regions": AudioRegions(maps)}):
+        assert not torch.equal(video(**condition), plain)
+    weak_face = AudioRegions(maps, (1.0, 0.2, 1.0))
+    assert not torch.equal(video(audio_regions=weak_face), video(audio_regions=AudioRegions(maps)))
 
 
 @needs_hallo_numbers
@@ -118,7 +121,7 @@ def test_full_size_import_and_step(tmp_path, capsys):
     torch.save(state, tmp_path / "net.pth")
     del state
     size = (tmp_path / "net.pth").stat().st_size
-    # Not getrusage: its maximum begins with what the parent held when it forked.
+    # Not getrusage: after a fork its maximum includes the parent's memory.
     program = (
         "import sys; from emo_core.__main__ import main; code = main(sys.argv[1:]); "
         "print(open('/proc/self/status').read().split('VmHWM:')[1].split()[0]); sys.exit(code)"
@@ -131,16 +134,17 @@ def test_full_size_import_and_step(tmp_path, capsys):
     assert peak < 1.3 * size, f"{peak / size:.2f} of the file"
     model = load_checkpoint(tmp_path / "hallo.safetensors")
     emo, frames = model.emo, 2
-    conditions = Conditions(
-        reference=torch.randn(1, 4, 64, 64, generator=draw),
-        motion=torch.randn(1, 2, 4, 64, 64, generator=draw),
-        audio=torch.randn(1, frames, 5, 12, 768, generator=draw),
-        mask=torch.ones(1, 1, 512, 512),
-        regions=tuple(torch.rand(1, frames, 3, 64 >> level, 64 >> level, generator=draw) for level in range(4)),
-    )
+    maps = tuple(torch.rand(1, frames, 3, 64 >> level, 64 >> level, generator=draw) for level in range(4))
+    values = {
+        "reference": torch.randn(1, 4, 64, 64, generator=draw),
+        "audio": torch.randn(1, frames, 5, 12, 768, generator=draw),
+        "face_region": torch.ones(1, 1, 512, 512),
+        "audio_regions": AudioRegions(maps),
+    }
+    conditions = Conditions(values, motion=torch.randn(1, 2, 4, 64, 64, generator=draw))
     start = time.monotonic()
     with torch.no_grad():
-        context = GuidedContext(emo.context(conditions), Guidance.of(audio=3.5))
+        context = GuidedContext(emo.context(conditions), Guidance.for_model(model.config, {}))
         latents = sample(Denoiser(emo), context, torch.randn(1, frames, 4, 64, 64, generator=draw), steps=1)
     assert latents.shape == (1, frames, 4, 64, 64)
     assert latents.isfinite().all()
