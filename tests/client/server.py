@@ -176,8 +176,8 @@ class FakeServer:
         self.running.discard(key)
         error = {"node_id": "2", "node_type": "Blur", "exception_message": "out of paint\n"}
         images = [{"filename": f"x_{number:05}_.png", "subfolder": "", "type": kind} for kind in ("output", "temp")]
-        made = {} if self.blocks else {"3": {"images": images}}
-        self.history[key] = _entry([["execution_error", error]] if self.fails else [], made)
+        outputs = {} if self.blocks else {"3": {"images": images}}
+        self.history[key] = _entry([["execution_error", error]] if self.fails else [], outputs)
         if self.blocks:
             error = {
                 "prompt_id": key,

@@ -158,7 +158,7 @@ def read_metadata(path: Path) -> dict[str, str]:
 def _unreadable(path: Path, error: Exception) -> str:
     with path.open("rb") as file:
         magic = file.read(2)
-    # A zip archive, or pickle protocol 2 and later: what torch.save writes.
+    # torch.save writes a zip archive, or pickle protocol 2 and later.
     if magic == b"PK" or (magic[:1] == b"\x80" and magic[1:] < b"\x06"):
         return (
             f"checkpoint: {path} is a pickle (.pt, .pth or .ckpt), which can run code when opened; give a "

@@ -189,7 +189,7 @@ class LateLayers:
 
 
 def test_layers_of_a_host_hold_the_same_weights(checkpoint):
-    """Also layers without weights before loading."""
+    """Some hosts' layers have no weights before loading."""
     plain, other = load_checkpoint(checkpoint).emo, load_checkpoint(checkpoint, ops=LateLayers).emo
     assert sum(isinstance(module, LateLinear) for module in other.modules()) > 50
     expected = plain.state_dict()
