@@ -1,4 +1,4 @@
-"""How much memory the work took at its peak."""
+"""Peak memory of the process or the GPU."""
 
 import sys
 
@@ -6,11 +6,11 @@ import torch
 
 
 def peak_memory_mb(device: torch.device) -> float:
-    """Largest memory so far in MiB: the GPU's allocations, or the process's resident set."""
+    """Peak memory so far in MiB: the allocations on the GPU, or the resident set of the process."""
     if device.type == "cuda":
         return round(torch.cuda.max_memory_allocated(device) / 2**20, 1)
     if sys.platform == "win32":
-        import psutil  # Comes with accelerate; Windows has no `resource`.
+        import psutil  # Windows has no `resource`; requirements.txt has psutil for Windows only, ComfyUI has it everywhere.
 
         return round(psutil.Process().memory_info().peak_wset / 2**20, 1)
     import resource

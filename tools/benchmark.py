@@ -51,7 +51,8 @@ def measure(config: EMOConfig, device: torch.device, dtype: torch.dtype, repeats
     """One row of the table."""
     torch.set_default_dtype(dtype)
     with torch.device(device):
-        emo = EMO(config).eval()
+        emo = EMO(config)
+    emo = emo.to(device).eval()  # Position tables are always built on the CPU.
     torch.set_default_dtype(torch.float32)
     if device.type == "cuda":
         torch.cuda.reset_peak_memory_stats(device)

@@ -24,7 +24,6 @@ from emo_core.emo.conditions.audio_regions import AudioRegions
 from emo_core.emo.conditions.clip import Conditions
 from emo_core.emo.config import HALLO, AudioConfig, EMOConfig, IdentityConfig, UNetConfig
 from emo_core.emo.models.emo import EMO
-from emo_core.emo.models.temporal import sinusoids
 from emo_core.emo.sampling.denoiser import Denoiser
 from emo_core.emo.sampling.guidance import Guidance, GuidedContext, JointGuider
 from emo_core.emo.sampling.schedule import make_scheduler
@@ -266,10 +265,6 @@ def main() -> None:
     with torch.device("meta"):
         emo = EMO(config)
     emo.load_state_dict(state, assign=True)
-    for site in emo.backbone.sites:
-        if site.temporal is not None:  # Made from a formula, not from the file.
-            width = site.temporal.proj_in.in_features
-            site.temporal.positions = sinusoids(config.temporal.max_positions, width)
     emo.eval().requires_grad_(False)
     conditions = inputs(config, args.frames)
     noise = torch.randn(1, 4, args.frames, args.side, args.side, generator=torch.Generator().manual_seed(2))

@@ -1,20 +1,20 @@
-"""All that is wrong with a prompt, found before it is sent: what the server would say, and what it would ignore in silence."""
+"""Check a prompt before it is sent: for the errors that the server reports, and for inputs that it ignores."""
 
 import difflib
 import math
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from .convert import ANYTHING, is_socket, specs
+from .convert import ANY_TYPE, is_socket, specs
 
 BROWSER_ONLY = frozenset({"audioUI", "upload", "control_after_generate", "preview"})
-"""Widgets of the browser's own, which it exports though most nodes do not take them."""
+"""Widgets that only the browser uses. It exports them for all nodes."""
 DYNAMIC = ("COMFY_AUTOGROW", "COMFY_DYNAMIC")
-"""Beginnings of types that stand for inputs which come and go: `images` for `images.image0` and so on."""
-PART = ["*", {}]
-"""What is known of such an input: which ones a node needs, and of which types, the server finds out."""
+"""Prefixes of types with dynamic inputs, such as `images.image0` of `images`."""
+DYNAMIC_SPEC = ["*", {}]
+"""Specification of a dynamic input. The server checks its type, and whether it is required."""
 UPLOADS = ("image_upload", "audio_upload", "video_upload", "file_upload")
-"""Marks of menus that list files; other files may be named too, in folders or with [output] behind."""
+"""Options of menus that list files. Files in folders, or with the suffix [output], are allowed too."""
 
 
 def problems(
@@ -29,85 +29,90 @@ def problems(
     Args:
         prompt: API JSON.
         object_info: all nodes of the server.
-        uploaded: files that were sent after `object_info` was read.
-        allow_unknown: let inputs pass that no schema names (packs with inputs that come and go).
+        uploaded: files that are uploaded after `object_info` was read.
+        allow_unknown: allow inputs that no schema has, for packs with dynamic inputs.
+
+    Returns:
+        one line per problem.
     """
-    found, running = [], _running(prompt, object_info)
+    lines, running = [], _running(prompt, object_info)
     for key, node in prompt.items():
         where, kind = f"node {key} ({title(node)})", node["class_type"]
         if kind not in object_info:
-            found.append(f"{where}: the server has no node {kind!r}{near(kind, object_info)}")
+            lines.append(f"{where}: the server has no node {kind!r}{near(kind, object_info)}")
         if kind not in object_info or key not in running:
             continue
-        known = dict(specs(object_info[kind]))
+        schema = dict(specs(object_info[kind]))
         if not allow_unknown:
-            strange = [name for name in node["inputs"] if not _spec(name, known) and name not in BROWSER_ONLY]
-            found += [f"{where}: no input {name!r}{near(name, known)}" for name in strange]
-        needed = [name for name in object_info[kind]["input"].get("required", {}) if _spec(name, known) is not PART]
-        found += [f"{where}: input {name!r} is missing" for name in needed if name not in node["inputs"]]
+            unknown = [name for name in node["inputs"] if not _spec(name, schema) and name not in BROWSER_ONLY]
+            lines += [f"{where}: no input {name!r}{near(name, schema)}" for name in unknown]
+        required = [
+            name for name in object_info[kind]["input"].get("required", {}) if _spec(name, schema) is not DYNAMIC_SPEC
+        ]
+        lines += [f"{where}: input {name!r} is missing" for name in required if name not in node["inputs"]]
         for name, value in node["inputs"].items():
-            spec = _spec(name, known)
+            spec = _spec(name, schema)
             if spec:
                 texts = _link(value, spec[0], prompt, object_info) if is_link(value) else _value(
                     value, spec, object_info, uploaded
                 )  # fmt: skip
-                found += [f"{where}: {name}: {text}" for text in texts]
-    return found
+                lines += [f"{where}: {name}: {text}" for text in texts]
+    return lines
 
 
-def _spec(name: str, known: Mapping[str, list]) -> list | None:
-    """What the server says of an input; None: it does not know it."""
-    whole = known.get(name.partition(".")[0])
-    if whole and isinstance(whole[0], str) and whole[0].startswith(DYNAMIC):
-        return PART
-    return known.get(name)
+def _spec(name: str, schema: Mapping[str, list]) -> list | None:
+    """The specification of an input; None for an unknown one."""
+    group = schema.get(name.partition(".")[0])
+    if group and isinstance(group[0], str) and group[0].startswith(DYNAMIC):
+        return DYNAMIC_SPEC
+    return schema.get(name)
 
 
 def _running(prompt: Mapping[str, Any], object_info: Mapping[str, Any]) -> set[str]:
-    """The nodes that lead to an output: the server neither runs nor checks the others."""
+    """The nodes that lead to an output. The server neither runs nor checks the others."""
     waiting = [key for key, node in prompt.items() if object_info.get(node["class_type"], {}).get("output_node")]
-    found = set(waiting)
+    running = set(waiting)
     while waiting:
         values = prompt[waiting.pop()]["inputs"].values()
-        before = {value[0] for value in values if is_link(value) and value[0] in prompt} - found
-        found |= before
-        waiting += before
-    return found
+        sources = {value[0] for value in values if is_link(value) and value[0] in prompt} - running
+        running |= sources
+        waiting += sources
+    return running
 
 
 def without_browser_only(prompt: Mapping[str, Any], object_info: Mapping[str, Any]) -> dict[str, Any]:
-    """The prompt less what only the browser knows."""
+    """The prompt without the inputs that only the browser uses."""
 
-    def known(kind: str, name: str) -> bool:
+    def is_input(kind: str, name: str) -> bool:
         return name not in BROWSER_ONLY or kind not in object_info or name in dict(specs(object_info[kind]))
 
     return {
         key: {
             **node,
-            "inputs": {name: value for name, value in node["inputs"].items() if known(node["class_type"], name)},
+            "inputs": {name: value for name, value in node["inputs"].items() if is_input(node["class_type"], name)},
         }
         for key, node in prompt.items()
     }
 
 
 def is_link(value: Any) -> bool:
-    """[node, slot], as the server tells links from values."""
+    """Whether a value is a link [node, slot], by the rule of the server."""
     return isinstance(value, list) and len(value) == 2 and isinstance(value[0], str) and type(value[1]) in (int, float)
 
 
 def title(node: Mapping[str, Any]) -> str:
-    """What the artist sees above a node."""
+    """The title of a node in the browser."""
     return node.get("_meta", {}).get("title") or node["class_type"]
 
 
 def near(name: str, names: Iterable[Any]) -> str:
-    """A guess at what was meant."""
-    close = difflib.get_close_matches(name, [str(known) for known in names], 1)
+    """A suggestion for a misspelt name; empty for none."""
+    close = difflib.get_close_matches(name, [str(candidate) for candidate in names], 1)
     return f" (did you mean {close[0]!r}?)" if close else ""
 
 
 def menu_of(spec: list) -> list | None:
-    """The choices of a menu, where the server lists them."""
+    """The choices of a menu; None for other inputs."""
     kind, options = spec[0], spec[1] if len(spec) > 1 else {}
     return kind if isinstance(kind, list) else options.get("options") if kind == "COMBO" else None
 
@@ -135,7 +140,7 @@ def _value(value: Any, spec: list, object_info: Mapping[str, Any], uploaded: fro
             yield f"got {value!r}; expected text"
     elif (
         kind != "COMBO"
-        and kind not in ANYTHING
+        and kind not in ANY_TYPE
         and is_socket(kind, object_info)
         and not set(kind.split(",")) & {"INT", "FLOAT", "STRING"}
     ):
@@ -145,18 +150,18 @@ def _value(value: Any, spec: list, object_info: Mapping[str, Any], uploaded: fro
 def _link(link: list, kind: Any, prompt: Mapping[str, Any], object_info: Mapping[str, Any]) -> Iterator[str]:
     source = prompt.get(link[0])
     if source is None:
-        yield f"it is linked to node {link[0]}, which is not there"
+        yield f"it is linked to node {link[0]}, which does not exist"
         return
     if source["class_type"] not in object_info:
-        return  # Said elsewhere.
+        return  # `problems` reports it.
     outputs = object_info[source["class_type"]]["output"]
     if not 0 <= link[1] < len(outputs):
         yield f"it is linked to output {link[1]} of node {link[0]} ({title(source)}), which has {len(outputs)}"
         return
-    given, wanted = outputs[int(link[1])], kind
-    if isinstance(given, str) and isinstance(wanted, str) and not {given, wanted} & set(ANYTHING):
-        if not set(given.split(",")) & set(wanted.split(",")):
-            yield f"it takes {wanted}, and is linked to {given} of node {link[0]} ({title(source)})"
+    output = outputs[int(link[1])]
+    if isinstance(output, str) and isinstance(kind, str) and not {output, kind} & set(ANY_TYPE):
+        if not set(output.split(",")) & set(kind.split(",")):
+            yield f"it takes {kind}, and is linked to {output} of node {link[0]} ({title(source)})"
 
 
 def _number(value: Any, kind: str, options: Mapping[str, Any]) -> Iterator[str]:

@@ -17,7 +17,7 @@ from .prompt import LOADERS, Change, Template, Upload
 from .server import OUTAGE_SECONDS
 
 PROGRESS_SECONDS = 1.0
-"""Progress lines of a job come at most this often."""
+"""Least time between two progress lines of a job."""
 
 
 def add_parser(commands: argparse._SubParsersAction) -> None:
@@ -54,16 +54,16 @@ def add_parser(commands: argparse._SubParsersAction) -> None:
     add(
         "--allow-unknown",
         action="store_true",
-        help="let inputs pass that no schema names (packs whose inputs come and go)",
+        help="allow inputs that no schema has (packs with dynamic inputs)",
     )
     add(
         "--patience",
         type=float,
         default=OUTAGE_SECONDS,
         metavar="SECONDS",
-        help="how long a silent server is waited for (default: 30)",
+        help="how long to wait for a server that does not answer (default: 30)",
     )
-    add("--out", type=Path, required=True, metavar="DIR", help="where the results go; nothing there is replaced")
+    add("--out", type=Path, required=True, metavar="DIR", help="folder of the results; existing files are not replaced")
     parser.set_defaults(run=run)
 
 
@@ -71,8 +71,8 @@ def run(args: argparse.Namespace) -> None:
     """Queue and wait.
 
     Raises:
-        EmoError: the first that a job failed with; every one has been reported by then.
-        Cancelled: after Ctrl-C; what was queued is taken back.
+        EmoError: if a job failed: the error with the highest exit code; all errors are reported before.
+        Cancelled: after Ctrl-C; the queued prompts are cancelled.
     """
     uploads = [Upload.parse(kind, text) for kind in LOADERS for text in getattr(args, kind)]
     base = Job(
@@ -95,9 +95,7 @@ async def _until_done(jobs: Coroutine[Any, Any, list[EmoError]]) -> list[EmoErro
     for number in (signal.SIGINT, signal.SIGTERM):
         try:
             loop.add_signal_handler(number, work.cancel)
-        except (
-            NotImplementedError
-        ):  # Windows: Ctrl-C arrives as KeyboardInterrupt, which asyncio.run turns into the same.
+        except NotImplementedError:  # On Windows, asyncio.run turns KeyboardInterrupt into a cancellation.
             break
     try:
         return await work
@@ -106,13 +104,13 @@ async def _until_done(jobs: Coroutine[Any, Any, list[EmoError]]) -> list[EmoErro
 
 
 class Lines:
-    """Writes events as lines of JSON; progress not more often than a reader can use."""
+    """Writes events as lines of JSON, progress at most every `PROGRESS_SECONDS`."""
 
     def __init__(self) -> None:
         self._last: dict[int, float] = {}
 
     def __call__(self, event: dict[str, Any]) -> None:
-        """Write one."""
+        """Write one event."""
         if event["event"] == "progress":
             now = time.monotonic()
             if now - self._last.get(event["job"], 0.0) < PROGRESS_SECONDS:

@@ -1,4 +1,4 @@
-"""Spread jobs over servers: each takes the next job when it is free; what a dead one held goes back to the others."""
+"""Distribute jobs over servers. Each free server takes the next job; the job of a lost server goes to another one."""
 
 import asyncio
 import contextlib
@@ -14,14 +14,14 @@ from .jobs import Job
 from .server import OUTAGE_SECONDS, Server
 
 Report = Callable[[dict[str, Any]], None]
-"""Told of every event, as plain data for a line of JSON."""
-TRIES = 3
-"""Of a job, where servers die under it or forget it."""
+"""Called with every event, as plain data for a line of JSON."""
+MAX_TRIES = 3
+"""Number of times that a job is queued, if servers are lost or forget it."""
 
 
 @dataclass(slots=True)
 class Work:
-    """What the servers share."""
+    """State that all servers share."""
 
     folder: Path
     report: Report
@@ -32,14 +32,14 @@ class Work:
     failed: list[EmoError] = field(default_factory=list)
 
     def fail(self, job: Job, error: EmoError, **about: Any) -> None:
-        """A job that will not be done."""
+        """Report a job that is not tried again."""
         self.report({"event": "failed", "job": job.number, **about, "error": str(error)})
         self.failed.append(error)
 
     def give_back(self, job: Job, error: ServerError) -> None:
-        """A job that another server may do, or this one again."""
+        """Put a job back for any server, unless it had `MAX_TRIES`."""
         self.tries[job.number] = self.tries.get(job.number, 0) + 1
-        if self.tries[job.number] >= TRIES:
+        if self.tries[job.number] >= MAX_TRIES:
             self.fail(job, error)
         else:
             self.waiting.appendleft(job)
@@ -48,34 +48,34 @@ class Work:
 async def run_jobs(
     jobs: list[Job], urls: list[str], folder: Path, report: Report, outage: float = OUTAGE_SECONDS
 ) -> list[EmoError]:
-    """Run all jobs; a job that fails does not stop the others.
+    """Run all jobs. A failed job does not stop the others.
 
-    A job whose server falls silent is done again elsewhere: where that server goes on unseen, it is done twice, never lost.
+    A job whose server does not answer is queued again on another one. If the first server still works, the job runs twice.
 
     Returns:
-        The error of each job that failed; where no server is left, of each that was not done.
+        the error of each failed job; if no server is left, also of each job that was not run.
     """
     work = Work(folder, report, outage, deque(jobs))
     workers = [asyncio.create_task(_serve(url, work)) for url in urls]
     try:
-        deaths = [death for death in await asyncio.gather(*workers) if death is not None]
+        losses = [loss for loss in await asyncio.gather(*workers) if loss is not None]
     finally:
         for worker in workers:
             worker.cancel()
         await asyncio.gather(*workers, return_exceptions=True)
     for job in work.waiting:
-        work.fail(job, deaths[-1])
+        work.fail(job, losses[-1])
     return work.failed
 
 
 async def _serve(url: str, work: Work) -> ServerError | None:
-    """Work for one server until no job is left anywhere, or the server is dead, which is returned."""
+    """Run jobs on one server until no job is left on any server, or this server is lost; then its error is returned."""
     async with Server.open(url, work.outage) as server:
         while True:
             if not work.waiting:
                 if not work.busy:
                     return None
-                # A job that another server still has may come back.
+                # The job of another server may be put back.
                 others = [asyncio.create_task(event.wait()) for event in work.busy]
                 await asyncio.wait(others, return_when=asyncio.FIRST_COMPLETED)
                 for other in others:
@@ -94,7 +94,7 @@ async def _serve(url: str, work: Work) -> ServerError | None:
                 return error
             except EmoError as error:
                 work.fail(job, error, server=url)
-            except Exception as error:  # noqa: BLE001 -- whatever is wrong with one job, the others are not to suffer
+            except Exception as error:  # noqa: BLE001 -- an error of one job must not stop the others
                 work.fail(job, ExecutionError(f"{type(error).__name__}: {error}"), server=url)
             finally:
                 work.busy.remove(done)
@@ -118,11 +118,11 @@ async def _run(server: Server, job: Job, work: Work) -> None:
                 for file, name in zip(event["outputs"], names, strict=True)
             ]
             if event["blocked"]:
-                kept = f"; what else it made is in {work.folder}" if files else ""
+                kept = f"; its other files are in {work.folder}" if files else ""
                 raise ExecutionError(f"{event['blocked']}{kept}")
             work.report({"event": "done", **about, "prompt_id": prompt_id, "files": [str(file) for file in files]})
     except ServerError:
-        with contextlib.suppress(ServerError):  # If it lives after all, it need not go on.
+        with contextlib.suppress(ServerError):  # The server may still run the prompt.
             await server.cancel(prompt_id)
         raise
     except asyncio.CancelledError:

@@ -1,4 +1,4 @@
-"""What to queue: one job from the command line, or one per line of a table."""
+"""Jobs to queue: one from the command line, or one per line of a table."""
 
 import csv
 import re
@@ -16,7 +16,7 @@ from .server import Server
 NAME = "name"
 """The column that names a job's files."""
 FORBIDDEN = re.compile(r'[<>:"/\\|?*\x00-\x1f]|^\.|[. ]$')
-"""What a file may not be called on one system or another, or would leave its folder."""
+"""File names that are not allowed on some systems, or lead out of the folder."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,37 +29,37 @@ class Job:
     uploads: tuple[Upload, ...] = ()
     changes: tuple[Change, ...] = ()
     name: str | None = None
-    """Of the files it makes; None: as the server names them."""
+    """Of the result files; None for the names that the server gives."""
     allow_unknown: bool = False
-    """Let inputs pass that the server's schemas do not name."""
+    """Allow inputs that the server's schemas do not have."""
 
     async def prompt(self, server: Server, object_info: Mapping[str, Any]) -> Prompt:
         """Make all changes, check the result, and upload the files.
 
         Raises:
-            InputError: with everything that is wrong.
+            InputError: if the prompt has errors; the message names all of them.
         """
         prompt = self.template.prompt(object_info)
-        for upload in self.uploads:  # Before anything travels: is there a place for each?
+        for upload in self.uploads:  # Find the loader of each file before anything is sent.
             place(prompt, upload, upload.path.name)
         for change in self.changes:
             apply(prompt, change, object_info)
         names = frozenset(upload.path.name for upload in self.uploads)
-        if wrong := problems(prompt, object_info, uploaded=names, allow_unknown=self.allow_unknown):
-            raise InputError(f"workflow {self.template.path.name}: {'; '.join(wrong)}")
+        if errors := problems(prompt, object_info, uploaded=names, allow_unknown=self.allow_unknown):
+            raise InputError(f"workflow {self.template.path.name}: {'; '.join(errors)}")
         for upload in self.uploads:
             place(prompt, upload, await server.upload(upload.path))
         return without_browser_only(prompt, object_info)
 
 
 def read_jobs(table: Path, base: Job) -> list[Job]:
-    """One job per line of a CSV file, each on top of what the command line says.
+    """Read one job per line of a CSV file. Each job adds to the options of the command line.
 
-    Columns: image, audio, video (files, relative to the table; NODE=FILE where several nodes load such files), name, and
-    NODE.INPUT for any input; an empty cell changes nothing. Commas, semicolons or tabs between them.
+    Columns: image, audio, video (files, relative to the table; NODE=FILE if several nodes load such files), name, and NODE.INPUT
+    for any input. An empty cell changes nothing. The separator is a comma, a semicolon or a tab.
 
     Raises:
-        InputError: for an unknown column, a missing file, a name that is none, a line that does not fit.
+        InputError: if a column is unknown, a file is missing, a name is not allowed or a line has too many cells.
     """
     table = existing_file(table, "batch", "a CSV file with a line of column names")
     try:
@@ -81,11 +81,13 @@ def read_jobs(table: Path, base: Job) -> list[Job]:
 
 def _job(number: int, row: Mapping[str | None, Any], base: Job, table: Path) -> Job:
     if None in row:
-        raise InputError(f"batch: job {number} in {table} has more cells than columns; put texts with commas in quotes")
-    given = {column: value.strip() for column, value in row.items() if value and value.strip()}
-    name = given.pop(NAME, None)
+        raise InputError(f"batch: job {number} in {table} has more cells than columns; put text with commas in quotes")
+    cells = {column: value.strip() for column, value in row.items() if value and value.strip()}
+    name = cells.pop(NAME, None)
     if name is not None and FORBIDDEN.search(name):
-        raise InputError(f"batch: job {number} in {table}: {name!r} cannot name a file; use letters, digits, - and _")
-    uploads = tuple(Upload.parse(kind, given.pop(kind), table.parent) for kind in LOADERS if kind in given)
-    changes = tuple(Change.of(column, value) for column, value in given.items())
+        raise InputError(
+            f"batch: job {number} in {table}: {name!r} is not a file name for all systems; use letters, digits, - and _"
+        )
+    uploads = tuple(Upload.parse(kind, cells.pop(kind), table.parent) for kind in LOADERS if kind in cells)
+    changes = tuple(Change.of(column, value) for column, value in cells.items())
     return replace(base, number=number, uploads=(*base.uploads, *uploads), changes=(*base.changes, *changes), name=name)

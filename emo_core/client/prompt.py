@@ -1,4 +1,4 @@
-"""A prompt (API JSON): read from a file, its inputs set and its files put in place by node title."""
+"""A prompt (API JSON): read it from a file, set its inputs and its files by node title."""
 
 import copy
 import json
@@ -13,7 +13,7 @@ from .check import is_link, menu_of, near, title
 from .convert import is_ui, specs, to_api
 
 LOADERS = {"image": ("LoadImage", "image"), "audio": ("LoadAudio", "audio"), "video": ("LoadVideo", "file")}
-"""Kinds of file that are uploaded: which node takes them, at which input."""
+"""Kinds of uploaded files: class and input of the node that loads them."""
 TRUE, FALSE = ("true", "1", "yes", "on"), ("false", "0", "no", "off")
 
 Prompt = dict[str, Any]
@@ -21,20 +21,20 @@ Prompt = dict[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """One input of one node, to be set."""
+    """A new value for one input of a node."""
 
     node: str
     """Its title or number."""
     name: str
     text: str
-    """As it was typed; what it means depends on the input's type."""
+    """The value as text; its meaning depends on the input's type."""
 
     @classmethod
     def parse(cls, text: str) -> "Change":
         """Read NODE.INPUT=VALUE.
 
         Raises:
-            InputError: for anything else.
+            InputError: if the text has another form.
         """
         target, equals, value = text.partition("=")
         if not equals:
@@ -45,10 +45,10 @@ class Change:
 
     @classmethod
     def of(cls, target: str, value: str) -> "Change":
-        """NODE.INPUT and its value.
+        """Read NODE.INPUT, with its value.
 
         Raises:
-            InputError: where the target names no input.
+            InputError: if the target has another form.
         """
         node, dot, name = target.rpartition(".")
         if not (dot and node.strip() and name.strip()):
@@ -66,11 +66,11 @@ class Upload:
     """A key of `LOADERS`."""
     path: Path
     node: str | None = None
-    """Its title or number; None: the only loader of that kind."""
+    """Its title or number; None for the only loader of that kind."""
 
     @classmethod
     def parse(cls, kind: str, text: str, folder: Path = Path()) -> "Upload":
-        """Read FILE, or NODE=FILE where several nodes load such files."""
+        """Read FILE, or NODE=FILE if several nodes load such files."""
         node, equals, name = text.rpartition("=")
         if equals and not (folder / text).is_file():
             return cls(kind, existing_file(folder / name, kind, "a file to upload"), node)
@@ -86,24 +86,24 @@ class Template:
 
     @classmethod
     def read(cls, path: Path) -> "Template":
-        """Open UI or API JSON.
+        """Read UI or API JSON.
 
         Raises:
-            InputError: where it is neither.
+            InputError: if it is neither.
         """
         path = existing_file(path, "workflow", "a workflow saved or exported from ComfyUI")
         try:
             content = json.loads(path.read_text(encoding="utf-8-sig"))
         except (UnicodeDecodeError, json.JSONDecodeError) as error:
-            raise InputError(f"workflow: {path} is no JSON ({error}); save or export it again") from error
+            raise InputError(f"workflow: {path} is not JSON ({error}); save or export it again") from error
         if not is_ui(content) and not _is_api(content):
             raise InputError(
-                f"workflow: {path} is no ComfyUI workflow; give one that was saved or exported (API) there"
+                f"workflow: {path} is not a ComfyUI workflow; give one that ComfyUI saved or exported (API)"
             )
         return cls(path, content)
 
     def prompt(self, object_info: Mapping[str, Any]) -> Prompt:
-        """As the server takes it; a fresh copy."""
+        """A new prompt in the server's form."""
         return to_api(self.content, object_info) if is_ui(self.content) else copy.deepcopy(self.content)
 
 
@@ -118,31 +118,33 @@ def _is_api(content: Any) -> bool:
 
 
 def find_node(prompt: Prompt, name: str) -> str:
-    """The number of the node with that title, or that number.
+    """The number of the node with a title or number.
 
     Raises:
-        InputError: where there is none, or several.
+        InputError: if no node or several nodes have it.
     """
-    found = [key for key, node in prompt.items() if title(node) == name]
-    if len(found) > 1:
+    keys = [key for key, node in prompt.items() if title(node) == name]
+    if len(keys) > 1:
         raise InputError(
-            f"workflow: {len(found)} nodes are called {name!r} (numbers {', '.join(found)}); give the number"
+            f"workflow: {len(keys)} nodes have the title {name!r} (numbers {', '.join(keys)}); give the number"
         )
-    if found or name in prompt:
-        return found[0] if found else name
+    if keys or name in prompt:
+        return keys[0] if keys else name
     titles = sorted({title(node) for node in prompt.values()})
-    raise InputError(f"workflow: no node is called {name!r}{near(name, titles)}; there are: {', '.join(titles)}")
+    raise InputError(
+        f"workflow: no node has the title {name!r}{near(name, titles)}; the titles are: {', '.join(titles)}"
+    )
 
 
 def apply(prompt: Prompt, change: Change, object_info: Mapping[str, Any]) -> None:
-    """Set one input, its value read as its type asks for; whether it exists and fits, `check.problems` tells."""
+    """Set one input, with its text read as the input's type. `check.problems` checks the result."""
     node = prompt[find_node(prompt, change.node)]
-    known = dict(specs(object_info[node["class_type"]])) if node["class_type"] in object_info else {}
-    node["inputs"][change.name] = read_value(change.text, known.get(change.name, ["STRING"]))
+    schema = dict(specs(object_info[node["class_type"]])) if node["class_type"] in object_info else {}
+    node["inputs"][change.name] = read_value(change.text, schema.get(change.name, ["STRING"]))
 
 
 def read_value(text: str, spec: list) -> Any:
-    """What a typed text means for an input: numbers, true and false, a menu's choice, a link; else the text itself."""
+    """The value of a text for an input: a number, true or false, a menu's choice, a link, else the text."""
     menu, kind = menu_of(spec), spec[0]
     if menu is not None:
         return next((choice for choice in menu if str(choice) == text), _json(text) if text.startswith("[") else text)
@@ -161,10 +163,10 @@ def _json(text: str) -> Any:
 
 
 def place(prompt: Prompt, upload: Upload, name: str) -> None:
-    """Let the right loader read an uploaded file, by its name on the server.
+    """Set the input of the loader node to an uploaded file's name on the server.
 
     Raises:
-        InputError: where no node loads such files, or several do and none was named.
+        InputError: if no node loads such files, or several do and the upload names none.
     """
     kind, field_name = LOADERS[upload.kind]
     if upload.node is not None:
@@ -174,7 +176,7 @@ def place(prompt: Prompt, upload: Upload, name: str) -> None:
         if len(keys) != 1:
             titles = ", ".join(repr(title(prompt[key])) for key in keys) or "none"
             raise InputError(
-                f"{upload.kind}: the workflow's {kind} nodes are: {titles}; say which: --{upload.kind} TITLE=FILE"
+                f"{upload.kind}: the workflow's {kind} nodes are: {titles}; choose one with --{upload.kind} TITLE=FILE"
             )
         key = keys[0]
     prompt[key]["inputs"][field_name] = name

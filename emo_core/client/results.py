@@ -1,4 +1,4 @@
-"""What a prompt left behind: files, or why there are none."""
+"""Results of a prompt: its files, or its error."""
 
 import os
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ from ..errors import ExecutionError
 
 @dataclass(frozen=True, slots=True)
 class File:
-    """A file that a prompt made."""
+    """A result file on the server."""
 
     filename: str
     subfolder: str
@@ -21,7 +21,7 @@ def outputs_of(entry: dict[str, Any]) -> list[File]:
     """The files of a finished prompt.
 
     Raises:
-        ExecutionError: where it did not finish.
+        ExecutionError: if a node failed, or the prompt was interrupted.
     """
     status = entry.get("status") or {}
     for kind, values in status.get("messages", []):
@@ -36,23 +36,23 @@ def outputs_of(entry: dict[str, Any]) -> list[File]:
         for item in items
         if isinstance(item, dict)
     ]
-    found = [File(i["filename"], i.get("subfolder", ""), i.get("type", "output")) for i in files if "filename" in i]
-    return [file for file in found if file.type == "output"]
+    results = [File(i["filename"], i.get("subfolder", ""), i.get("type", "output")) for i in files if "filename" in i]
+    return [file for file in results if file.type == "output"]
 
 
 def failure(values: dict[str, Any]) -> str:
-    """What the server says of a node that failed, or was left out."""
+    """The server's message on a node that failed or was left out."""
     return f"node {values['node_id']} ({values['node_type']}) failed: {values['exception_message'].strip()}"
 
 
-def keep(temporary: Path, wanted: Path) -> Path:
-    """Give a whole file its name, or the next free one; taking a name is one step, so two downloads never share it."""
-    number, target = 2, wanted
+def keep(temporary: Path, path: Path) -> Path:
+    """Move a complete file to `path`, or to the next free name. A name is taken in one step, so two downloads never share it."""
+    number, target = 2, path
     while True:
         try:
             target.open("xb").close()
         except FileExistsError:
-            target, number = wanted.with_name(f"{wanted.stem}-{number}{wanted.suffix}"), number + 1
+            target, number = path.with_name(f"{path.stem}-{number}{path.suffix}"), number + 1
             continue
         os.replace(temporary, target)
         return target

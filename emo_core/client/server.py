@@ -20,15 +20,15 @@ from .results import File, failure, keep, outputs_of
 QUICK = aiohttp.ClientTimeout(total=60, connect=10)
 LARGE = aiohttp.ClientTimeout(total=None, connect=10, sock_read=120)
 SHORT = aiohttp.ClientTimeout(total=5)
-"""For taking back: whoever presses Ctrl-C does not wait."""
+"""Timeout of a cancellation after Ctrl-C."""
 POLL_SECONDS = 1.0
-"""How often the history is asked for; the websocket only tells sooner."""
+"""Seconds between two requests of the history. The websocket only reports earlier."""
 OUTAGE_SECONDS = 30.0
-"""A server that does not answer for so long is gone."""
+"""Seconds without an answer after which a server is lost."""
 LOST_POLLS = 5
-"""A prompt that is neither queued nor in the history so many times in a row is forgotten."""
+"""Number of polls in a row without a prompt in queue and history after which the server has forgotten it."""
 GATEWAY = (502, 503, 504)
-"""Said by what stands before a server that is down."""
+"""Statuses of a proxy whose server is down."""
 
 
 class Server:
@@ -44,22 +44,22 @@ class Server:
     @classmethod
     @asynccontextmanager
     async def open(cls, url: str, outage: float = OUTAGE_SECONDS) -> AsyncIterator["Server"]:
-        """A connection; nothing is asked of the server yet."""
+        """A connection. It sends no request yet."""
         async with aiohttp.ClientSession() as session:
             yield cls(url, session, outage)
 
     async def object_info(self) -> dict[str, Any]:
-        """All nodes that the server knows."""
+        """All nodes of the server."""
         return await self._patiently(lambda: self._json("GET", "/object_info"))
 
     async def upload(self, path: Path) -> str:
-        """Send a file into the server's input folder, under a name that no other content has.
+        """Send a file to the server's input folder. Its name has a hash of the content, so different files have different names.
 
         Returns:
             Its name there.
 
         Raises:
-            InputError: where it cannot be read, or the server will not have it.
+            InputError: if it cannot be read, or the server refuses it.
         """
         try:
             content = path.read_bytes()
@@ -69,7 +69,7 @@ class Server:
         name = f"{stem}-{hashlib.sha256(content).hexdigest()[:8]}{path.suffix.lower()}"
 
         async def send() -> dict[str, Any]:
-            form = aiohttp.FormData(quote_fields=False)  # It can be sent once only.
+            form = aiohttp.FormData(quote_fields=False)  # A form can be sent only once.
             form.add_field("image", content, filename=name)
             form.add_field("type", "input")
             return await self._json("POST", "/upload/image", data=form, timeout=LARGE)
@@ -78,10 +78,10 @@ class Server:
         return "/".join(part for part in (answer.get("subfolder"), answer["name"]) if part)
 
     async def queue(self, prompt: Prompt, prompt_id: str) -> None:
-        """Queue a prompt under an id of ours, so that it can be taken back whatever becomes of the answer.
+        """Queue a prompt under the client's id, so that it can be cancelled even if the answer is lost.
 
         Raises:
-            InputError: where the server refuses it, or a part of it.
+            InputError: if the server refuses the prompt or a part of it.
         """
         content = {"prompt": prompt, "client_id": self._client_id, "prompt_id": prompt_id}
         answer = await self._json("POST", "/prompt", json=content, accept=(200, 400))
@@ -92,7 +92,7 @@ class Server:
         ]
         if "prompt_id" in answer and not errors:
             return
-        if "prompt_id" in answer:  # The server would run the rest: what is left out would be missed too late.
+        if "prompt_id" in answer:  # The server would run the rest of the prompt.
             await self.cancel(prompt_id)
         error = answer.get("error") or {}
         text = error.get("message", error) if isinstance(error, dict) else error
@@ -101,17 +101,17 @@ class Server:
     async def events(self, prompt_id: str) -> AsyncIterator[dict[str, Any]]:
         """Progress of a prompt until it ends; the last event is `{"event": "finished", "outputs": [...], ...}`.
 
-        In it, `blocked` says why nodes were left out (ComfyUI's ExecutionBlocker), or is None.
+        Its `blocked` is the reason why nodes were left out (ComfyUI's ExecutionBlocker), or None.
 
         Raises:
-            ExecutionError: where a node failed, or somebody interrupted it.
-            ForgottenError: where the server knows nothing of the prompt.
-            ServerError: where the server is gone.
+            ExecutionError: if a node failed, or the prompt was interrupted.
+            ForgottenError: if the server does not have the prompt.
+            ServerError: if the server is lost.
         """
         news: asyncio.Queue[dict[str, Any]] = asyncio.Queue()
         listener = asyncio.create_task(self._listen(prompt_id, news))
         clock, lost = asyncio.get_running_loop().time, 0
-        heard, blocked = clock(), None
+        answered, blocked = clock(), None
         try:
             while True:
                 with contextlib.suppress(asyncio.TimeoutError):
@@ -122,18 +122,18 @@ class Server:
                     blocked = event["error"] or blocked
                 try:
                     entry = await self._finished(prompt_id)
-                    lost, heard = 0, clock()
+                    lost, answered = 0, clock()
                 except ForgottenError:
-                    lost, heard = lost + 1, clock()
+                    lost, answered = lost + 1, clock()
                     if lost >= LOST_POLLS:
                         raise
                     continue
                 except ServerError:
-                    if clock() - heard > self._outage:
+                    if clock() - answered > self._outage:
                         raise
                     continue
                 if entry is not None:
-                    while not news.empty():  # What was told before the end, and not read yet.
+                    while not news.empty():  # Messages from before the end.
                         blocked = news.get_nowait().get("error") or blocked
                     yield {
                         "event": "finished",
@@ -145,26 +145,26 @@ class Server:
             listener.cancel()
 
     async def cancel(self, prompt_id: str) -> bool:
-        """Stop this prompt, waiting or running; others go on.
+        """Stop this prompt, queued or running. Other prompts continue.
 
         Returns:
-            Whether the server has heard it.
+            whether the server has answered.
         """
-        heard = 0
+        answers = 0
         for path, content in (("/queue", {"delete": [prompt_id]}), ("/interrupt", {"prompt_id": prompt_id})):
             with contextlib.suppress(InputError, ServerError):
                 async with self._open("POST", path, json=content, timeout=SHORT):
-                    heard += 1
-        return heard == 2
+                    answers += 1
+        return answers == 2
 
     async def download(self, file: File, folder: Path, name: str | None = None) -> Path:
-        """Fetch a file, whole or not at all, again where the line breaks; a file that is there already is never replaced.
+        """Download a file completely, with retries. An existing file is never replaced.
 
         Raises:
-            InputError: where it cannot be written, or is not there any more.
+            InputError: if it cannot be written, or the server does not have it any more.
         """
-        wanted = folder / (f"{name}{Path(file.filename).suffix}" if name else Path(file.filename).name)
-        temporary = wanted.with_name(f".{wanted.name}.{uuid.uuid4().hex}.part")
+        path = folder / (f"{name}{Path(file.filename).suffix}" if name else Path(file.filename).name)
+        temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex}.part")
         query = {"filename": file.filename, "subfolder": file.subfolder, "type": file.type}
 
         async def fetch() -> None:
@@ -176,14 +176,14 @@ class Server:
         try:
             folder.mkdir(parents=True, exist_ok=True)
             await self._patiently(fetch)
-            return keep(temporary, wanted)
+            return keep(temporary, path)
         except OSError as error:
-            raise InputError(f"out: cannot write {wanted} ({error})") from error
+            raise InputError(f"out: cannot write {path} ({error}); give a folder that you may write to") from error
         finally:
             temporary.unlink(missing_ok=True)
 
     async def _listen(self, prompt_id: str, news: asyncio.Queue) -> None:
-        """Pass on what the websocket tells of a prompt; without one, polling alone finds the end."""
+        """Forward the websocket's messages on a prompt. Without a websocket, polling finds the end."""
         try:
             async with self._session.ws_connect(f"{self.url}/ws?clientId={self._client_id}", heartbeat=30) as socket:
                 async for message in socket:
@@ -196,7 +196,7 @@ class Server:
                     if event["type"] == "progress":
                         news.put_nowait({"event": "progress", **{key: values[key] for key in ("node", "value", "max")}})
                     elif event["type"] in ("execution_success", "execution_error", "execution_interrupted"):
-                        # Only here does the server say which nodes it left out: its history calls that a success.
+                        # Only this message names the nodes that were left out; the history reports a success.
                         news.put_nowait(
                             {"event": "ended", "error": failure(values) if "exception_message" in values else None}
                         )
@@ -205,7 +205,7 @@ class Server:
 
     async def _finished(self, prompt_id: str) -> dict[str, Any] | None:
         """The history of a prompt that has ended; None while it waits or runs."""
-        # The queue first: what leaves it in between is in the history.
+        # The queue first: a prompt that leaves it in between is in the history.
         queue = await self._json("GET", "/queue")
         history = await self._json("GET", f"/history/{prompt_id}")
         if prompt_id in history:
@@ -213,11 +213,11 @@ class Server:
         if any(item[1] == prompt_id for state in ("queue_running", "queue_pending") for item in queue[state]):
             return None
         raise ForgottenError(
-            f"{self.url} knows nothing of prompt {prompt_id}; was it started anew, or its queue cleared?"
+            f"{self.url} does not have prompt {prompt_id}; was the server restarted, or its queue cleared?"
         )
 
     async def _patiently(self, ask: Callable[[], Awaitable[Any]]) -> Any:
-        """Ask again, where asking twice does no harm, until a server that has answered before is silent for too long."""
+        """Repeat a request that is safe to repeat, if the server has answered before, until the outage is too long."""
         clock = asyncio.get_running_loop().time
         start = clock()
         while True:
@@ -242,7 +242,7 @@ class Server:
         timeout: aiohttp.ClientTimeout = QUICK,
         **options: Any,
     ) -> AsyncIterator[aiohttp.ClientResponse]:
-        """A request: no answer is the server's fault, a wrong one the job's."""
+        """Send a request. No answer is a `ServerError`, a wrong answer an `InputError` of the job."""
         try:
             async with self._session.request(method, self.url + path, timeout=timeout, **options) as answer:
                 if answer.status in GATEWAY:
@@ -256,4 +256,4 @@ class Server:
                 f"{self.url} cannot be reached ({type(error).__name__}: {error}); is ComfyUI running there?"
             ) from error
         except json.JSONDecodeError as error:
-            raise InputError(f"{self.url}{path} gave no JSON; is that a ComfyUI server?") from error
+            raise InputError(f"{self.url}{path} did not answer with JSON; is it a ComfyUI server?") from error

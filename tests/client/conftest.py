@@ -1,4 +1,4 @@
-"""The command, run in this process."""
+"""The `queue` command, run in this process."""
 
 import json
 
@@ -10,8 +10,8 @@ from tests.client.server import PROMPT
 
 
 @pytest.fixture(autouse=True)
-def impatient(monkeypatch):
-    """Seconds are long in tests."""
+def quick_polls(monkeypatch):
+    """Shorter waits in tests."""
     monkeypatch.setattr(server, "POLL_SECONDS", 0.1)
 
 
@@ -24,7 +24,7 @@ def workflow(tmp_path):
 
 @pytest.fixture
 def queue(workflow, tmp_path, capsys):
-    """Runs `queue`: exit code, events, what stands on stderr."""
+    """Runs `queue`; gives exit code, events and stderr."""
 
     def run(*options, template=workflow):
         code = main(["queue", str(template), "--out", str(tmp_path / "out"), "--patience", "3", *options])
@@ -36,13 +36,13 @@ def queue(workflow, tmp_path, capsys):
 
 @pytest.fixture
 def results(tmp_path):
-    """Names of the files that came back."""
+    """Names of the downloaded files."""
     return lambda: sorted(path.name for path in (tmp_path / "out").iterdir())
 
 
 @pytest.fixture
 def table(tmp_path):
-    """Writes a table of jobs."""
+    """Writes a table of jobs; gives its options."""
 
     def write(text, encoding="utf-8"):
         (tmp_path / "jobs.csv").write_text(text, encoding=encoding)

@@ -1,4 +1,4 @@
-"""A small server that answers as ComfyUI does (tests/host/test_client.py runs the client on the real one), and misbehaves on request."""
+"""A small server with ComfyUI's answers, and with faults on request. tests/host/test_client.py runs the client on the real server."""
 
 import asyncio
 import threading
@@ -50,7 +50,7 @@ PROMPT = {
 
 @dataclass
 class FakeServer:
-    """Its behaviour, and what was asked of it."""
+    """Its behaviour, and the requests to it."""
 
     seconds: float = 0.05
     """How long a prompt takes."""
@@ -61,19 +61,19 @@ class FakeServer:
     fails: bool = False
     """Prompts end in an error."""
     blocks: bool = False
-    """Its output is left out, which the websocket tells and the history does not (ComfyUI's ExecutionBlocker)."""
+    """Its output is left out (ComfyUI's ExecutionBlocker); the websocket reports this, the history does not."""
     cut_downloads: int = 0
-    """The first downloads, which break off."""
+    """Number of first downloads that break off."""
     overloaded: int = 0
-    """Requests of the nodes' schemas, after the first, that are answered with 503."""
+    """Number of requests of the schemas, after the first one, with the answer 503."""
     refused_upload: bytes | None = None
-    """Content that is answered with 413."""
+    """Content of an upload with the answer 413."""
     missing_result: int | None = None
-    """Number of the prompt whose result is not there."""
+    """Number of the prompt whose result is missing."""
     forgets: int = 0
-    """The first prompts, of which it knows nothing afterwards."""
+    """Number of first prompts that it forgets."""
     dies_after: int | None = None
-    """Prompts that it accepts before it stops answering, that one unfinished."""
+    """Number of prompts that it finishes; after the next one it stops answering."""
     silent: float = 0.0
     """Seconds without an answer after each prompt."""
     prompts: dict = field(default_factory=dict)
@@ -137,7 +137,7 @@ class FakeServer:
         return web.json_response({"queue_running": [[0, key] for key in self.running], "queue_pending": []})
 
     async def _delete(self, request):
-        return web.Response()  # Nothing ever waits here.
+        return web.Response()  # No prompt is ever queued here.
 
     async def _interrupt(self, request):
         key = (await request.json()).get("prompt_id")
@@ -176,8 +176,8 @@ class FakeServer:
         self.running.discard(key)
         error = {"node_id": "2", "node_type": "Blur", "exception_message": "out of paint\n"}
         images = [{"filename": f"x_{number:05}_.png", "subfolder": "", "type": kind} for kind in ("output", "temp")]
-        made = {} if self.blocks else {"3": {"images": images}}
-        self.history[key] = _entry([["execution_error", error]] if self.fails else [], made)
+        outputs = {} if self.blocks else {"3": {"images": images}}
+        self.history[key] = _entry([["execution_error", error]] if self.fails else [], outputs)
         if self.blocks:
             error = {
                 "prompt_id": key,

@@ -1,4 +1,4 @@
-"""Many jobs on several servers, of which some are not what they should be."""
+"""Many jobs on several servers, some of them with faults."""
 
 import pytest
 
@@ -11,8 +11,8 @@ def kinds(events):
     return [event["event"] for event in events if event["event"] != "progress"]
 
 
-def test_servers_that_number_alike_lose_nothing(queue, results, table):
-    """Every server counts its files by itself."""
+def test_results_of_equal_names_from_two_servers_are_all_kept(queue, results, table):
+    """Every server counts its files from 1."""
     with FakeServer() as one, FakeServer() as other:
         code, events, _ = queue("--server", one.url, "--server", other.url, *table(SIX))
     assert code == 0
@@ -22,8 +22,8 @@ def test_servers_that_number_alike_lose_nothing(queue, results, table):
     assert len(one.prompts) + len(other.prompts) == 6
 
 
-def test_a_table_spread_over_servers_of_which_one_dies(queue, results, table, tmp_path):
-    """The dead server's job is done by another; each name appears once."""
+def test_the_job_of_a_lost_server_runs_on_another(queue, results, table, tmp_path):
+    """Each name appears once."""
     for name in "ab":
         (tmp_path / f"{name}.png").write_bytes(name.encode())
     rows = "".join(f"job{i},{'ab'[i % 2]}.png,{i}\n" for i in range(6))
@@ -38,7 +38,7 @@ def test_a_table_spread_over_servers_of_which_one_dies(queue, results, table, tm
     assert {prompt["2"]["inputs"]["radius"] for prompt in sent} == set(range(6))
 
 
-def test_all_servers_die(queue, table):
+def test_all_jobs_fail_if_all_servers_are_lost(queue, table):
     with FakeServer(dies_after=0) as one, FakeServer(dies_after=0) as other:
         code, events, text = queue("--server", one.url, "--server", other.url, "--patience", "0.5", *table(SIX))
     assert code == 3
@@ -46,7 +46,7 @@ def test_all_servers_die(queue, table):
     assert "cannot be reached" in text
 
 
-def test_a_short_silence_is_waited_out(queue, results):
+def test_a_short_silence_of_the_server_loses_no_job(queue, results):
     with FakeServer(silent=1.0) as server, FakeServer() as other:
         code, events, _ = queue("--server", server.url)
     assert (code, kinds(events)) == (0, ["queued", "done"])
@@ -55,8 +55,8 @@ def test_a_short_silence_is_waited_out(queue, results):
 
 
 @pytest.mark.parametrize("trouble", [{"cut_downloads": 2}, {"overloaded": 2}], ids=["download", "schemas"])
-def test_one_breath_of_trouble_is_waited_out(queue, results, table, trouble):
-    """Every job is made once, and nothing of a broken download is left."""
+def test_short_failures_are_retried(queue, results, table, trouble):
+    """Every job runs once, and no part of a broken download is left."""
     with FakeServer(**trouble) as server:
         code, events, _ = queue("--server", server.url, *table(SIX))
     assert (code, kinds(events).count("done")) == (0, 6)
@@ -65,7 +65,7 @@ def test_one_breath_of_trouble_is_waited_out(queue, results, table, trouble):
 
 
 def test_a_forgotten_prompt_is_queued_again(queue, results):
-    """Started anew, or its queue cleared: the server is there."""
+    """The server was restarted, or its queue cleared."""
     with FakeServer(forgets=1) as server:
         code, events, _ = queue("--server", server.url)
     assert (code, kinds(events)) == (0, ["queued", "forgotten", "queued", "done"])
@@ -75,7 +75,7 @@ def test_a_forgotten_prompt_is_queued_again(queue, results):
 
 
 @pytest.mark.parametrize("trouble", [{"refused_upload": b"2"}, {"missing_result": 2}], ids=["upload", "download"])
-def test_a_wrong_answer_is_the_jobs_trouble_not_the_servers(queue, table, tmp_path, trouble):
+def test_a_wrong_answer_fails_the_job_and_keeps_the_server(queue, table, tmp_path, trouble):
     for i in range(1, 6):
         (tmp_path / f"{i}.png").write_bytes(str(i).encode())
     with FakeServer(**trouble) as server:
@@ -93,7 +93,7 @@ def test_one_bad_job_does_not_stop_the_others(queue, results, table, tmp_path):
     with FakeServer() as server:
         rows = table(
             "name;image;My blur.radius\none;a.png;1\ntwo;;99\nthree;;\n"
-        )  # As spreadsheets write it here and there.
+        )  # Some spreadsheets write semicolons.
         code, events, text = queue("--server", server.url, *rows)
     assert code == 2
     assert "expected 0 .. 9" in text
@@ -101,7 +101,7 @@ def test_one_bad_job_does_not_stop_the_others(queue, results, table, tmp_path):
     assert results() == ["one.png", "three.png"]
 
 
-def test_files_of_one_name_are_told_apart(queue, table, tmp_path):
+def test_different_files_of_one_name_are_all_uploaded(queue, table, tmp_path):
     for folder, content in (("a", b"one"), ("b", b"two")):
         (tmp_path / folder).mkdir()
         (tmp_path / folder / "face.png").write_bytes(content)
@@ -117,19 +117,19 @@ def test_files_of_one_name_are_told_apart(queue, table, tmp_path):
         ("name\n", "has no jobs"),
         ("nam\nx\n", "column 'nam'"),
         ("image\ngone.png\n", "no file at"),
-        ("name\n../evil\n", "'../evil' cannot name a file"),
-        ("name\n/evil\n", "cannot name a file"),
-        ("name\na:b\n", "cannot name a file"),
+        ("name\n../evil\n", "'../evil' is not a file name"),
+        ("name\n/evil\n", "is not a file name"),
+        ("name\na:b\n", "is not a file name"),
         ("name,My blur.note\nx,a,b\n", "job 1 in"),
     ],
 )
-def test_a_table_must_fit(queue, table, text, message):
-    code, _, said = queue(*table(text))
+def test_wrong_tables_are_refused(queue, table, text, message):
+    code, _, stderr = queue(*table(text))
     assert code == 2
-    assert message in said
+    assert message in stderr
 
 
-def test_a_table_in_another_encoding(queue, table):
-    code, _, said = queue(*table("name\nJörg\n", "cp1252"))
+def test_a_table_in_another_encoding_is_refused(queue, table):
+    code, _, stderr = queue(*table("name\nJörg\n", "cp1252"))
     assert code == 2
-    assert "save it as CSV UTF-8" in said
+    assert "save it as CSV UTF-8" in stderr

@@ -1,4 +1,4 @@
-"""UI workflows as prompts."""
+"""Conversion of UI workflows to prompts."""
 
 import copy
 
@@ -9,7 +9,7 @@ from emo_core.errors import InputError
 from tests.client.server import INFO as SERVER
 
 INFO = copy.deepcopy(SERVER)
-del INFO["Blur"]["input"]["optional"]["points"]  # A widget that only the browser knows.
+del INFO["Blur"]["input"]["optional"]["points"]  # A widget that only the browser has.
 
 UI = {
     "nodes": [
@@ -29,8 +29,8 @@ UI = {
 }
 
 
-def test_values_get_their_names():
-    """The seed's companion, the upload button, notes and muted nodes are the browser's own."""
+def test_widget_values_get_their_names():
+    """The seed's control, the upload button, notes and muted nodes are not converted."""
     assert to_api(UI, INFO) == {
         "7": {"class_type": "LoadImage", "inputs": {"image": "me.png"}, "_meta": {"title": "Load Image"}},
         "8": {
@@ -55,10 +55,10 @@ def test_values_get_their_names():
         ({"type": "Sharpen"}, "the server has no node 'Sharpen'"),
         ({"mode": 4}, "'Soft' is bypassed"),
         ({"widgets_values": [4]}, "fewer values than widgets"),
-        ({"widgets_values": [4, "box", 1, "a note", ""]}, "behind seed came 'a note'"),
+        ({"widgets_values": [4, "box", 1, "a note", ""]}, "got 'a note' after seed; expected one of"),
     ],
 )
-def test_what_cannot_be_converted_is_named(change, message):
+def test_nodes_that_cannot_be_converted_are_named(change, message):
     nodes = [{**node, **change} if node["id"] == 8 else node for node in UI["nodes"]]
     with pytest.raises(InputError, match=message):
         to_api({**UI, "nodes": nodes}, INFO)
@@ -68,8 +68,8 @@ def node(number, kind, **rest):
     return {"id": number, "type": kind, "mode": 0, **rest}
 
 
-def test_the_browsers_own_nodes_are_resolved():
-    """Reroutes pass links on, primitives give values; what hangs on a muted node is left out; values may come by name."""
+def test_reroutes_and_primitives_are_resolved():
+    """A link from a muted node is left out. Widget values may have names."""
     nodes = [
         node(1, "LoadImage", widgets_values=["me.png", "image"]),
         node(2, "Reroute", inputs=[{"name": "", "link": 1}]),
@@ -96,11 +96,11 @@ def test_the_browsers_own_nodes_are_resolved():
     ("workflow", "message"),
     [
         ({"nodes": [], "links": [], "definitions": {"subgraphs": [{}]}}, "has subgraphs"),
-        ({"nodes": []}, "not of version 0.4"),
+        ({"nodes": []}, "version is not 0.4"),
         ({"nodes": [node(1, "Blur", widgets_values=[1, "box", 2, "fixed", "", True, 256])], "links": []}, None),
     ],
 )
-def test_other_kinds_of_file(workflow, message):
+def test_other_workflows_are_refused(workflow, message):
     if message is None:
         info = {**INFO, "Blur": {**INFO["Blur"], "input": {"required": {"tint": ["COLOR", {}]}}}}
         with pytest.raises(InputError, match="has a widget of type COLOR"):

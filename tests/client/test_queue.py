@@ -1,4 +1,4 @@
-"""`python -m emo_core queue` with one job: what is sent, what comes back, what is refused."""
+"""`python -m emo_core queue` with one job: requests, results, refusals."""
 
 import json
 import os
@@ -13,7 +13,7 @@ from tests.client.server import INFO, PROMPT, FakeServer
 from tests.conftest import ROOT
 
 
-def test_a_job_from_upload_to_download(queue, results, tmp_path):
+def test_a_job_uploads_sets_inputs_and_downloads(queue, results, tmp_path):
     (tmp_path / "uni jörg.png").write_bytes(b"a face")
     with FakeServer() as server:
         options = ["--server", server.url, "--image", str(tmp_path / "uni jörg.png"), "--set", "My blur.radius=7"]
@@ -33,7 +33,7 @@ def test_a_job_from_upload_to_download(queue, results, tmp_path):
     assert results() == ["x_00001_.png"]
 
 
-def test_nothing_is_overwritten(queue, results):
+def test_existing_results_are_kept(queue, results):
     for _ in range(2):
         with FakeServer() as server:
             assert queue("--server", server.url)[0] == 0
@@ -56,18 +56,18 @@ def test_without_a_websocket_polling_finds_the_end(queue):
         (["--set", "My blur.on=maybe"], "on: got 'maybe'; expected true or false"),
         (["--set", "My blur.kind=gaus"], "kind: got 'gaus' (did you mean 'gauss'?)"),
         (["--set", "My blur.image=3"], "expected a link to an output of type IMAGE"),
-        (["--set", 'My blur.image=["9", 0]'], "linked to node 9, which is not there"),
+        (["--set", 'My blur.image=["9", 0]'], "linked to node 9, which does not exist"),
         (["--set", 'My blur.image=["1", 1]'], "it takes IMAGE, and is linked to MASK of node 1 (Portrait)"),
         (["--set", 'My blur.image=["1", 2]'], "output 2 of node 1 (Portrait), which has 2"),
         (["--set", 'My blur.image=["1", null]'], "expected a link"),
-        (["--set", "Blurr.radius=3"], "no node is called 'Blurr'"),
+        (["--set", "Blurr.radius=3"], "no node has the title 'Blurr'"),
         (["--set", "radius=3"], "expected NODE.INPUT"),
         (["--set", "My blur.radius"], "expected NODE.INPUT=VALUE"),
         (["--image", "gone.png"], "no file at gone.png"),
         (["--audio", __file__], "the workflow's LoadAudio nodes are: none"),
     ],
 )
-def test_bad_input_is_found_before_it_is_sent(queue, options, message):
+def test_bad_input_is_refused_before_it_is_sent(queue, options, message):
     with FakeServer() as server:
         code, _, text = queue("--server", server.url, *options)
     assert code == 2
@@ -88,8 +88,8 @@ def test_bad_input_is_found_before_it_is_sent(queue, options, message):
         ("1", {"image": "portrait.png", "upload": "image", "audioUI": ""}),
     ],
 )
-def test_what_the_browser_exports_is_right(queue, tmp_path, node, inputs):
-    """Pasted and painted pictures, custom widgets, and widgets of its own, which are not sent."""
+def test_exports_of_the_browser_are_accepted(queue, tmp_path, node, inputs):
+    """Pasted and painted pictures and custom widgets. Widgets that only the browser uses are not sent."""
     prompt = json.loads(json.dumps(PROMPT))
     prompt[node]["inputs"] |= inputs
     (tmp_path / "x.json").write_text(json.dumps(prompt), encoding="utf-8-sig")
@@ -100,7 +100,7 @@ def test_what_the_browser_exports_is_right(queue, tmp_path, node, inputs):
     assert not {"control_after_generate", "upload", "audioUI"} & set(sent)
 
 
-def test_packs_whose_inputs_come_and_go(queue, tmp_path):
+def test_unknown_inputs_need_allow_unknown(queue, tmp_path):
     prompt = json.loads(json.dumps(PROMPT))
     prompt["2"]["inputs"]["image_2"] = ["1", 0]
     (tmp_path / "x.json").write_text(json.dumps(prompt))
@@ -109,8 +109,12 @@ def test_packs_whose_inputs_come_and_go(queue, tmp_path):
         assert queue("--server", server.url, "--allow-unknown", template=tmp_path / "x.json")[0] == 0
 
 
-def test_a_workflow_must_be_one(queue, tmp_path):
-    for content, message in (("{", "is no JSON"), ('{"a": 1}', "is no ComfyUI workflow"), ("[]", "is no ComfyUI")):
+def test_other_files_are_not_workflows(queue, tmp_path):
+    for content, message in (
+        ("{", "is not JSON"),
+        ('{"a": 1}', "is not a ComfyUI workflow"),
+        ("[]", "is not a ComfyUI"),
+    ):
         (tmp_path / "x.json").write_text(content)
         code, _, text = queue(template=tmp_path / "x.json")
         assert code == 2
@@ -138,7 +142,7 @@ def test_a_200_with_node_errors_is_a_failure(queue):
     assert server.interrupted == list(server.prompts)
 
 
-def test_a_node_that_fails(queue, tmp_path):
+def test_a_failed_node_is_exit_code_4(queue, tmp_path):
     with FakeServer(fails=True) as server:
         code, _, text = queue("--server", server.url)
     assert code == 4
@@ -146,8 +150,8 @@ def test_a_node_that_fails(queue, tmp_path):
     assert not (tmp_path / "out").exists()
 
 
-def test_a_node_that_is_left_out(queue):
-    """The server calls such a prompt a success."""
+def test_a_node_that_is_left_out_is_a_failure(queue):
+    """The server reports such a prompt as a success."""
     with FakeServer(blocks=True) as server:
         code, events, text = queue("--server", server.url)
     assert code == 4
@@ -155,8 +159,8 @@ def test_a_node_that_is_left_out(queue):
     assert "node 3 (SaveImage) failed: Execution Blocked: no" in text
 
 
-def test_what_leads_nowhere_is_not_checked(queue, tmp_path):
-    """The server neither runs nor checks it; a node that it does not know, it refuses anyway."""
+def test_nodes_without_an_output_are_not_checked(queue, tmp_path):
+    """The server neither runs nor checks them, but refuses unknown ones."""
     prompt = json.loads(json.dumps(PROMPT)) | {"4": {"class_type": "Blur", "inputs": {"radius": 99}}}
     (tmp_path / "x.json").write_text(json.dumps(prompt))
     with FakeServer() as server:
@@ -167,7 +171,7 @@ def test_what_leads_nowhere_is_not_checked(queue, tmp_path):
         assert queue("--server", server.url, template=tmp_path / "x.json")[0] == 2
 
 
-def test_nothing_travels_before_all_is_checked(queue, tmp_path):
+def test_nothing_is_uploaded_before_all_is_checked(queue, tmp_path):
     (tmp_path / "me.png").write_bytes(b"me")
     with FakeServer() as server:
         code, _, _ = queue("--server", server.url, "--image", str(tmp_path / "me.png"), "--set", "My blur.radius=99")
@@ -175,8 +179,8 @@ def test_nothing_travels_before_all_is_checked(queue, tmp_path):
     assert not server.uploads and not server.prompts
 
 
-def test_sockets_of_any_type(queue, tmp_path, monkeypatch):
-    """Core nodes such as Switch give and take what they are given."""
+def test_sockets_of_any_type_take_every_link(queue, tmp_path, monkeypatch):
+    """For instance the core node Switch."""
     any_type, info = "COMFY_MATCHTYPE_V3", dict(INFO)
     info["Switch"] = {
         "input": {"required": {"on": [any_type, {}], "switch": ["BOOLEAN", {}]}}, "output": [any_type], "display_name": "Switch"
@@ -191,7 +195,7 @@ def test_sockets_of_any_type(queue, tmp_path, monkeypatch):
 
 
 def dynamic(monkeypatch, inputs):
-    """A prompt with a node whose inputs come and go, and a server that has it."""
+    """A prompt with a node with dynamic inputs, and a server that has it."""
     image, info = ["IMAGE", {}], dict(INFO)
     grows = {"template": {"input": {"required": {"image": image}}, "prefix": "image", "min": 2, "max": 50}}
     chosen = {"options": [{"key": "mp4", "inputs": {"required": {"codec": ["COMBO", {"options": ["h264"]}]}}}]}
@@ -211,7 +215,7 @@ def dynamic(monkeypatch, inputs):
         {"format": "mp4", "format.codec": "h264", "format.codec.crf": 20, "mask": ["1", 1]},
     ],
 )
-def test_inputs_that_come_and_go_belong_to_what_they_are_part_of(queue, tmp_path, monkeypatch, inputs):
+def test_dynamic_inputs_are_accepted(queue, tmp_path, monkeypatch, inputs):
     (tmp_path / "x.json").write_text(json.dumps(dynamic(monkeypatch, inputs)))
     with FakeServer() as server:
         code, _, text = queue("--server", server.url, template=tmp_path / "x.json")
@@ -224,11 +228,11 @@ def test_inputs_that_come_and_go_belong_to_what_they_are_part_of(queue, tmp_path
     [
         ({"image.image0": ["1", 0]}, "no input 'image.image0'"),
         ({"a.c": 1}, "no input 'a.c' (did you mean 'a.b'?)"),
-        ({"images.image0": ["9", 0]}, "images.image0: it is linked to node 9, which is not there"),
+        ({"images.image0": ["9", 0]}, "images.image0: it is linked to node 9, which does not exist"),
         ({"images.image0": ["1", 2]}, "output 2 of node 1 (Portrait), which has 2"),
     ],
 )
-def test_what_is_wrong_with_such_inputs_is_found(queue, tmp_path, monkeypatch, inputs, message):
+def test_wrong_dynamic_inputs_are_refused(queue, tmp_path, monkeypatch, inputs, message):
     (tmp_path / "x.json").write_text(json.dumps(dynamic(monkeypatch, inputs)))
     with FakeServer() as server:
         code, _, text = queue("--server", server.url, template=tmp_path / "x.json")
@@ -236,7 +240,7 @@ def test_what_is_wrong_with_such_inputs_is_found(queue, tmp_path, monkeypatch, i
     assert message in text
 
 
-def test_a_prompt_that_somebody_interrupts(queue):
+def test_an_interrupted_prompt_is_exit_code_4(queue):
     with FakeServer(seconds=60) as server:
         server._loop.call_later(1.0, lambda: server._loop.create_task(stop(server)))
         code, _, text = queue("--server", server.url)
@@ -252,7 +256,7 @@ async def stop(server):
         server.history[key] = _entry([["execution_interrupted", {}]])
 
 
-def test_no_server(queue):
+def test_no_server_is_exit_code_3(queue):
     code, _, text = queue("--server", "http://127.0.0.1:9")
     assert code == 3
     assert "cannot be reached" in text
@@ -260,7 +264,7 @@ def test_no_server(queue):
 
 @pytest.mark.skipif(os.name == "nt", reason="sends a POSIX signal")
 @pytest.mark.parametrize("queued", [True, False], ids=["while it runs", "before the answer"])
-def test_ctrl_c_takes_back_its_own_prompt_only(workflow, tmp_path, queued):
+def test_ctrl_c_cancels_its_own_prompt_only(workflow, tmp_path, queued):
     with FakeServer(seconds=60, slow_to_queue=0 if queued else 2) as server:
         command = [sys.executable, "-m", "emo_core", "queue", str(workflow), "--server", server.url]
         command += ["--out", str(tmp_path / "out")]

@@ -44,15 +44,15 @@ def test_bad_options_are_refused(tmp_path, capsys):
 @pytest.mark.skipif(len(CLIPS) < 2, reason="needs the GRID clips (EMO_DATA)")
 def test_true_clips_equal_themselves_and_controls_score_lower(tmp_path, capsys):
     pytest.importorskip("mediapipe")
-    for folder, order in (("made", CLIPS), ("other", CLIPS[::-1])):
+    for folder, order in (("generated", CLIPS), ("other", CLIPS[::-1])):
         (tmp_path / folder).mkdir()
         for clip, source in zip(CLIPS, order, strict=True):
             (tmp_path / folder / clip.name).write_bytes(source.read_bytes())
     folders = [
         "--generated",
-        str(tmp_path / "made"),
+        str(tmp_path / "generated"),
         "--true",
-        str(tmp_path / "made"),
+        str(tmp_path / "generated"),
         "--other",
         str(tmp_path / "other"),
     ]
@@ -87,10 +87,12 @@ def test_a_silent_video_does_not_stop_the_others(checkpoint, tmp_path, capsys):
         for picture in pictures:
             writer.write(picture)
     videos = (tmp_path / "silent.mp4", *CLIPS)
-    plan = Plan(checkpoint=checkpoint, videos=videos, out=tmp_path / "made", settings=Settings(steps=1), seconds=1.0)
+    plan = Plan(
+        checkpoint=checkpoint, videos=videos, out=tmp_path / "generated", settings=Settings(steps=1), seconds=1.0
+    )
     assert generate_videos(plan) == len(CLIPS)
     assert "silent.mp4: not generated" in capsys.readouterr().err
-    names = {path.stem for path in (tmp_path / "made").glob("*/*.mp4")}
+    names = {path.stem for path in (tmp_path / "generated").glob("*/*.mp4")}
     assert len(names) == len(CLIPS)
 
 

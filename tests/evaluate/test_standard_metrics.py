@@ -81,7 +81,7 @@ def test_fvd_reads_windows_of_sixteen_frames(evaluation, extractors, tmp_path, m
     assert metrics["FVD"] == 3
 
 
-def test_syncnet_needs_no_true_videos(evaluation, extractors, tmp_path, monkeypatch):
+def test_syncnet_also_scores_single_videos(evaluation, extractors, tmp_path, monkeypatch):
     class SyncNetPipeline:
         def __init__(self, weights, device):
             assert weights == {"s3fd_weights": str(extractors.s3fd), "syncnet_weights": str(extractors.syncnet)}

@@ -90,6 +90,10 @@ def in_chunks(attention: Attention, rows: Tensor) -> Tensor:
 
 
 def sinusoids(positions: int, width: int) -> Tensor:
-    """AnimateDiff's position table: (positions, width), sine on even columns, cosine on odd ones."""
-    angles = torch.arange(positions)[:, None] * torch.exp(torch.arange(0, width, 2) * (-math.log(10000.0) / width))
+    """AnimateDiff's position table: (positions, width), sine on even columns, cosine on odd ones.
+
+    Always on the CPU: no checkpoint holds this table, so it must be real in a model that is built on the meta device.
+    """
+    rows, columns = torch.arange(positions, device="cpu"), torch.arange(0, width, 2, device="cpu")
+    angles = rows[:, None] * torch.exp(columns * (-math.log(10000.0) / width))
     return rearrange(torch.stack([angles.sin(), angles.cos()], dim=-1), "p w two -> p (w two)")

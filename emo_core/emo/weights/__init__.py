@@ -1,1 +1,1 @@
-"""Checkpoint files: one safetensors with its config inside, and the ways to build one from public weights."""
+"""Checkpoint files, and their import from public weights."""

@@ -1,4 +1,4 @@
-"""One safetensors file holds a model: EMO, and where included its VAE and audio encoder; the config is its metadata."""
+"""Checkpoints: one safetensors file holds EMO and, optionally, its VAE and audio encoder; the config is in its metadata."""
 
 import dataclasses
 import math
@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import torch
-from accelerate import init_empty_weights
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor, nn
@@ -21,11 +20,11 @@ from ..models.emo import EMO
 from ..models.vae import VAE
 
 DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
-"""Precisions by the names that users give them."""
+"""Precisions by their names on the command line."""
 FORMAT = "emo-1"
 """Metadata `format`; a file of another format is refused."""
-LISTED = 8
-"""How many keys of each kind an error lists."""
+MAX_LISTED_KEYS = 8
+"""Number of keys of each kind in an error message."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +40,7 @@ class Checkpoint:
 
 @dataclass(frozen=True, slots=True)
 class CheckpointInfo:
-    """What a file says of itself, read without loading its weights."""
+    """Description of a file, read without loading its weights."""
 
     config: EMOConfig
     metadata: dict[str, str]
@@ -61,20 +60,20 @@ def load_checkpoint(
     vae_dtype: torch.dtype | None = None,
     ops: Layers = TORCH,
 ) -> Checkpoint:
-    """Load a model strictly: every key must be known, present and of the right shape.
+    """Load a model. Unknown, missing and misshaped keys are errors.
 
     The audio encoder is always float32.
 
     Args:
         path: a .safetensors file.
-        device: where the weights go.
-        dtype: EMO's.
-        vae_dtype: the VAE's; None is `dtype`, but float32 in place of float16 on the CPU, which has no quick one.
-        ops: what EMO's layers are made from.
+        device: of the weights.
+        dtype: of EMO's weights.
+        vae_dtype: of the VAE's weights; None for `dtype`, except float32 instead of float16 on the CPU, whose float16 is slow.
+        ops: classes of EMO's layers.
 
     Raises:
-        InputError: where there is no file.
-        CheckpointError: where it is no whole EMO checkpoint.
+        InputError: if there is no file.
+        CheckpointError: if it is not a whole EMO checkpoint.
     """
     path = Path(path)
     metadata = read_metadata(path)
@@ -82,10 +81,10 @@ def load_checkpoint(
     weights = _read(path)
     parts = {key.partition(".")[0] for key in weights}
     device = torch.device(device)
-    # Nothing is initialised at random only to be overwritten: a full-size model would spend a minute on that.
-    with init_empty_weights(include_buffers=False):
+    # No random initialisation, which takes a minute for a full-size model.
+    with torch.device("meta"):
         emo = EMO(config, ops=ops)
-        # A host's layers may have no weights before they are loaded; torch's own say what is expected.
+        # A host's layers may have no weights before they are loaded; torch's own layers give the expected shapes.
         plain = emo if ops is TORCH else EMO(config)
     vae = VAE(config.vae) if "vae" in parts else None
     encoder = AudioEncoder.from_config(config.audio) if "audio_encoder" in parts else None
@@ -96,7 +95,7 @@ def load_checkpoint(
         slow = device.type == "cpu" and dtype == torch.float16
         _assign(vae, weights, "vae.", device, vae_dtype or (torch.float32 if slow else dtype))
         if config.vae.kind == "tiny":
-            vae.to(memory_format=torch.channels_last)  # In bf16 on a CPU, half the time.
+            vae.to(memory_format=torch.channels_last)  # Halves the time in bf16 on a CPU.
     if encoder is not None:
         _assign(encoder, weights, "audio_encoder.", device, torch.float32)
     return Checkpoint(path, config, emo, vae, encoder)
@@ -110,17 +109,17 @@ def save_checkpoint(
     dtype: torch.dtype = torch.float16,
     notes: Mapping[str, str] | None = None,
 ) -> None:
-    """Write a model, whole or not at all.
+    """Write a model; an existing file is replaced when the new one is complete.
 
     Args:
-        path: a .safetensors file; it is replaced if it exists.
-        config: the model's.
+        path: a .safetensors file.
+        config: of the model.
         parts: modules or state dicts under the names `emo`, `vae`, `audio_encoder`.
-        dtype: the weights are stored in it.
-        notes: more metadata, for instance where the weights come from.
+        dtype: of the stored weights.
+        notes: more metadata, for instance the source of the weights.
 
     Raises:
-        InputError: where the file cannot be written.
+        InputError: if the file cannot be written.
     """
     weights = {}
     for name, part in parts.items():
@@ -139,10 +138,10 @@ def read_metadata(path: Path) -> dict[str, str]:
     """Read a checkpoint's metadata.
 
     Raises:
-        InputError: where there is no file.
-        CheckpointError: where it is no EMO checkpoint.
+        InputError: if there is no file.
+        CheckpointError: if it is not an EMO checkpoint.
     """
-    path = existing_file(path, "checkpoint", "an EMO .safetensors, or leave it out for emo-mini")
+    path = existing_file(path, "checkpoint", "an EMO .safetensors, or leave the option out for emo-mini")
     try:
         with safe_open(path, "pt") as file:
             metadata = file.metadata() or {}
@@ -159,7 +158,7 @@ def read_metadata(path: Path) -> dict[str, str]:
 def _unreadable(path: Path, error: Exception) -> str:
     with path.open("rb") as file:
         magic = file.read(2)
-    # A zip archive, or pickle protocol 2 and later: what torch.save writes.
+    # torch.save writes a zip archive, or pickle protocol 2 and later.
     if magic == b"PK" or (magic[:1] == b"\x80" and magic[1:] < b"\x06"):
         return (
             f"checkpoint: {path} is a pickle (.pt, .pth or .ckpt), which can run code when opened; give a "
@@ -169,7 +168,7 @@ def _unreadable(path: Path, error: Exception) -> str:
 
 
 def checkpoint_info(path: Path) -> CheckpointInfo:
-    """Describe a file: config, sizes, hash."""
+    """Read config, sizes and hash of a file."""
     metadata = read_metadata(path)
     parameters: dict[str, int] = {}
     dtypes = set()
@@ -186,14 +185,14 @@ def checkpoint_info(path: Path) -> CheckpointInfo:
 
 
 def checkpoint_size(path: Path) -> int:
-    """How many weights a file holds, read from its header."""
+    """Number of weights in a file, read from its header."""
     read_metadata(path)
     with safe_open(path, "pt") as file:
         return sum(math.prod(file.get_slice(key).get_shape()) for key in file.keys())
 
 
 def info_as_json(info: CheckpointInfo) -> dict:
-    """`checkpoint_info` as plain data for printing."""
+    """Convert to plain data for JSON."""
     notes = {key: value for key, value in info.metadata.items() if key != "config"}
     return {**dataclasses.asdict(info), "metadata": notes}
 
@@ -211,22 +210,24 @@ def _check(path: Path, weights: Mapping[str, Tensor], modules: Mapping[str, nn.M
     }
     problems = describe_mismatch({key: tuple(value.shape) for key, value in weights.items()}, expected)
     if problems:
-        raise CheckpointError(f"checkpoint: {path} does not fit its own config: {problems}; get the file again")
+        raise CheckpointError(
+            f"checkpoint: {path} does not match its own config: {problems}; download or copy the file again"
+        )
 
 
-def describe_mismatch(given: Mapping[str, tuple[int, ...]], expected: Mapping[str, tuple[int, ...]]) -> str:
-    """Name unknown, missing and misshaped keys, a few of each; empty where all fit."""
-    shared = given.keys() & expected.keys()
+def describe_mismatch(shapes: Mapping[str, tuple[int, ...]], expected: Mapping[str, tuple[int, ...]]) -> str:
+    """Name unknown, missing and misshaped keys, up to `MAX_LISTED_KEYS` of each; empty if all shapes match."""
+    shared = shapes.keys() & expected.keys()
     kinds = {
-        "unknown": sorted(given.keys() - expected.keys()),
-        "missing": sorted(expected.keys() - given.keys()),
-        "misshaped": [f"{k} {given[k]} instead of {expected[k]}" for k in sorted(shared) if given[k] != expected[k]],
+        "unknown": sorted(shapes.keys() - expected.keys()),
+        "missing": sorted(expected.keys() - shapes.keys()),
+        "misshaped": [f"{k} {shapes[k]} instead of {expected[k]}" for k in sorted(shared) if shapes[k] != expected[k]],
     }
     texts = []
     for kind, keys in kinds.items():
         if keys:
-            more = f" and {len(keys) - LISTED} more" if len(keys) > LISTED else ""
-            texts.append(f"{len(keys)} {kind} ({', '.join(keys[:LISTED])}{more})")
+            more = f" and {len(keys) - MAX_LISTED_KEYS} more" if len(keys) > MAX_LISTED_KEYS else ""
+            texts.append(f"{len(keys)} {kind} ({', '.join(keys[:MAX_LISTED_KEYS])}{more})")
     return "; ".join(texts)
 
 

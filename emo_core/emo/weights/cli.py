@@ -26,19 +26,19 @@ def add_parser(commands: argparse._SubParsersAction) -> None:
         "--sd15", type=Path, required=True, help="diffusers folder, or a single .safetensors (ldm or diffusers)"
     )
     init.add_argument("--animatediff", type=Path, help="AnimateDiff v2 or v3 motion module")
-    init.add_argument("--audio-encoder", type=Path, help="a local wav2vec2-base to ship inside")
+    init.add_argument("--audio-encoder", type=Path, help="a local wav2vec2-base to include")
     init.add_argument("--prediction", choices=("epsilon", "v_prediction"), default="epsilon",
-                      help="v_prediction also rescales to zero terminal SNR; then the model must be trained first")  # fmt: skip
-    init.add_argument("--dtype", choices=tuple(DTYPES), default="fp16", help="how weights are stored")
+                      help="v_prediction also rescales to zero terminal SNR; the model must then be trained before use")  # fmt: skip
+    init.add_argument("--dtype", choices=tuple(DTYPES), default="fp16", help="precision of the stored weights")
     init.add_argument("--out", type=Path, required=True, help="the .safetensors to write")
     init.set_defaults(run=_init)
-    other = weights.add_parser("import", help="turn another project's trained weights into a checkpoint")
+    other = weights.add_parser("import", help="convert weights of another project to a checkpoint")
     other.add_argument("--hallo", type=Path, required=True, help="net.pth of Hallo or Hallo2")
     other.add_argument(
-        "--vae", type=Path, help="an SD 1.5 autoencoder to ship inside: a diffusers folder with vae/, or sd-vae-ft-mse/"
+        "--vae", type=Path, help="an SD 1.5 autoencoder to include: a diffusers folder with vae/, or sd-vae-ft-mse/"
     )
-    other.add_argument("--audio-encoder", type=Path, help="a local wav2vec2-base-960h to ship inside")
-    other.add_argument("--dtype", choices=tuple(DTYPES), default="fp16", help="how weights are stored")
+    other.add_argument("--audio-encoder", type=Path, help="a local wav2vec2-base-960h to include")
+    other.add_argument("--dtype", choices=tuple(DTYPES), default="fp16", help="precision of the stored weights")
     other.add_argument("--out", type=Path, required=True, help="the .safetensors to write")
     other.set_defaults(run=_import)
     info = weights.add_parser("info", help="print a checkpoint's config, sizes and hash as JSON")
@@ -65,7 +65,7 @@ def _import(args: argparse.Namespace) -> None:
         config = replace(config, audio=with_encoder(config.audio, parts["audio_encoder"]))
     save_checkpoint(args.out, config, parts, dtype=DTYPES[args.dtype], notes={"hallo": args.hallo.name})
     missing = [name for name in ("vae", "audio_encoder") if name not in parts]
-    more = f"; without {' and '.join(missing)}, which must be given when it is used" if missing else ""
+    more = f"; without {' and '.join(missing)}: give it when you use the checkpoint" if missing else ""
     sys.stdout.write(f"{args.out}: {', '.join(parts)}{more}\n")
 
 
@@ -83,7 +83,7 @@ def _init(args: argparse.Namespace) -> None:
     notes = {"sd15": args.sd15.name, "animatediff": args.animatediff.name if args.animatediff else ""}
     save_checkpoint(args.out, config, parts, dtype=DTYPES[args.dtype], notes=notes)
     included = ", ".join(parts)
-    sys.stdout.write(f"{args.out}: {included}; untrained beyond its sources, train it before use\n")
+    sys.stdout.write(f"{args.out}: {included}; the new layers are untrained, train the model before use\n")
 
 
 def _config(prediction: str) -> EMOConfig:

@@ -1,6 +1,6 @@
-"""Hallo's and Hallo2's `net.pth` -> our checkpoint: renames, three kinds of tensors left out, nothing else.
+"""Import of Hallo's and Hallo2's `net.pth`: tensors are renamed, and those without influence are left out.
 
-One table, checked both ways: whatever the file has more or less than the model, is named.
+The result is compared with the model's own keys; unknown and missing keys are errors.
 """
 
 import re
@@ -30,7 +30,7 @@ TABLE = (
     *DIFFUSERS,
     *ANIMATEDIFF,
 )
-"""Names inside either UNet."""
+"""Keys inside both UNets: Hallo -> EMO."""
 PARTS = {
     "reference_unet": "reference_net",
     "denoising_unet": "backbone",
@@ -38,21 +38,21 @@ PARTS = {
     "imageproj": "identity_projection",
     "audioproj": "audio_projection",
 }
-"""Hallo's parts and ours."""
+"""Top-level modules: Hallo -> EMO."""
 UNETS = ("reference_unet", "denoising_unet")
 LEFT_OUT = (
     re.compile(r"\.pos_encoder\.pe$"),
     re.compile(r"^denoising_unet\.(down_blocks\.3|up_blocks\.0)\.motion_modules\."),
 )
-"""Position tables, which are a formula, and the temporal modules of the deepest level, which Hallo never runs."""
+"""Position tables, which are computed, and the temporal modules of the deepest level, which Hallo never runs."""
 
 
 def load_hallo(path: Path, config: EMOConfig = HALLO) -> dict[str, Tensor]:
     """Read a `net.pth` (or the same as .safetensors) as the state of an `EMO`; tensors stay on disk until they are used.
 
     Raises:
-        InputError: where there is no file.
-        CheckpointError: where it cannot be read safely, or is not Hallo's.
+        InputError: if there is no file.
+        CheckpointError: if it cannot be read safely, or is not Hallo's.
     """
     return hallo_state(open_state(path), config)
 
@@ -61,7 +61,7 @@ def hallo_state(state: Mapping[str, Tensor], config: EMOConfig = HALLO) -> dict[
     """Rename Hallo's tensors.
 
     Raises:
-        CheckpointError: naming what is unknown, missing or misshaped, or whose file it seems to be.
+        CheckpointError: if keys are unknown, missing or misshaped, or the file is from another project.
     """
     _check_kind(state)
     ours: dict[str, Tensor] = {}
@@ -77,20 +77,22 @@ def hallo_state(state: Mapping[str, Tensor], config: EMOConfig = HALLO) -> dict[
         expected = {key: tuple(value.shape) for key, value in EMO(config).state_dict().items()}
     problems = describe_mismatch({key: tuple(value.shape) for key, value in ours.items()}, expected)
     if problems:
-        raise CheckpointError(f"hallo: this is not a whole net.pth: {problems}; get it again from the Hallo release")
+        raise CheckpointError(
+            f"hallo: this is not a whole net.pth: {problems}; download it again from the Hallo release"
+        )
     return ours
 
 
 def _flat(key: str, value: Tensor) -> Tensor:
-    """A 1x1 convolution over tokens is a linear layer."""
+    """The weights of a 1x1 convolution over tokens, as those of a linear layer."""
     return value[:, :, 0, 0] if ".zeros." in key and value.ndim == 4 else value
 
 
 def _check_kind(state: Mapping[str, Tensor]) -> None:
     if any(".attn1_5." in key for key in state):
-        raise CheckpointError("hallo: this is a part of V-Express (it has attn1_5); give Hallo's net.pth")
+        raise CheckpointError("hallo: this file is a part of V-Express (it has attn1_5); give Hallo's net.pth")
     if not any(key.startswith("denoising_unet.") and ".audio_modules." in key for key in state):
-        known = ", ".join(sorted({key.partition(".")[0] for key in state})[:6])
+        modules = ", ".join(sorted({key.partition(".")[0] for key in state})[:6])
         raise CheckpointError(
-            f"hallo: no denoising_unet with audio_modules in this file (it holds: {known}); give net.pth of Hallo or Hallo2"
+            f"hallo: no denoising_unet with audio_modules in this file (it has: {modules}); give net.pth of Hallo or Hallo2"
         )

@@ -1,4 +1,4 @@
-"""Reading weight files of other projects, and renaming their keys by tables."""
+"""Read weight files of other projects, and rename their keys by tables."""
 
 import re
 import zipfile
@@ -26,7 +26,7 @@ def rename(state: Mapping[str, Tensor], table: tuple[tuple[str, str], ...]) -> d
 
 
 def open_state(path: Path) -> dict[str, Tensor]:
-    """As `read_state`, with tensors that stay on disk until they are used, where the file allows it."""
+    """As `read_state`, but the tensors of a zip archive stay on disk until they are used."""
     return read_state(path, mmap=True)
 
 
@@ -34,27 +34,27 @@ def read_state(path: Path, *, mmap: bool = False) -> dict[str, Tensor]:
     """Read .safetensors, or a public .ckpt/.pth/.pt/.bin with torch's restricted loader.
 
     Raises:
-        InputError: where there is no file.
-        CheckpointError: where it cannot be read safely.
+        InputError: if there is no file.
+        CheckpointError: if it cannot be read safely.
     """
     if not path.is_file():
-        raise InputError(f"weights: no file at {path}")
+        raise InputError(f"weights: no file at {path}; give a .safetensors, .ckpt, .pth, .pt or .bin file")
     try:
         if path.suffix == ".safetensors":
             return load_file(path)
-        # Files of torch before 1.6 are no zip archives and cannot be mapped.
+        # Files of torch before 1.6 are not zip archives and cannot be memory-mapped.
         state = torch.load(path, map_location="cpu", weights_only=True, mmap=mmap and zipfile.is_zipfile(path))
     except UnpicklingError as error:
         raise CheckpointError(
-            f"weights: {path} is damaged, or holds more than tensors, which could run code; it was not opened; give a "
+            f"weights: {path} is damaged, or has more than tensors, which could run code; it was not opened; give a "
             "safetensors file"
         ) from error
     except (SafetensorError, RuntimeError, OSError, ValueError, EOFError) as error:
-        raise CheckpointError(f"weights: {path} cannot be read: {error}") from error
+        raise CheckpointError(f"weights: {path} cannot be read: {error}; download or copy it again") from error
     state = state.get("state_dict", state) if isinstance(state, dict) else {}
     if not isinstance(state, dict):
-        raise CheckpointError(f"weights: {path} holds no table of named tensors")
-    # Self-trained motion modules bring a `module.` prefix, and an entry for their own config.
+        raise CheckpointError(f"weights: {path} has no table of named tensors; give a state dict")
+    # Self-trained motion modules have a `module.` prefix, and an entry for their config.
     return {
         key.removeprefix("module."): value
         for key, value in state.items()

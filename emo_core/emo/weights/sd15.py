@@ -1,6 +1,6 @@
-"""Build an `sd15` checkpoint from Stable Diffusion 1.5 and, where given, an AnimateDiff motion module.
+"""Build an `sd15` checkpoint from Stable Diffusion 1.5 and, optionally, an AnimateDiff motion module.
 
-Key names are tables of (pattern, replacement). SD 1.5 comes as a diffusers folder or as one file in the older ldm naming.
+Tables of (pattern, replacement) rename the keys. SD 1.5 is a diffusers folder, or one file with the older ldm keys.
 """
 
 import re
@@ -27,7 +27,7 @@ LDM_RESNET = (
     (r"\.out_layers\.3\.", ".conv2."),
     (r"\.skip_connection\.", ".conv_shortcut."),
 )
-"""Inside a residual block, ldm -> diffusers."""
+"""Keys inside a residual block: ldm -> diffusers."""
 
 DIFFUSERS = (
     (r"^(down|up)_blocks\.(\d+)\.resnets\.(\d+)\.", r"\1.\2.sites.\3.resnet."),
@@ -37,21 +37,21 @@ DIFFUSERS = (
     (r"^mid_block\.resnets\.1\.", "mid_resnet."),
     (r"^mid_block\.attentions\.0\.", "mid_site.spatial."),
 )
-"""diffusers' UNet2DConditionModel -> our skeleton."""
+"""Keys of the UNet: diffusers' UNet2DConditionModel -> EMO."""
 
 ANIMATEDIFF = (
     (r"^(down|up)_blocks\.(\d+)\.motion_modules\.(\d+)\.temporal_transformer\.", r"\1.\2.sites.\3.temporal."),
     (r"^mid_block\.motion_modules\.0\.temporal_transformer\.", "mid_site.temporal."),
     (r"\.temporal\.transformer_blocks\.0\.", ".temporal."),
 )
-"""AnimateDiff's motion module -> our temporal modules."""
+"""Keys of the motion module: AnimateDiff -> EMO's temporal modules."""
 
 TEXT = re.compile(r"\.transformer_blocks\.0\.attn2\.")
-"""SD 1.5's text cross-attention: EMO has none."""
+"""SD 1.5's text cross-attention, which EMO does not have."""
 
 
 def ldm_table(config: EMOConfig) -> tuple[tuple[str, str], ...]:
-    """Ldm's running numbers -> diffusers' blocks; they follow from the number of levels and layers."""
+    """Keys of the UNet: ldm -> diffusers. Ldm's block numbers follow from the number of levels and layers."""
     levels, layers = len(config.unet.widths), config.unet.layers_per_block
     rows = [
         (r"^time_embed\.0\.", "time_embedding.linear_1."),
@@ -68,7 +68,7 @@ def ldm_table(config: EMOConfig) -> tuple[tuple[str, str], ...]:
             block = level * (layers + 1) + layer + 1
             rows.append((rf"^input_blocks\.{block}\.0\.", f"down_blocks.{level}.resnets.{layer}."))
             rows.append((rf"^input_blocks\.{block}\.1\.", f"down_blocks.{level}.attentions.{layer}."))
-        # After the level's last layer; matched by `op`, as the number alone would also be a resnet's.
+        # `op` is part of the pattern, as a resnet may have the same block number.
         rows.append(
             (rf"^input_blocks\.{(level + 1) * (layers + 1)}\.0\.op\.", f"down_blocks.{level}.downsamplers.0.conv.")
         )
@@ -85,10 +85,10 @@ def load_sd15_unet(path: Path, config: EMOConfig = SD15) -> dict[str, Tensor]:
 
     Args:
         path: a diffusers folder (with `unet/`), that `unet` folder, or a single .safetensors (diffusers or ldm keys).
-        config: tells the number of levels and layers.
+        config: gives the number of levels and layers.
 
     Raises:
-        InputError: where there is nothing usable at `path`.
+        InputError: if there is no usable file at `path`.
     """
     state = read_state(_unet_file(Path(path)))
     if any(key.startswith(LDM_PREFIX) for key in state):
@@ -99,15 +99,15 @@ def load_sd15_unet(path: Path, config: EMOConfig = SD15) -> dict[str, Tensor]:
 
 
 def build_emo(unet: Mapping[str, Tensor], motion: Mapping[str, Tensor] | None = None, config: EMOConfig = SD15) -> EMO:
-    """An EMO that denoises as SD 1.5 does without text: all that is new starts as the identity.
+    """Build an EMO that denoises as SD 1.5 does without text: each new layer starts as the identity.
 
     Args:
-        unet: SD 1.5's UNet, diffusers keys.
-        motion: AnimateDiff's motion module, its own keys; None leaves the temporal modules as identities.
-        config: the model's.
+        unet: SD 1.5's UNet, with diffusers keys.
+        motion: AnimateDiff's motion module, with its own keys; None for temporal modules that start as the identity.
+        config: of the model.
 
     Raises:
-        CheckpointError: where keys are unknown, missing or misshaped.
+        CheckpointError: if keys are unknown, missing or misshaped.
     """
     emo = EMO(config)
     ours = {key: value for key, value in rename(unet, DIFFUSERS).items() if not TEXT.search(key)}
@@ -132,13 +132,15 @@ def build_emo(unet: Mapping[str, Tensor], motion: Mapping[str, Tensor] | None = 
 
 
 def _temporal(motion: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """AnimateDiff's tensors under our names; its position tables are checked against the formula and left out."""
+    """AnimateDiff's tensors with EMO's keys. Its position tables are compared with the formula and left out."""
     temporal = {}
     for key, value in rename(motion, ANIMATEDIFF).items():
         if not key.endswith(".pos_encoder.pe"):
             temporal[key] = value
         elif not _is_sinusoid(value):
-            raise CheckpointError(f"motion module: {key} is not the usual sinusoid; this file is not supported")
+            raise CheckpointError(
+                f"motion module: {key} is not the usual sinusoid; give AnimateDiff v2 or v3 for SD 1.5"
+            )
     return temporal
 
 
@@ -164,6 +166,6 @@ def _unet_file(path: Path) -> Path:
             if (folder / name).is_file():
                 return folder / name
     raise InputError(
-        f"SD 1.5: nothing usable at {path}; give its diffusers folder (with unet/diffusion_pytorch_model.safetensors) "
+        f"SD 1.5: no usable file at {path}; give its diffusers folder (with unet/diffusion_pytorch_model.safetensors) "
         "or its single .safetensors file"
     )

@@ -1,4 +1,4 @@
-"""SD 1.5's autoencoder, from a diffusers folder or from the single ldm file."""
+"""Import of SD 1.5's autoencoder from a diffusers folder or a single ldm file."""
 
 import json
 import re
@@ -17,7 +17,7 @@ LDM_PREFIX = "first_stage_model."
 
 
 def ldm_vae_table(levels: int) -> tuple[tuple[str, str], ...]:
-    """Ldm's autoencoder -> diffusers' AutoencoderKL; ldm counts the decoder's levels from the finest."""
+    """Keys of the autoencoder: ldm -> diffusers' AutoencoderKL. Ldm numbers the decoder's levels from the finest one."""
     up = tuple(
         row
         for level in range(levels)
@@ -41,29 +41,31 @@ def ldm_vae_table(levels: int) -> tuple[tuple[str, str], ...]:
 
 
 def _is_autoencoder(folder: Path) -> bool:
-    """Whether it is the autoencoder's own folder, as sd-vae-ft-mse comes."""
+    """Whether the folder has the autoencoder itself, as that of sd-vae-ft-mse."""
     config = folder / "config.json"
     return config.is_file() and json.loads(config.read_text()).get("_class_name") == "AutoencoderKL"
 
 
 def load_sd15_vae(path: Path, config: EMOConfig = SD15) -> VAE | None:
-    """Read SD 1.5's autoencoder where `path` brings one, else None.
+    """Read SD 1.5's autoencoder; None if there is none at `path`.
 
     Args:
         path: a diffusers folder with `vae/`, or a single ldm .safetensors.
-        config: the model's; its VAE must be of kind `kl`.
+        config: of the model; its VAE must be of kind `kl`.
 
     Raises:
-        CheckpointError: where its keys do not fit.
+        CheckpointError: if its keys or shapes are wrong.
     """
     folder = Path(path) / "vae"
     if not folder.is_dir() and _is_autoencoder(Path(path)):
         folder = Path(path)
     if folder.is_dir():
-        try:
-            state = AutoencoderKL.from_pretrained(folder, local_files_only=True).state_dict()
+        try:  # `low_cpu_mem_usage` needs accelerate.
+            state = AutoencoderKL.from_pretrained(folder, local_files_only=True, low_cpu_mem_usage=False).state_dict()
         except (OSError, ValueError) as error:
-            raise CheckpointError(f"SD 1.5 autoencoder in {folder}: cannot be read: {error}") from error
+            raise CheckpointError(
+                f"SD 1.5 autoencoder in {folder}: cannot be read: {error}; download it again"
+            ) from error
     elif Path(path).is_file():
         state = _from_ldm(read_state(Path(path)), len(config.vae.widths))
     else:
@@ -74,14 +76,14 @@ def load_sd15_vae(path: Path, config: EMOConfig = SD15) -> VAE | None:
     expected = {key: tuple(value.shape) for key, value in vae.net.state_dict().items()}
     problems = describe_mismatch({key: tuple(value.shape) for key, value in state.items()}, expected)
     if problems:
-        raise CheckpointError(f"SD 1.5 autoencoder in {path}: {problems}; give Stable Diffusion 1.5")
+        raise CheckpointError(f"SD 1.5 autoencoder in {path}: {problems}; give the autoencoder of Stable Diffusion 1.5")
     vae.net.load_state_dict(state)
     return vae
 
 
 def _from_ldm(state: dict[str, Tensor], levels: int) -> dict[str, Tensor]:
-    inside = {key.removeprefix(LDM_PREFIX): value for key, value in state.items() if key.startswith(LDM_PREFIX)}
-    renamed = rename(inside, ldm_vae_table(levels))
+    own = {key.removeprefix(LDM_PREFIX): value for key, value in state.items() if key.startswith(LDM_PREFIX)}
+    renamed = rename(own, ldm_vae_table(levels))
     # ldm's attention projections are 1x1 convolutions, diffusers' are linear layers.
     attention = re.compile(r"\.attentions\.0\.to_.*weight$")
     return {

@@ -15,10 +15,9 @@ from emo_core.emo.sampling.guidance import Guidance, GuidedContext, JointGuider
 from emo_core.emo.sampling.sampler import sample
 from emo_core.emo.sampling.schedule import make_scheduler
 from emo_core.emo.weights.hallo import hallo_state
-from tests.conftest import ROOT
+from tests.golden import HALLO_NUMBERS, needs_hallo_numbers
 
-GOLDEN = ROOT.parent / "shared" / "golden"
-pytestmark = pytest.mark.skipif(not GOLDEN.is_dir(), reason=f"no golden numbers at {GOLDEN}")
+pytestmark = needs_hallo_numbers
 TOLERANCE = 1e-4
 
 
@@ -48,19 +47,19 @@ def small(bundle: dict) -> EMOConfig:
 
 @pytest.fixture(scope="module")
 def golden():
-    return load_file(GOLDEN / "hallo" / "golden.safetensors")
+    return load_file(HALLO_NUMBERS / "golden.safetensors")
 
 
 @pytest.fixture(scope="module")
 def bundle():
-    return json.loads((GOLDEN / "hallo" / "bundle.json").read_text())
+    return json.loads((HALLO_NUMBERS / "bundle.json").read_text())
 
 
 @pytest.fixture(scope="module")
 def emo(bundle):
     config = small(bundle)
     model = EMO(config)
-    state = {key: value.float() for key, value in load_file(GOLDEN / "hallo" / "net.safetensors").items()}
+    state = {key: value.float() for key, value in load_file(HALLO_NUMBERS / "net.safetensors").items()}
     model.load_state_dict(hallo_state(state, config))
     return model.eval().requires_grad_(False)
 
@@ -183,16 +182,3 @@ def test_every_step_of_the_loop(emo, golden, bundle, conditions):
 
 def test_the_schedule(emo, golden):
     close(Denoiser(emo).schedule.alphas_cumprod, golden["scheduler.alphas_cumprod"])
-
-
-def test_the_real_files_keys_and_shapes():
-    """The preset takes exactly the published net.pth, less what has no influence."""
-    manifest = json.loads((GOLDEN / "manifests" / "hallo_net_pth.json").read_text())
-    shapes = manifest.get("keys", manifest)
-    state = {key: torch.empty(shape, device="meta") for key, shape in shapes.items()}
-    ours = hallo_state(state)
-    parameters = sum(value.numel() for value in ours.values())
-    left_out = len(shapes) - len(ours)
-    assert len(shapes) == 2656
-    assert left_out == 42 + 5 * 26  # Position tables; five temporal modules.
-    assert 2.2e9 < parameters < 2.42e9

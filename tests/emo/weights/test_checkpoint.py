@@ -51,14 +51,23 @@ def test_loaded_model_equals_the_saved_one(tmp_path):
         )
 
 
-def test_dtype_on_load(checkpoint):
+def test_position_tables_are_real_though_the_model_is_built_on_the_meta_device(checkpoint):
+    """They are in no checkpoint."""
+    torch.manual_seed(0)
+    built = dict(EMO(CONFIG).named_buffers())
+    loaded = dict(load_checkpoint(checkpoint).emo.named_buffers())
+    assert built.keys() == loaded.keys() and any(name.endswith(".positions") for name in built)
+    assert all(torch.equal(loaded[name], table) for name, table in built.items())
+
+
+def test_load_in_bfloat16_keeps_the_audio_encoder_in_float32(checkpoint):
     loaded = load_checkpoint(checkpoint, dtype=torch.bfloat16)
     assert next(loaded.emo.parameters()).dtype == torch.bfloat16
     assert next(loaded.audio_encoder.parameters()).dtype == torch.float32
 
 
 @pytest.mark.parametrize("preset", list(PRESETS))
-def test_config_travels(preset):
+def test_every_preset_survives_json(preset):
     assert EMOConfig.from_json(PRESETS[preset].to_json()) == PRESETS[preset]
 
 
@@ -71,7 +80,7 @@ def test_config_of_another_version_is_refused():
         EMOConfig.from_json(json.dumps(fields))
 
 
-def test_impossible_configs_fail_when_made():
+def test_impossible_configs_are_refused():
     with pytest.raises(ValueError, match="same levels"):
         UNetConfig(widths=(32, 64))
     with pytest.raises(ValueError, match="n \\+ f <= max_positions"):
@@ -98,12 +107,12 @@ def test_unknown_missing_and_misshaped_keys_are_listed(checkpoint, tmp_path):
     assert "emo.backbone.conv_out.bias (7,) instead of (4,)" in message
 
 
-def test_missing_file(tmp_path):
+def test_a_missing_file_is_refused(tmp_path):
     with pytest.raises(InputError, match="no file at"):
         load_checkpoint(tmp_path / "none.safetensors")
 
 
-def test_truncated_file(checkpoint, tmp_path):
+def test_a_truncated_file_is_refused(checkpoint, tmp_path):
     half = tmp_path / "half.safetensors"
     half.write_bytes(checkpoint.read_bytes()[: checkpoint.stat().st_size // 2])
     with pytest.raises(CheckpointError, match="not a whole safetensors file"):
@@ -144,14 +153,14 @@ def test_other_safetensors_are_refused(tmp_path):
         load_checkpoint(tmp_path / "lora.safetensors")
 
 
-def test_unwritable_file(tmp_path):
+def test_an_unwritable_path_is_refused_and_leaves_no_file(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(InputError, match="cannot write"):
         save_checkpoint(tmp_path / "file" / "m.safetensors", CONFIG, {"emo": EMO(CONFIG)})
     assert [path.name for path in tmp_path.iterdir()] == ["file"]
 
 
-def test_info(checkpoint):
+def test_info_gives_config_size_and_parameters(checkpoint):
     info = checkpoint_info(checkpoint)
     assert info.config == CONFIG and info.size == checkpoint.stat().st_size and len(info.sha256) == 64
     assert info.parameters["emo.backbone"] == sum(p.numel() for p in EMO(CONFIG).backbone.parameters())
@@ -159,7 +168,7 @@ def test_info(checkpoint):
 
 
 class LateLinear(torch.nn.Linear):
-    """As newer hosts make them: no weights before they are loaded."""
+    """A linear layer of newer hosts: no weights before they are loaded."""
 
     def __init__(self, inputs, outputs, bias=True):
         super().__init__(inputs, outputs, bias)
@@ -176,10 +185,11 @@ class LateLinear(torch.nn.Linear):
 class LateLayers:
     Linear, Conv2d = LateLinear, torch.nn.Conv2d
     GroupNorm, LayerNorm = torch.nn.GroupNorm, torch.nn.LayerNorm
+    attention = staticmethod(torch.nn.functional.scaled_dot_product_attention)
 
 
-def test_layers_may_come_from_anywhere(checkpoint):
-    """A host's own layers hold the same weights, even where they have none until then."""
+def test_layers_of_a_host_hold_the_same_weights(checkpoint):
+    """Some hosts' layers have no weights before loading."""
     plain, other = load_checkpoint(checkpoint).emo, load_checkpoint(checkpoint, ops=LateLayers).emo
     assert sum(isinstance(module, LateLinear) for module in other.modules()) > 50
     expected = plain.state_dict()

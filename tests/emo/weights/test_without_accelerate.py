@@ -1,0 +1,64 @@
+"""The runtime does not need accelerate, which only training installs."""
+
+import json
+import subprocess
+import sys
+from dataclasses import replace
+
+import numpy as np
+import torch
+from PIL import Image
+
+from emo_core.audio.encoder import AudioEncoder
+from emo_core.emo.config import SD15
+from emo_core.emo.models.vae import VAE
+from tests.conftest import CONFIG, ROOT
+
+PROGRAM = """
+import json, sys
+sys.modules["accelerate"] = None  # Its import raises ImportError.
+from emo_core.__main__ import main
+print(json.dumps([main(arguments) for arguments in json.loads(sys.argv[1])]))
+"""
+READ_FOLDERS = """
+import sys
+sys.modules["accelerate"] = None
+from dataclasses import replace
+from pathlib import Path
+from emo_core.audio.encoder import load_encoder
+from emo_core.emo.config import SD15
+from emo_core.emo.weights.sd15_vae import load_sd15_vae
+from tests.conftest import CONFIG
+folder = Path(sys.argv[1])
+assert load_encoder(folder / "wav2vec2", CONFIG.audio).layers == CONFIG.audio.layers
+config = replace(SD15, vae=replace(SD15.vae, widths=(32, 32, 64, 64)))
+assert load_sd15_vae(folder / "sd", config) is not None
+"""
+
+
+def run(program, argument):
+    done = subprocess.run([sys.executable, "-c", program, str(argument)], cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    return done
+
+
+def test_animate_weights_info_and_queue(checkpoint, voice, tmp_path):
+    Image.fromarray(np.full((64, 64, 3), 128, np.uint8)).save(tmp_path / "portrait.png")
+    (tmp_path / "workflow.json").write_text('{"1": {"class_type": "LoadImage", "inputs": {}}}')
+    video = tmp_path / "video.mp4"
+    animate = ["animate", "--portrait", tmp_path / "portrait.png", "--audio", voice, "--out", video]
+    animate += ["--checkpoint", checkpoint, "--face-region", "10,10,40,40", "--steps", "1", "--device", "cpu"]
+    animate += ["--max-seconds", "0.2"]
+    queue = ["queue", tmp_path / "workflow.json", "--server", "http://127.0.0.1:9", "--out", tmp_path / "results"]
+    commands = [[str(part) for part in command] for command in (animate, ["weights", "info", checkpoint], queue)]
+    done = run(PROGRAM, json.dumps(commands))
+    assert json.loads(done.stdout.splitlines()[-1]) == [0, 0, 3], done.stderr  # No server answers at port 9.
+    assert video.is_file()
+    assert "cannot be reached" in done.stderr
+
+
+def test_folders_of_transformers_and_diffusers(tmp_path):
+    torch.manual_seed(0)
+    AudioEncoder.from_config(CONFIG.audio).net.save_pretrained(tmp_path / "wav2vec2")
+    VAE(replace(SD15.vae, widths=(32, 32, 64, 64))).net.save_pretrained(tmp_path / "sd" / "vae")
+    run(READ_FOLDERS, tmp_path)
