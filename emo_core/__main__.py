@@ -6,6 +6,7 @@ import importlib.util
 import sys
 
 from .command_line import OneLineParser, run_command, silence_native_logs
+from .errors import InputError
 
 COMMANDS = {
     "animate": ".emo.cli",
@@ -28,12 +29,22 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def build_parser(arguments: list[str]) -> argparse.ArgumentParser:
-    """Build the parser. Only the modules of the named command are imported: `queue` needs no torch."""
+    """Build the parser. Only the modules of the named command are imported: `queue` needs no torch.
+
+    Raises:
+        InputError: if a package of the named command is not installed.
+    """
     parser = OneLineParser(prog="python -m emo_core", description=__doc__.splitlines()[0])
     commands = parser.add_subparsers(dest="command", required=True)
     installed = [name for name, module in COMMANDS.items() if _installed(module)]
     for name in arguments[:1] if arguments[:1] and arguments[0] in installed else installed:
-        importlib.import_module(COMMANDS[name], __package__).add_parser(commands)
+        try:
+            importlib.import_module(COMMANDS[name], __package__).add_parser(commands)
+        except ImportError as error:
+            needs = f"needs {error.name or error}: pip install -r requirements-train.txt"
+            if arguments[:1] == [name]:
+                raise InputError(f"{name} {needs}") from error
+            commands.add_parser(name, help=needs)
     return parser
 
 

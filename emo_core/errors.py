@@ -4,7 +4,7 @@
     ├── InputError       a portrait, sound, region or option that cannot be used
     ├── CheckpointError  a weights file that cannot be used
     ├── ServerError      a ComfyUI server that cannot be reached, or is gone
-    │   └── ForgottenError  it is there, and knows nothing of what it was given
+    │   └── PromptNotFoundError  the server answers, but does not have the prompt
     ├── ExecutionError   a workflow that failed on its server
     └── Cancelled        the user asked to stop
 
@@ -33,8 +33,8 @@ class ServerError(EmoError):
     exit_code = 3
 
 
-class ForgottenError(ServerError):
-    """A ComfyUI server that knows nothing of what it was given: it was started anew, or its queue cleared."""
+class PromptNotFoundError(ServerError):
+    """The server does not have the prompt: it was restarted, or its queue was cleared."""
 
 
 class ExecutionError(EmoError):

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from ..errors import EmoError, ExecutionError, ForgottenError, ServerError
+from ..errors import EmoError, ExecutionError, PromptNotFoundError, ServerError
 from .jobs import Job
 from .server import OUTAGE_SECONDS, Server
 
@@ -85,7 +85,7 @@ async def _serve(url: str, work: Work) -> ServerError | None:
             work.busy.append(done)
             try:
                 await _run(server, job, work)
-            except ForgottenError as error:
+            except PromptNotFoundError as error:
                 work.report({"event": "forgotten", "job": job.number, "server": url, "error": str(error)})
                 work.give_back(job, error)
             except ServerError as error:

@@ -13,7 +13,7 @@ from typing import Any
 
 import aiohttp
 
-from ..errors import ForgottenError, InputError, ServerError
+from ..errors import InputError, PromptNotFoundError, ServerError
 from .prompt import Prompt
 from .results import File, failure, keep, outputs_of
 
@@ -105,7 +105,7 @@ class Server:
 
         Raises:
             ExecutionError: if a node failed, or the prompt was interrupted.
-            ForgottenError: if the server does not have the prompt.
+            PromptNotFoundError: if the server does not have the prompt.
             ServerError: if the server is lost.
         """
         news: asyncio.Queue[dict[str, Any]] = asyncio.Queue()
@@ -123,7 +123,7 @@ class Server:
                 try:
                     entry = await self._finished(prompt_id)
                     lost, answered = 0, clock()
-                except ForgottenError:
+                except PromptNotFoundError:
                     lost, answered = lost + 1, clock()
                     if lost >= LOST_POLLS:
                         raise
@@ -212,7 +212,7 @@ class Server:
             return history[prompt_id]
         if any(item[1] == prompt_id for state in ("queue_running", "queue_pending") for item in queue[state]):
             return None
-        raise ForgottenError(
+        raise PromptNotFoundError(
             f"{self.url} does not have prompt {prompt_id}; was the server restarted, or its queue cleared?"
         )
 

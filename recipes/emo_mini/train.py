@@ -77,7 +77,7 @@ FIRST = {
 """From random weights, on one H100."""
 FURTHER = {
     "2": StagePlan(8.4, 48, ("trains=[reference_net, backbone, face_locator, audio, temporal, speed]", "conditions=[reference, face_region, audio, speed]", "drop={speed: 0.5}",
-                        "learning_rate=5.0e-4", "new_rate=4", "warm_up=100", "decay_from=0.4", "ema=0.995")),
+                        "learning_rate=5.0e-4", "learning_rate_factors={speed: 4}", "warm_up=100", "decay_from=0.4", "ema=0.995")),
     "few": StagePlan(1.5, 48, ("learning_rate=3.0e-4", "warm_up=50", "decay_from=0.3", "ema=0.99", "sampler_timesteps=0.7")),
 }  # fmt: skip
 """From both finished files, on one H100: the whole network at once, then the distillation again."""

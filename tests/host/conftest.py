@@ -22,7 +22,7 @@ def host_folder() -> Path:
     """The ComfyUI checkout."""
     path = os.environ.get("COMFYUI_PATH")
     if not path:
-        pytest.fail("set COMFYUI_PATH to a ComfyUI checkout (README, Development)")
+        pytest.fail("set COMFYUI_PATH to a ComfyUI checkout (CONTRIBUTING.md)")
     return Path(path).resolve()
 
 

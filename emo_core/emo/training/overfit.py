@@ -67,7 +67,7 @@ EACH = {
         "batch": 6,
     },
     "2": {"trains": ("reference_net", "backbone", "face_locator", "audio", "temporal"), "start": 0.15},
-    "3": {"learning_rate": 3e-4, "new_rate": 3.0, "start": 0.15},
+    "3": {"learning_rate": 3e-4, "learning_rate_factors": {"speed": 3.0}, "start": 0.15},
 }
 """Here stage 2 trains the parts that the paper freezes, too; single frames train lips at a ninth of a clip's cost."""
 

@@ -54,8 +54,8 @@ class StageConfig:
     accumulate: int = 1
     """Micro steps per step of the optimiser."""
     learning_rate: float = 1e-5
-    new_rate: float = 1.0
-    """Speed layers learn this many times faster than temporal modules, which only adapt (stage 3)."""
+    learning_rate_factors: Mapping[str, float] = field(default_factory=dict)
+    """By a word in the names of parameters: new layers, such as `speed`, learn this many times faster than those that only adapt."""
     warm_up: int = 500
     """Steps until the full learning rate."""
     decay_from: float = 1.0

@@ -133,11 +133,12 @@ def loop_settings(stage: StageConfig, validate: Validate | None) -> loop.Setting
 
 
 def _optimiser(parameters: dict[str, nn.Parameter], stage: StageConfig) -> torch.optim.Optimizer:
-    """Speed layers have a rate of their own."""
-    speed = [value for name, value in parameters.items() if "speed" in name]
-    others = [value for name, value in parameters.items() if "speed" not in name]
-    groups = [{"params": others, "factor": 1.0}, {"params": speed, "factor": stage.new_rate}]
-    groups = [group for group in groups if group["params"]]
+    """One group of parameters per learning rate."""
+    groups: dict[float, list[nn.Parameter]] = {}
+    for name, value in parameters.items():
+        factor = next((factor for word, factor in stage.learning_rate_factors.items() if word in name), 1.0)
+        groups.setdefault(factor, []).append(value)
+    groups = [{"params": values, "factor": factor} for factor, values in groups.items()]
     settings = {"lr": stage.learning_rate, "betas": (0.9, stage.beta2), "weight_decay": stage.weight_decay}
     if stage.optimiser == "adamw":
         return torch.optim.AdamW(groups, **settings)

@@ -113,7 +113,7 @@ def fixed_clips(dataset: Dataset) -> tuple[list[Clip], Clip, str]:
 
 
 def landmarks_detector(face_model: Path | None = None) -> FaceDetector | None:
-    """MediaPipe, or None where it is not at hand: the built-in face finder gives no landmarks."""
+    """MediaPipe, or None where it is not at hand: the built-in face detector gives no landmarks."""
     try:
         return make_detector(face_model, landmarks=True)
     except InputError:

@@ -75,12 +75,12 @@ def test_the_papers_numbers():
 
 def test_options_of_a_file(tmp_path):
     file = tmp_path / "config.yaml"
-    file.write_text("batch: 2\n'3': {new_rate: 20}\n2:\n  batch: 3\n  trains: [audio]\n")
+    file.write_text("batch: 2\n'3': {learning_rate_factors: {speed: 20}}\n2:\n  batch: 3\n  trains: [audio]\n")
     options = read_options(file)
     assert STAGES["1"].with_options(options["1"]).batch == 2
     assert STAGES["2"].with_options(options["2"]).batch == 3
     assert STAGES["2"].with_options(options["2"]).trains == ("audio",)
-    assert STAGES["3"].with_options(options["3"]).new_rate == 20
+    assert STAGES["3"].with_options(options["3"]).learning_rate_factors == {"speed": 20}
 
 
 @pytest.mark.parametrize("path", sorted((ROOT / "configs").glob("*.yaml")), ids=lambda path: path.name)

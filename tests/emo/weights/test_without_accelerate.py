@@ -18,7 +18,12 @@ PROGRAM = """
 import json, sys
 sys.modules["accelerate"] = None  # Its import raises ImportError.
 from emo_core.__main__ import main
-print(json.dumps([main(arguments) for arguments in json.loads(sys.argv[1])]))
+def exit_code(arguments):
+    try:
+        return main(arguments)
+    except SystemExit as end:  # argparse ends --help so.
+        return end.code
+print(json.dumps([exit_code(arguments) for arguments in json.loads(sys.argv[1])]))
 """
 READ_FOLDERS = """
 import sys
@@ -55,6 +60,13 @@ def test_animate_weights_info_and_queue(checkpoint, voice, tmp_path):
     assert json.loads(done.stdout.splitlines()[-1]) == [0, 0, 3], done.stderr  # No server answers at port 9.
     assert video.is_file()
     assert "cannot be reached" in done.stderr
+
+
+def test_help_and_training_name_the_missing_package():
+    done = run(PROGRAM, json.dumps([["--help"], ["train"]]))
+    assert json.loads(done.stdout.splitlines()[-1]) == [0, 2]
+    assert "needs accelerate: pip install" in " ".join(done.stdout.split())
+    assert "error: train needs accelerate" in done.stderr
 
 
 def test_folders_of_transformers_and_diffusers(tmp_path):
