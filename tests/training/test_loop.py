@@ -76,7 +76,7 @@ def test_a_generator_learns_from_its_discriminator(tmp_path):
 
     def distance():
         points = task.points(range(10_000, 10_500))
-        return float(error(task.generator(points.inputs)[:, 0], points.targets))
+        return error(task.generator(points.inputs)[:, 0], points.targets).item()
 
     before = distance()
     train(task, Settings(batch=64), Limits(steps=300), None)
