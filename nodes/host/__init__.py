@@ -1,1 +1,1 @@
-"""Parts that every node needs of ComfyUI. They know no model: nothing here imports a wing."""
+"""Parts that every node needs of ComfyUI. They know no model: nothing here imports a model package."""

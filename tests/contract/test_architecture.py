@@ -7,11 +7,11 @@ import sys
 from tests.conftest import ROOT
 
 HOST = {"comfy", "comfy_api", "comfy_extras", "comfy_execution", "folder_paths", "latent_preview", "nodes", "server"}
-FLOOR = ["errors", "files", "memory", "command_line", "media", "audio", "face", "metrics", "dataset", "training"]
+SHARED = ["errors", "files", "memory", "command_line", "media", "audio", "face", "metrics", "dataset", "training"]
 """Packages that know no model. A package may import those to its left."""
-WINGS = ["emo"]
-"""Models, side by side: each may import the floor and no other wing."""
-ABOVE = {"evaluate": {*FLOOR, *WINGS}, "client": {"errors", "files"}}
+MODELS = ["emo"]
+"""Models, side by side: each may import the shared packages and no other model."""
+ABOVE = {"evaluate": {*SHARED, *MODELS}, "client": {"errors", "files"}}
 """Commands above the models, and what they may import."""
 MAX_LINES = 300
 EVERYTHING = [path for path in ROOT.rglob("*.py") if ".venv" not in path.parts]
@@ -36,9 +36,9 @@ def layer(path):
 
 
 def allowed(name):
-    if name in FLOOR:
-        return set(FLOOR[: FLOOR.index(name) + 1])
-    return {*FLOOR, name} if name in WINGS else ABOVE[name] | {name}
+    if name in SHARED:
+        return set(SHARED[: SHARED.index(name) + 1])
+    return {*SHARED, name} if name in MODELS else ABOVE[name] | {name}
 
 
 def imported_layers(path):
@@ -55,7 +55,7 @@ def test_the_core_never_imports_the_host():
 
 
 def test_every_package_has_a_place_in_the_order():
-    known = {*FLOOR, *WINGS, *ABOVE, "__init__", "__main__"}
+    known = {*SHARED, *MODELS, *ABOVE, "__init__", "__main__"}
     assert {layer(path) for path in CORE} == known
 
 

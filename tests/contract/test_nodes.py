@@ -10,7 +10,7 @@ import pytest
 from emo_core.client.check import problems
 from emo_core.client.convert import to_api
 from tests.conftest import ROOT
-from tests.contract.test_architecture import WINGS, imports
+from tests.contract.test_architecture import MODELS, imports
 from tests.pack import node_info
 from tools.canvas import Canvas
 from tools.export_nodes import HELP, NODE_LIST, SNAPSHOT, as_json, help_page, node_list
@@ -56,7 +56,7 @@ def test_node_ids_are_literals():
 
 def test_shared_host_code_knows_no_model():
     """nodes/host imports neither the nodes of a model nor a model's part of the core."""
-    wings = {f"{folder}.{wing}" for folder in ("nodes", "emo_core") for wing in WINGS}
+    wings = {f"{folder}.{wing}" for folder in ("nodes", "emo_core") for wing in MODELS}
     wrong = {
         f"{path.relative_to(ROOT)} imports {name}"
         for path in (ROOT / "nodes" / "host").rglob("*.py")

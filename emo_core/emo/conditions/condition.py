@@ -45,7 +45,7 @@ class Scene:
 
 
 class Condition:
-    """The walk of one condition. A subclass overrides the steps that it takes; the others do nothing.
+    """One condition. A subclass overrides the steps that it takes; the others do nothing.
 
     Command line: `add_options`, `read_options`, `check`. A video: `prepare`, `at_clip`. A training batch: `draw`.
     The network: `build`, `encode`, `without`, then `at_site` or `added_map`. Guidance: `guided`, `default_scale`.
