@@ -132,11 +132,11 @@ class AutoencoderTask(Task):
 
     def _draw(self, generator: torch.Generator) -> Crops:
         count = self._settings.batch
-        images, weight = crops(self._pictures, count, generator)
+        images, weight, names = crops(self._pictures, count, generator)
         if self._generated is None:
-            return Crops(images, weight, None)
+            return Crops(images, weight, None, names)
         more, latents = crops_with_latents(self._generated, count, generator)
-        return Crops(torch.cat([images, more]), weight, latents)
+        return Crops(torch.cat([images, more]), weight, latents, names)
 
     def losses(self, batch: Crops, networks: tuple[nn.Module, ...], share: float) -> Iterator[Tensor]:
         """The discriminator's, if there is one, then the autoencoder's."""

@@ -31,23 +31,27 @@ class Pictures:
     """(N, 4) pixels: left, top, right, bottom."""
     latents: Tensor | None = None
     """(N, C, h, w) latents that a diffusion network generated for them; None if the autoencoder encodes them."""
+    names: tuple[str, ...] = ()
+    """(N,) clip and frame, for error messages; may be empty."""
 
     def to(self, device: torch.device) -> "Pictures":
         """On another device."""
         latents = None if self.latents is None else self.latents.to(device)
-        return Pictures(self.frames.to(device), self.mouths.to(device), latents)
+        return Pictures(self.frames.to(device), self.mouths.to(device), latents, self.names)
 
 
 def read_pictures(dataset: Dataset, split: str, limit: int = MAX_PICTURES) -> Pictures:
     """Read frames of a split, evenly spread."""
     every = max(1, math.ceil(sum(shard.frames for shard in dataset.split(split)) / limit))
-    frames, mouths = [], []
+    frames, mouths, names = [], [], []
     for clip in read_clips(dataset, split):
         frames.append(clip.pictures()[::every])
         mouths.append(clip.labels.mouths[::every] * dataset.size)
+        names += [f"{clip.key} frame {frame}" for frame in range(0, clip.frames, every)]
     if not frames:
         return Pictures(torch.zeros(0, dataset.size, dataset.size, 3, dtype=torch.uint8), torch.zeros(0, 4))
-    return Pictures(*(torch.from_numpy(np.concatenate(part)) for part in (frames, mouths)))
+    frames, mouths = (torch.from_numpy(np.concatenate(part)) for part in (frames, mouths))
+    return Pictures(frames, mouths, names=tuple(names))
 
 
 def read_splits(dataset: Dataset) -> tuple[Pictures, Pictures]:
@@ -55,11 +59,11 @@ def read_splits(dataset: Dataset) -> tuple[Pictures, Pictures]:
     return read_pictures(dataset, TRAIN), read_pictures(dataset, HELD_OUT, MAX_HELD_OUT)
 
 
-def crops(pictures: Pictures, count: int, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+def crops(pictures: Pictures, count: int, generator: torch.Generator) -> tuple[Tensor, Tensor, tuple[str, ...]]:
     """Random crops, half of them around the mouth, mirrored and tinted; computed on the pictures' device.
 
     Returns:
-        (B, 3, s, s) in [-1, 1] and the weight of each pixel (B, 1, s, s).
+        (B, 3, s, s) in [-1, 1], the weight of each pixel (B, 1, s, s), and the names of the pictures, if they have names.
     """
 
     def uniform(*shape: int) -> Tensor:
@@ -69,7 +73,8 @@ def crops(pictures: Pictures, count: int, generator: torch.Generator) -> tuple[T
     columns = torch.where(uniform(count, 1) < 0.5, columns.flip(1), columns)
     pixels, weights = _cut(pictures, index, columns, rows)
     gain, tint = 0.85 + 0.3 * uniform(count, 1, 1, 1), 0.16 * (uniform(count, 3, 1, 1) - 0.5)
-    return (pixels * gain + tint).clamp(-1, 1), weights
+    names = tuple(pictures.names[number] for number in index.tolist()) if pictures.names else ()
+    return (pixels * gain + tint).clamp(-1, 1), weights, names
 
 
 def crops_with_latents(pictures: Pictures, count: int, generator: torch.Generator) -> tuple[Tensor, Tensor]:
