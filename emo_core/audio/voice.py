@@ -107,6 +107,7 @@ def voice_from_features(
     if not 0 <= excerpt.start < length:
         raise InputError(f"start: got {excerpt.start:g} s; the sound lasts {length:.2f} s; give a start before its end")
     seconds = min(length - excerpt.start, excerpt.seconds or length)
-    first = round(excerpt.start * SAMPLE_RATE / HOP)
+    # wav2vec gives no feature for the last 25 ms of a sound.
+    first = min(round(excerpt.start * SAMPLE_RATE / HOP), len(features) - 1)
     windows = EncodedFeatures(features[first:], seconds=seconds, fps=excerpt.fps, window=config.window)
     return Voice(features=windows, fps=excerpt.fps, config=config, track=track and track.part(excerpt.start, seconds))

@@ -123,17 +123,17 @@ def _write_shards(out: Path, split: str, tars: list[Path], number: int) -> Itera
         group.append(tar)
         if index == len(tars) - 1 or sum(path.stat().st_size for path in group) >= SHARD_BYTES:
             name = f"{split}-{number:06d}.tar"
-            counted: list[Clip] = []
+            counted: list[int] = []
             write_clips(out / name, _counting(group, counted))
-            frames = sum(frames for _, frames in counted)
-            yield Shard(name, split, len(counted), frames, tuple(path.stem for path in group))
+            yield Shard(name, split, len(counted), sum(counted), tuple(path.stem for path in group))
             group, number = [], number + 1
 
 
-def _counting(tars: list[Path], counted: list) -> Iterator[Clip]:
+def _counting(tars: list[Path], counted: list[int]) -> Iterator[Clip]:
+    """The clips; each adds its frames to `counted`."""
     for members in chain.from_iterable(map(read_members, tars)):
         clip = Clip.of_members(members)
-        counted.append((clip.key, clip.frames))
+        counted.append(clip.frames)
         yield clip
 
 

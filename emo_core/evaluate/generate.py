@@ -38,7 +38,16 @@ from ..media.sound import SAMPLE_RATE
 from ..media.video_reader import open_source, sound_of
 from ..media.video_writer import VideoWriter
 
-ANY = Rules(min_seconds=1.0, max_seconds=60.0, sync_seconds=1e9, side=0.0, margin=float("-inf"), luma=0.0, speech=0.0)
+ANY = Rules(
+    min_seconds=1.0,
+    max_seconds=60.0,
+    sync_seconds=1e9,
+    side=0.0,
+    margin=float("-inf"),
+    luma=0.0,
+    speech=0.0,
+    profiles=1.0,
+)
 """Filters that keep clips of any picture and sound."""
 
 

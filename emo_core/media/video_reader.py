@@ -65,13 +65,21 @@ def _start(stream: av.stream.Stream) -> float:
 
 
 def scenes(source: Source) -> list[tuple[float, float]]:
-    """Start and end in seconds of every scene (PySceneDetect's adaptive detector); the last end is infinite."""
+    """Start and end in seconds of every scene (PySceneDetect's adaptive detector); the last end is infinite.
+
+    Raises:
+        InputError: if PySceneDetect cannot read the file.
+    """
     from scenedetect import AdaptiveDetector, SceneManager, open_video
+    from scenedetect.video_stream import VideoOpenFailure
 
     manager = SceneManager()
     shortest = max(2, round(MIN_SCENE * source.fps))
     manager.add_detector(AdaptiveDetector(adaptive_threshold=SCENE_THRESHOLD, min_scene_len=shortest))
-    manager.detect_scenes(open_video(str(source.path), backend="pyav"))
+    try:
+        manager.detect_scenes(open_video(str(source.path), backend="pyav"))
+    except VideoOpenFailure as error:
+        raise InputError(f"video: {source.path} cannot be searched for cuts ({error}); convert it to mp4") from error
     # PySceneDetect counts from timestamp 0, not from the first frame.
     cuts = [start.get_seconds() - source.start for start, _ in manager.get_scene_list()[1:]]
     return list(zip([0.0, *cuts], [*cuts, float("inf")], strict=True))

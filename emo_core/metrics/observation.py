@@ -184,7 +184,7 @@ def _first_pass(source: Source, fps: float, detector: FaceDetector) -> tuple[lis
 def _observe_frame(picture: np.ndarray, previous: np.ndarray | None, detector: FaceDetector) -> _Frame:
     faces = detector.detect(picture)
     colour = picture.mean((0, 1))
-    change = np.nan if previous is None else np.abs(cv2.absdiff(picture, previous)).mean()
+    change = np.nan if previous is None else cv2.absdiff(picture, previous).mean()
     if not faces:
         no_crop = np.full((FACE_SIDE, FACE_SIDE), np.nan, np.float32)
         return _Frame(np.full((478, 2), np.nan), None, colour, np.nan, change, no_crop)
@@ -198,10 +198,11 @@ def _second_pass(source: Source, fps: float, background: np.ndarray, frames: int
     """Flicker (F,) and sample frames; the video is decoded again, as background and length are known only after the first pass."""
     picks = np.linspace(0, frames - 1, SAMPLE_FRAMES).round().astype(int)
     flicker, samples, previous = np.full(frames, np.nan), {}, None
+    large_enough = background.mean() >= MIN_BACKGROUND
     for number, picture in frames_at(source, fps):
         if number in picks:
             samples[number] = _shrink(picture)
-        if previous is not None and background.mean() >= MIN_BACKGROUND:
+        if previous is not None and large_enough:
             flicker[number] = cv2.absdiff(picture, previous)[background].mean()
         previous = picture
     return flicker, np.stack([samples[pick] for pick in picks])

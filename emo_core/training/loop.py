@@ -139,7 +139,7 @@ class _Run:
             step, done = self.progress.step, self.limits.share(self.progress) >= 1
             if step % settings.log_every == 0 or done:
                 log.write(step, **statistics.report(), **numbers["last"], minutes=round(self.progress.seconds / 60, 3))
-            cancelled = self._any_process(stopped())
+            cancelled = not done and self._any_process(stopped())
             if step % settings.save_every == 0 or done or cancelled:
                 self._save()
             if cancelled:
@@ -175,7 +175,7 @@ class _Run:
         self.progress = Progress(
             self.progress.step + 1,
             self.progress.micro_steps + self.settings.accumulate,
-            self._slowest(self.progress.seconds + time.monotonic() - start),
+            self.progress.seconds + self._slowest(time.monotonic() - start),
         )
         means = {
             learner.named("loss"): float(self.accelerator.gather(torch.cat(learner.losses)).mean())
@@ -211,7 +211,7 @@ class _Run:
         return self.settings.batch * self.settings.accumulate * self.accelerator.num_processes
 
     def _slowest(self, seconds: float) -> float:
-        """The slowest process's clock: by clocks of their own, processes would end at different steps."""
+        """The slowest process's time for a step: by clocks of their own, processes would end at different steps."""
         if self.accelerator.num_processes == 1:
             return seconds
         clock = torch.tensor([seconds], dtype=torch.float32, device=self.accelerator.device)

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -40,8 +39,6 @@ class Scene:
     fps: float
     encode: Callable[[np.ndarray], Tensor]
     """A picture (S, S, 3) uint8 to a latent (C, h, w)."""
-    embedding_folders: Sequence[Path] = ()
-    """Folders that may hold insightface's models."""
 
 
 class Condition:

@@ -47,8 +47,7 @@ class IdentityCondition(Condition):
     def prepare(self, request: Path | None, scene: Scene) -> Tensor | None:
         """(E,); None is an unknown face."""
         box = None if scene.face is None else scene.face.box
-        folders = {"roots": scene.embedding_folders} if scene.embedding_folders else {}
-        return find_identity(request, scene.image, box, scene.config, **folders)
+        return find_identity(request, scene.image, box, scene.config)
 
     def in_use(self, config: EMOConfig) -> bool:
         return config.block.identity

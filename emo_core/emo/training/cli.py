@@ -11,7 +11,8 @@ from ...errors import InputError
 from ...files import existing_file, file_digest, writable_folder
 from ...training.checkpoints import checkpoints, latest
 from ...training.schedule import Limits
-from ..weights.checkpoint import load_checkpoint
+from ..config import EMOConfig
+from ..weights.checkpoint import read_metadata
 from .autoencoder_cli import autoencoder_options, train_stage_vae
 from .batches import check_dataset
 from .export import read_run, run_config, write_run
@@ -68,7 +69,7 @@ def _train(args: argparse.Namespace) -> None:
             "train: --init is missing; give an EMO checkpoint (models/emo-mini.safetensors, or one of `weights init`)"
         )
     if args.stage == "vae":
-        check_dataset(dataset, load_checkpoint(args.init).config, frames=1)
+        check_dataset(dataset, EMOConfig.from_json(read_metadata(args.init)["config"]), frames=1)
         _check_folder(args, autoencoder_options(args))
         train_stage_vae(dataset, args)
     else:

@@ -18,6 +18,7 @@ from ..conditions.clip import Conditions
 from ..config import DiffusionConfig, EMOConfig
 from ..models.vae import VAE
 from ..sampling.denoiser import Denoiser
+from ..sampling.guidance import Guider
 from .batch import Batch
 from .stages import precision_of
 
@@ -64,8 +65,8 @@ class Objective(nn.Module):
         noisy = teacher.schedule.add_noise(clean, batch.noise, batch.timesteps)
         context = teacher.emo.context(conditions)
         full = teacher(noisy, batch.timesteps, context)
-        silent = teacher(noisy, batch.timesteps, context.keep(audio=torch.zeros(len(clean))))
-        return full + (teacher.diffusion.audio_scale - 1) * (full - silent)
+        guider = Guider("audio", teacher.diffusion.audio_scale)
+        return full + guider.delta(full, teacher(noisy, batch.timesteps, guider.without(context)))
 
 
 def snr_weights(alphas: Tensor, diffusion: DiffusionConfig, gamma: float) -> Tensor:

@@ -52,7 +52,7 @@ def part_of(name: str, tail: tuple[str, ...] = (), rest: tuple[str, ...] = ()) -
         return "speed"
     if ".temporal." in name:
         return "temporal"
-    if "audio" in name:
+    if "audio" in name or ".regions." in name:  # Hallo's audio layers are called regions.
         return "audio"
     if name.startswith(tail):
         return "reference_tail"

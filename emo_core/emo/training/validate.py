@@ -20,7 +20,7 @@ from ...errors import InputError
 from ...face.detect import FaceDetector
 from ...face.detectors import make_detector
 from ...media.contact_sheet import contact_sheet
-from ...media.sound import prepare_sound
+from ...media.sound import SAMPLE_RATE, prepare_sound
 from ...metrics.lip_sync import shuffle_sound
 from ...metrics.similarity import compare_frames
 from ...training.log import TrainingLog
@@ -81,7 +81,8 @@ class Validation:
     def _generate(self, step: int, denoiser: Denoiser, journal: TrainingLog) -> None:
         clip, frames = self.clips[0], min(self.clips[0].frames, MAX_FRAMES)
         true = clip.pictures()[:frames]
-        settings = validation_settings(denoiser, self.stage.validation_steps)
+        guidance = Guidance.for_model(denoiser.emo.config, {})
+        settings = Settings(steps=self.stage.validation_steps, guidance=guidance)
         sound = cut_sound(clip, denoiser, frames)
         wrong = shuffle_sound(sound) if self.other is clip else cut_sound(self.other, denoiser, frames)
         try:
@@ -120,16 +121,9 @@ def landmarks_detector(face_model: Path | None = None) -> FaceDetector | None:
         return None
 
 
-def validation_settings(denoiser: Denoiser, steps: int, audio_scale: float | None = None) -> Settings:
-    """DDIM with the checkpoint's guidance."""
-    diffusion = denoiser.diffusion
-    scale = diffusion.audio_scale if audio_scale is None else audio_scale
-    return Settings(steps=steps, guidance=Guidance.of(reference=diffusion.reference_scale, audio=scale))
-
-
 def cut_sound(clip: Clip, denoiser: Denoiser, frames: int) -> np.ndarray:
     """The sound (S,) of a clip's first frames, padded with silence where it is shorter."""
-    length = round(frames / denoiser.emo.config.fps * 16_000)
+    length = round(frames / denoiser.emo.config.fps * SAMPLE_RATE)
     sound = clip.sound()[:length]
     return np.pad(sound, (0, length - len(sound)))
 

@@ -67,6 +67,10 @@ def test_parts_cover_the_network():
     assert {part_of(name) for name, _ in emo.named_parameters()} == set(parts_of(emo))
 
 
+def test_hallos_audio_layers_are_audio():
+    assert part_of("backbone.down.0.sites.0.regions.transformer_blocks.0.heads.0.to_q.weight") == "audio"
+
+
 def test_the_papers_numbers():
     assert [STAGES[name].batch for name in "123"] == [48, 4, 4]
     assert {stage.learning_rate for stage in STAGES.values()} == {1e-5}

@@ -69,8 +69,8 @@ class HalloPolicy:
         return References(references, [m[:, count + 1 :] for m in maps], [m[:, 1:count] for m in maps])
 
 
-class HalloBackboneBlock(nn.Module):
-    """Self-attention joined by the reference's tokens -> identity-attention -> feed-forward."""
+class _HalloBlock(nn.Module):
+    """The layers of both UNets' blocks: self-attention, identity-attention, feed-forward."""
 
     def __init__(self, config: EMOConfig, width: int, *, ops: Layers = TORCH) -> None:
         super().__init__()
@@ -81,6 +81,10 @@ class HalloBackboneBlock(nn.Module):
         self.attn_id = Attention(width, heads, config.identity.width, ops=ops)
         self.norm3 = ops.LayerNorm(width)
         self.ff = FeedForward(width, ops=ops)
+
+
+class HalloBackboneBlock(_HalloBlock):
+    """Self-attention joined by the reference's tokens -> identity-attention -> feed-forward."""
 
     def reference_keys_values(self, tokens: Tensor) -> KeyValue:
         """Project ReferenceNet's tokens (VARIANTS B, N, C)."""
@@ -111,18 +115,8 @@ class HalloBackboneBlock(nn.Module):
         return torch.cat([joined, self.attn1(x[count:], own.rows(slice(count, None)))])
 
 
-class HalloReferenceBlock(nn.Module):
+class HalloReferenceBlock(_HalloBlock):
     """Self-attention -> identity-attention -> feed-forward; the reference's tokens are self-attention's input."""
-
-    def __init__(self, config: EMOConfig, width: int, *, ops: Layers = TORCH) -> None:
-        super().__init__()
-        heads = config.unet.heads
-        self.norm1 = ops.LayerNorm(width)
-        self.attn1 = Attention(width, heads, ops=ops)
-        self.norm_id = ops.LayerNorm(width)
-        self.attn_id = Attention(width, heads, config.identity.width, ops=ops)
-        self.norm3 = ops.LayerNorm(width)
-        self.ff = FeedForward(width, ops=ops)
 
     def forward(self, x: Tensor, identity: Tensor) -> tuple[Tensor, Tensor]:
         """Tokens (B, N, C) and identity tokens (B, T, D) to the next tokens and the reference's tokens."""
