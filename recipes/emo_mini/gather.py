@@ -195,13 +195,15 @@ def encode(filmed: list[Filmed], chosen: list[Variant], vae: VAE, *, half: bool)
 
 def pictures_of(filmed: list[Filmed], chosen: list[Variant], each: int, seed: int = 0) -> Pictures:
     """Frames for the autoencoder, `each` of every clip."""
-    rng, frames, mouths = np.random.default_rng(seed), [], []
+    rng, frames, mouths, names = np.random.default_rng(seed), [], [], []
     for variant in tqdm(chosen, desc="pictures", disable=None):
         step = max(1, filmed[variant.source].clip.frames // each)
-        images, _, boxes = shown(filmed, variant, slice(int(rng.integers(step)), None, step))
+        first = int(rng.integers(step))
+        images, _, boxes = shown(filmed, variant, slice(first, None, step))
+        names += [f"{filmed[variant.source].clip.key} frame {first + step * number}" for number in range(len(images))]
         frames.append(images)
         mouths.append(boxes * images.shape[1])
-    return Pictures(torch.cat(frames), torch.cat(mouths))
+    return Pictures(torch.cat(frames), torch.cat(mouths), names=tuple(names))
 
 
 @torch.no_grad()

@@ -152,8 +152,10 @@ def main() -> None:
     parser.add_argument("--rows", nargs="+", help="only these")
     args = parser.parse_args()
     args.out.mkdir(parents=True, exist_ok=True)
-    table = {}
-    for name, row in rows(Bench(args)).items():
+    choices, table = rows(Bench(args)), {}
+    if unknown := sorted(set(args.rows or ()) - set(choices)):
+        parser.error(f"no rows {', '.join(unknown)}; there are {', '.join(choices)}")
+    for name, row in choices.items():
         if args.rows is None or name in args.rows:
             report = row()
             table[name] = report["summary"] | {"worst_and_best": _range(report["videos"])}

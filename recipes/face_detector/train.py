@@ -33,6 +33,7 @@ from emo_core.face.built_in_detector import (
 from emo_core.face.detect import FaceDetector
 from emo_core.files import atomic_path, write_json
 from emo_core.training.batches import Place, moved
+from emo_core.training.checkpoints import checkpoints
 from emo_core.training.loop import Settings, train
 from emo_core.training.schedule import Limits, Schedule
 from emo_core.training.task import Learner, Task
@@ -132,6 +133,8 @@ def train_detector(
         InputError: if there is nothing to train on.
         Cancelled, TrainingError: see `loop.train`.
     """
+    if not resume and checkpoints(folder):
+        raise InputError(f"out: {folder} holds a run; add --resume to go on with it, or give another folder")
     people = sitters_of(dataset, TRAIN)
     if not people:
         raise InputError(f"face detector: {dataset.folder} has no clips to train on; prepare some first")
