@@ -15,7 +15,8 @@ from ..errors import CheckpointError, InputError
 from ..face.crop import PasteBack
 from ..face.detectors import make_detector
 from ..face.framing import frame_portrait
-from ..face.selection import RegionRequest, find_face
+from ..face.selection import RegionRequest
+from ..face.upright import find_upright
 from ..media.picture import load_picture
 from ..media.sound import load_sound
 from ..media.video_writer import VideoWriter, check_output
@@ -95,16 +96,16 @@ def animate(request: Request, *, progress: Progress | None = None) -> Result:
     region = request.conditions.get("face_region", RegionRequest())
     image = load_picture(request.portrait)
     sound = load_sound(request.audio, max_seconds=request.max_seconds)
-    face = find_face(image, region, make_detector(request.face_model) if region.kind == "auto" else None)
-    crop = frame_portrait(image, None if face is None else face.box, config.framing, config.image_size)
+    found = find_upright(image, region, make_detector(request.face_model) if region.kind == "auto" else None)
+    crop = frame_portrait(found.image, found.face and found.face.box, config.framing, config.image_size)
     device, dtype = choose_device(request.device, request.dtype)
     checkpoint = load_checkpoint(request.checkpoint, device=device, dtype=dtype)
     vae, encoder = _vae_and_encoder(checkpoint, request, device)
     fps = request.fps or config.fps
     scene = Scene(
         config=config,
-        image=image,
-        face=face,
+        image=found.image,
+        face=found.face,
         crop=crop,
         features=AudioFeatures(sound, encoder, fps=fps, window=config.audio.window),
         fps=fps,
@@ -119,7 +120,7 @@ def animate(request: Request, *, progress: Progress | None = None) -> Result:
         seconds=sound.seconds,
         settings=_marks(request, config, settings),
     )
-    finish = PasteBack(crop, image) if request.paste_back else lambda frame: frame
+    finish = PasteBack(found.of_given(crop), image) if request.paste_back else lambda frame: frame
     clips = len(plan_clips(subject.frames, config.temporal.frames))
     report = (lambda clip, step: progress(clip, clips, step)) if progress else None
     start = time.monotonic()

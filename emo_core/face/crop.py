@@ -24,9 +24,12 @@ class Crop:
     """Pixels of the square that the model sees."""
     picture: tuple[int, int] | None = None
     """Width and height of the picture; None if nothing is pasted back."""
+    turns: int = 0
+    """Quarter turns, counter-clockwise, that make the picture upright. The square lies in the turned picture."""
 
     def cut(self, image: np.ndarray) -> np.ndarray:
         """(H, W, 3) uint8 to (size, size, 3) uint8."""
+        image = np.rot90(image, self.turns)
         rows, columns = self._indices(image.shape[0], self.top), self._indices(image.shape[1], self.left)
         square = image[rows[:, None], columns[None]]
         return np.asarray(Image.fromarray(square).resize((self.size, self.size), Image.Resampling.LANCZOS))
@@ -60,7 +63,8 @@ class PasteBack:
                 f"original: got {width} x {height} pixels; the square was cut from a picture of {crop.picture[0]} x "
                 f"{crop.picture[1]}; give that one"
             )
-        self._crop, self._image = crop, image
+        image = np.ascontiguousarray(np.rot90(image, crop.turns))
+        self._crop, self._image, (height, width) = crop, image, image.shape[:2]
         y0, y1 = max(crop.top, 0), min(crop.top + crop.side, height)
         x0, x1 = max(crop.left, 0), min(crop.left + crop.side, width)
         self._place = np.s_[y0:y1, x0:x1]
@@ -84,7 +88,7 @@ class PasteBack:
         square = np.asarray(Image.fromarray(frame).resize((side, side), Image.Resampling.LANCZOS))[self._part]
         result = self._image.copy()
         result[self._place] = np.round(square * self._alpha + self._rest).astype(np.uint8)
-        return result
+        return np.ascontiguousarray(np.rot90(result, -self._crop.turns))
 
 
 def _fade(start: int, side: int, length: int, feather: float) -> np.ndarray:

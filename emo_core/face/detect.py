@@ -23,6 +23,9 @@ class Face:
     blendshapes: np.ndarray | None = None
     """(52,) MediaPipe's scores of expressions; None if the detector does not give them."""
 
+    score: float | None = None
+    """0 .. 1; None if the detector gives none."""
+
     @classmethod
     def of_mesh(cls, landmarks: np.ndarray, blendshapes: np.ndarray | None = None) -> "Face":
         """The face of a mesh; its box goes around all landmarks."""

@@ -1,4 +1,4 @@
-"""Choose a face detector: MediaPipe if it is installed, else the built-in one."""
+"""Choose a face detector: MediaPipe if it is installed, with the built-in one for distant faces, else the built-in one alone."""
 
 import importlib.util
 import logging
@@ -7,6 +7,7 @@ from pathlib import Path
 
 from ..errors import InputError
 from .built_in_detector import BuiltInDetector
+from .closer_look import CloserLook
 from .detect import FaceDetector
 from .mediapipe_detector import BundledDetector, TasksDetector
 
@@ -37,7 +38,7 @@ def make_detector(bundle: Path | None = None, *, landmarks: bool = False, blends
         detector = f"MediaPipe is installed but does not work here ({error}); install it again"
         logging.getLogger(__name__).warning("%s; the built-in face detector is used instead", detector)
     if not isinstance(detector, str):
-        return detector
+        return CloserLook(detector, BuiltInDetector())
     if landmarks or bundle is not None:
         raise InputError(f"face detector: {detector} (the built-in detector gives no landmarks and takes no bundle)")
     return BuiltInDetector()

@@ -1,35 +1,90 @@
 """Any picture file as RGB."""
 
+import io
 import struct
 from pathlib import Path
 
 import numpy as np
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import Image, ImageCms, ImageOps, UnidentifiedImageError
 
 from ..errors import InputError
 from ..files import existing_file
+from .picture_file import PNG, JPEG, CutOffError, completed_jpeg, without_texts
+
+UNREADABLE = (UnidentifiedImageError, OSError, SyntaxError, ValueError, Image.DecompressionBombError)
+"""Errors that Pillow raises for a broken file."""
+MODES = {"RGB ": "RGB", "GRAY": "L", "CMYK": "CMYK"}
+"""Colour space of a profile -> mode of the pictures that it describes."""
 
 
 def load_picture(path: Path, *, background: str = "white") -> np.ndarray:
-    """Read a picture upright as (H, W, 3) uint8; grey becomes RGB, transparency is laid on the background.
+    """Read a picture upright as (H, W, 3) uint8 sRGB; grey becomes RGB, transparency is laid on the background.
 
     Raises:
-        InputError: if the file is missing or is no picture.
+        InputError: if the file is missing, cut off or no picture.
     """
     path = existing_file(path, "portrait", "a PNG, JPEG or WebP picture")
+    content = path.read_bytes()
     try:
-        with Image.open(path) as picture:
-            picture = _upright(picture)
-            if picture.mode in ("I", "I;16", "I;16B", "F"):
-                picture = _to_8_bit(picture)
-            if picture.has_transparency_data:
-                picture = picture.convert("RGBA")
-                picture = Image.alpha_composite(Image.new("RGBA", picture.size, background), picture)
-            return np.asarray(picture.convert("RGB"))
-    except (UnidentifiedImageError, OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
+        with _opened(content) as picture:
+            return np.asarray(_flat(_upright(picture), background))
+    except CutOffError as error:
+        raise InputError(f"portrait: {path} is cut off ({error}); save or download it again") from error
+    except UNREADABLE as error:
         raise InputError(
-            f"portrait: {path} ({path.stat().st_size} bytes) cannot be read as a picture; give a PNG, JPEG or WebP ({error})"
+            f"portrait: {path} ({len(content)} bytes) cannot be read as a picture; give a PNG, JPEG or WebP ({error})"
         ) from error
+
+
+def _opened(content: bytes) -> Image.Image:
+    """A decoded picture.
+
+    Raises:
+        CutOffError: if pixels are missing.
+    """
+    if content.startswith(PNG):
+        content, profile = without_texts(content)
+    else:
+        profile = None
+    picture = Image.open(io.BytesIO(content))
+    picture.info |= {} if profile is None else {"icc_profile": profile}
+    try:
+        picture.load()
+    except OSError as error:
+        if "truncated" not in str(error):
+            raise
+        if not content.startswith(JPEG):
+            raise CutOffError(str(error)) from error
+        picture = completed_jpeg(content)
+    return picture
+
+
+def _flat(picture: Image.Image, background: str) -> Image.Image:
+    """A picture of any mode as sRGB without transparency."""
+    if picture.mode in ("I", "I;16", "I;16B", "F"):
+        picture = _to_8_bit(picture)
+    flat = _to_srgb(picture)
+    if picture.has_transparency_data:
+        alpha = picture.convert("RGBA").getchannel("A")
+        flat = Image.composite(flat, Image.new("RGB", flat.size, background), alpha)
+    return flat
+
+
+def _to_srgb(picture: Image.Image) -> Image.Image:
+    """Colours as the file's profile means them. Without a profile they are sRGB; a broken one is ignored, as viewers do."""
+    profile = picture.info.get("icc_profile")
+    if not profile:
+        return picture.convert("RGB")
+    try:
+        source = ImageCms.ImageCmsProfile(io.BytesIO(profile))
+        mode = MODES[source.profile.xcolor_space]
+        if (picture.mode == "CMYK") != (mode == "CMYK"):
+            return picture.convert("RGB")
+        return ImageCms.profileToProfile(
+            picture.convert(mode), source, ImageCms.createProfile("sRGB"), outputMode="RGB"
+        )
+    except (ImageCms.PyCMSError, OSError, ValueError, TypeError, KeyError):
+        return picture.convert("RGB")
 
 
 def _upright(picture: Image.Image) -> Image.Image:
@@ -44,4 +99,6 @@ def _to_8_bit(picture: Image.Image) -> Image.Image:
     """Scale 16-bit and float greys by their depth."""
     grey = np.asarray(picture, dtype=np.float64)
     depth = 1.0 if picture.mode == "F" and grey.max() <= 1 else 65535.0
-    return Image.fromarray(np.clip(grey / depth * 255, 0, 255).astype(np.uint8))
+    scaled = Image.fromarray(np.clip(np.nan_to_num(grey) / depth * 255, 0, 255).astype(np.uint8))
+    scaled.info = picture.info
+    return scaled

@@ -1,8 +1,8 @@
 """Any sound file, or a video's sound track, as loudness-normalised 16 kHz mono."""
 
 import contextlib
-import itertools
-from collections.abc import Iterator
+import logging
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,12 +11,20 @@ import numpy as np
 
 from ..errors import InputError
 from ..files import existing_file
+from .mono import mono_blocks
+from .sound_frames import SILENCE, Report, audible_tracks, choose_track, resampled, sound_frames
 from .sound_track import WaveTrack
+
+_LOG = logging.getLogger(__name__)
+EXPECTED = "a WAV, FLAC, OGG, MP3, M4A or a video with sound"
+SPEAK = "give a sound with speech or singing"
 
 SAMPLE_RATE = 16_000
 """Hz, the rate of wav2vec2's input."""
-SILENCE = 10 ** (-60 / 20)
-"""Peak amplitude below which a sound counts as silent (-60 dBFS)."""
+LOWEST = 65.0
+"""Hz. Speech and song have hardly anything below; mains hum, rumble and offsets have."""
+FILTER_TAPS = 2001
+"""Length of the filter: an eighth of a second, for an edge of about 25 Hz."""
 BLOCK = SAMPLE_RATE * 2 // 5
 """Samples in a loudness block: 400 ms, as in ITU-R BS.1770."""
 GATE = 10 ** (-10 / 20)
@@ -37,7 +45,7 @@ class Sound:
 
 
 def load_sound(path: Path, *, max_seconds: float | None = None) -> Sound:
-    """Decode a sound file or the first sound track of a video.
+    """Decode a sound file, or the sound of a video. Damaged places become silence, with a warning.
 
     Args:
         path: WAV, FLAC, OGG, MP3, M4A, MP4 or any other format that FFmpeg reads; any rate, any channels.
@@ -46,18 +54,31 @@ def load_sound(path: Path, *, max_seconds: float | None = None) -> Sound:
     Raises:
         InputError: if the file is missing, is no sound, is empty or silent.
     """
-    path = existing_file(path, "audio", "a WAV, FLAC, OGG, MP3, M4A or a video with sound")
+    path = existing_file(path, "audio", EXPECTED)
     try:
-        waveform = decode_sound(path, max_seconds)
-    except (av.FFmpegError, IndexError, ValueError) as error:
-        raise InputError(
-            f"audio: {path} cannot be decoded as sound ({error}); give a WAV, FLAC, OGG, MP3, M4A or a video with sound"
-        ) from error
-    return prepare_sound(waveform, str(path))
+        waveform = decode_sound(path, max_seconds, lambda place: _LOG.warning("audio: %s: %s", path, place))
+    except (av.FFmpegError, ValueError) as error:
+        raise InputError(f"audio: {path} cannot be decoded as sound ({error}); give {EXPECTED}") from error
+    return prepare_sound(waveform, str(path), lambda: _other_tracks(path))
 
 
-def prepare_sound(waveform: np.ndarray, name: str = "the sound") -> Sound:
-    """Check and normalise a decoded 16 kHz mono waveform (S,).
+def _other_tracks(path: Path) -> str:
+    """Advice for a file whose chosen track is silent."""
+    others = " and ".join(str(track + 1) for track in audible_tracks(path))
+    if not others:
+        return SPEAK
+    return (
+        f"its sound track {choose_track(path) + 1} is used, but {others} can be heard; give a file with that track only"
+    )
+
+
+def prepare_sound(waveform: np.ndarray, name: str = "the sound", advice: Callable[[], str] = lambda: SPEAK) -> Sound:
+    """Check, clean and normalise a decoded 16 kHz mono waveform (S,).
+
+    Args:
+        waveform: at its own level.
+        name: for messages.
+        advice: returns the last part of the message for a silent one.
 
     Raises:
         InputError: if it is empty, silent or not finite.
@@ -66,12 +87,20 @@ def prepare_sound(waveform: np.ndarray, name: str = "the sound") -> Sound:
         raise InputError(f"audio: {name} lasts {len(waveform) / SAMPLE_RATE:.3f} s; give at least 0.1 s of sound")
     if not np.isfinite(waveform).all():
         raise InputError(f"audio: {name} has NaN or infinite samples; export it again")
-    peak = float(np.abs(waveform).max())
+    voice = above_hum(waveform)
+    peak = float(np.abs(voice).max())
     if peak < SILENCE:
-        raise InputError(
-            f"audio: {name} is silent (peak {20 * np.log10(max(peak, 1e-9)):.0f} dBFS); give a sound with speech or singing"
-        )
-    return Sound((waveform / speech_level(waveform)).astype(np.float32))
+        raise InputError(f"audio: {name} is silent (peak {20 * np.log10(max(peak, 1e-9)):.0f} dBFS); {advice()}")
+    return Sound((voice / speech_level(voice)).astype(np.float32))
+
+
+def above_hum(waveform: np.ndarray) -> np.ndarray:
+    """Remove the mean and all that lies below speech (`LOWEST`): offsets, rumble, mains hum. (S,) to (S,), without delay."""
+    from scipy.signal import firwin, oaconvolve  # A third of a second to import.
+
+    taps = firwin(FILTER_TAPS, LOWEST, pass_zero=False, fs=SAMPLE_RATE).astype(np.float32)
+    centred = (waveform - waveform.mean(dtype=np.float64)).astype(np.float32)
+    return oaconvolve(centred, taps, mode="same").astype(np.float32, copy=False)
 
 
 def speech_level(waveform: np.ndarray) -> float:
@@ -86,47 +115,43 @@ def mono_16k(waveform: np.ndarray, rate: int) -> np.ndarray:
 
     The waveform is resampled in blocks: FFmpeg refuses frames of 2 GiB, 93 minutes of stereo at 48 kHz.
     """
-    if len(waveform) > 2:
-        waveform = waveform.mean(0, keepdims=True)
-    resampler = _mono_resampler()
-    blocks = itertools.chain(WaveTrack(waveform, rate).frames(), [None])
-    parts = [part.to_ndarray()[0] for block in blocks for part in resampler.resample(block)]
-    return np.concatenate(parts) if parts else np.zeros(0, np.float32)
+    return _joined(_mono(WaveTrack(waveform, rate).frames()))
 
 
-def _mono_resampler() -> av.AudioResampler:
-    return av.AudioResampler(format="flt", layout="mono", rate=SAMPLE_RATE)
+def decode_sound(path: Path, max_seconds: float | None = None, report: Report | None = None) -> np.ndarray:
+    """Decode the chosen sound track (see `choose_track`) as (S,) float32 at 16 kHz, mono, at its own level.
 
-
-def decode_sound(path: Path, max_seconds: float | None = None) -> np.ndarray:
-    """Decode the first sound track as (S,) float32 at 16 kHz, mono, at its own level.
+    Args:
+        path: any container.
+        max_seconds: length that is read at most.
+        report: called once for each place that cannot be decoded; it becomes silence.
 
     Raises:
-        ValueError, IndexError, av.FFmpegError: if there is no sound that can be decoded.
+        ValueError, av.FFmpegError: if there is no sound that can be decoded.
     """
     limit = None if max_seconds is None else round(max_seconds * SAMPLE_RATE)
     parts, count = [], 0
-    with contextlib.closing(sound_blocks(path)) as blocks:
+    with contextlib.closing(_mono(sound_frames(path, choose_track(path), report=report))) as blocks:
         for block in blocks:
             parts.append(block)
             count += len(block)
             if limit is not None and count >= limit:
                 break
-    waveform = np.concatenate(parts) if parts else np.zeros(0, np.float32)
-    return waveform if limit is None else waveform[:limit]
+    return _joined(parts)[:limit]
 
 
 def sound_blocks(path: Path) -> Iterator[np.ndarray]:
-    """Decode the first sound track in blocks (S,) float32 at 16 kHz, mono, at its own level.
+    """Decode the chosen sound track in blocks (S,) float32 at 16 kHz, mono, at its own level, by the clock of its timestamps.
 
     Raises:
-        ValueError, IndexError, av.FFmpegError: if there is no sound that can be decoded.
+        ValueError, av.FFmpegError: if there is no sound that can be decoded, or its timestamps jump.
     """
-    resampler = _mono_resampler()
-    with av.open(str(Path(path).absolute())) as container:  # A colon in a relative name would be a protocol.
-        if not container.streams.audio:
-            raise ValueError("it has no sound track")
-        for frame in itertools.chain(container.decode(audio=0), [None]):
-            if frame is not None:
-                frame.pts = None  # Gaps in the timestamps of live recordings are not gaps in the sound.
-            yield from (part.to_ndarray()[0] for part in resampler.resample(frame))
+    yield from _mono(sound_frames(path, choose_track(path), by_clock=True))
+
+
+def _mono(frames: Iterator[av.AudioFrame]) -> Iterator[np.ndarray]:
+    return mono_blocks(resampled(frames, None, SAMPLE_RATE), SAMPLE_RATE)
+
+
+def _joined(blocks: Iterable[np.ndarray]) -> np.ndarray:
+    return np.concatenate([np.zeros(0, np.float32), *blocks])

@@ -16,7 +16,9 @@ from av.video.reformatter import VideoReformatter
 
 from ..errors import InputError
 from ..files import existing_file
-from .sound import SAMPLE_RATE, decode_sound, sound_blocks
+from .hdr import BT2020, HLG, PQ, to_sdr
+from .sound import SAMPLE_RATE, sound_blocks
+from .sound_frames import choose_track
 
 VIDEO_SUFFIXES = frozenset(".mp4 .mov .mkv .webm .avi .m4v .mpg .mpeg .ts .mts .wmv .flv .ogv .3gp".split())
 """Suffixes of the files that are read from a folder. A file that is named is read whatever its suffix."""
@@ -54,7 +56,7 @@ def open_source(path: Path) -> Source:
             if int(getattr(video, "disposition", 0)) & ATTACHED_PICTURE:
                 raise ValueError("it has no video, only a cover picture")
             rate = float(video.average_rate or video.guessed_rate or 25)
-            sound = container.streams.audio[0] if container.streams.audio else None
+            sound = container.streams.audio[choose_track(path)] if container.streams.audio else None
             return Source(path, rate, _start(video), None if sound is None else _start(sound))
     except (av.FFmpegError, IndexError, ValueError) as error:
         raise InputError(f"video: {path} cannot be opened as a video ({error}); give a video file") from error
@@ -105,24 +107,29 @@ def frames_at(source: Source, fps: float, first: int = 0, last: int | None = Non
     with av.open(str(source.path.absolute())) as container:
         video = container.streams.video[0]
         video.thread_type = "AUTO"
-        aspect = float(video.sample_aspect_ratio or 1)
+        aspect, curve = float(video.sample_aspect_ratio or 1), video.codec_context.color_trc
         for index, frame in enumerate(container.decode(video=0)):
             time = index / source.fps if frame.time is None else frame.time - source.start
             while shown is not None and (number + 0.5) / fps < time:
-                picture = _upright(colours, shown, aspect) if picture is None else picture
+                picture = _upright(colours, shown, aspect, curve) if picture is None else picture
                 yield number, picture
                 number += 1
                 if number == last:
                     return
             shown, picture, end = frame, None, time + 1 / source.fps
     while shown is not None and (number + 0.5) / fps < end and number != last:
-        yield number, _upright(colours, shown, aspect)
+        yield number, _upright(colours, shown, aspect, curve)
         number += 1
 
 
-def _upright(colours: VideoReformatter, frame: av.VideoFrame, aspect: float) -> np.ndarray:
-    """The picture as a player shows it: pixels made square, and turned by the rotation in the file's header."""
-    square = colours.reformat(frame, width=max(1, round(frame.width * aspect)), format="rgb24").to_ndarray()
+def _upright(colours: VideoReformatter, frame: av.VideoFrame, aspect: float, curve: int) -> np.ndarray:
+    """The picture as a player shows it: pixels made square, HDR tone-mapped, and turned by the rotation in the file's header."""
+    width = max(1, round(frame.width * aspect))
+    if curve in (HLG, PQ):
+        deep = colours.reformat(frame, width=width, format="rgb48le", src_colorspace=BT2020)
+        square = to_sdr(deep.to_ndarray(), curve)
+    else:
+        square = colours.reformat(frame, width=width, format="rgb24").to_ndarray()
     return np.ascontiguousarray(np.rot90(square, round(getattr(frame, "rotation", 0) / 90) % 4))
 
 
@@ -132,7 +139,7 @@ def sound_of(source: Source) -> np.ndarray:
     Raises:
         ValueError, IndexError, av.FFmpegError: if it cannot be decoded.
     """
-    waveform, late = decode_sound(source.path), _first_sample(source)
+    waveform, late = np.concatenate([np.zeros(0, np.float32), *sound_blocks(source.path)]), _first_sample(source)
     return np.pad(waveform, (late, 0)) if late > 0 else waveform[-late:]
 
 

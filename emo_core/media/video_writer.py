@@ -15,6 +15,7 @@ from av.codec.codec import UnknownCodecError
 
 from ..errors import InputError
 from ..files import temporary_name
+from .sound_frames import resampled
 from .sound_track import FileTrack, Track
 
 AAC_RATES = (48_000, 44_100, 32_000, 24_000, 22_050, 16_000, 12_000, 11_025, 8_000)
@@ -73,7 +74,7 @@ class VideoWriter:
             path: the .mp4.
             fps: frames per second.
             size: width and height of the frames. H.264 needs even ones, so an odd size gets one more column or row.
-            sound: a file whose first sound track is added, or a track.
+            sound: a file whose sound is added, or a track.
             seconds: length of the sound; None for all of it.
             settings: written to the metadata, beside the mark that the video is AI-generated.
         """
@@ -181,12 +182,10 @@ class VideoWriter:
         layout = "mono" if self._sound.channels == 1 else "stereo"
         stream = self._container.add_stream("aac", rate=rate, layout=layout)
         stream.bit_rate = AUDIO_BITRATE
-        resampler = av.AudioResampler(format="fltp", layout=layout, rate=rate)
         left = None if self._seconds is None else round(self._seconds * rate)
         written = 0
         with contextlib.closing(self._sound.frames()) as frames:
-            for part in _resampled(frames, resampler):
-                samples = part.to_ndarray()
+            for samples in resampled(frames, layout, rate):
                 if left is not None:
                     samples = samples[:, : left - written]
                 if not samples.shape[1]:
@@ -196,10 +195,3 @@ class VideoWriter:
                 written += samples.shape[1]
                 yield from stream.encode(frame)
         yield from stream.encode(None)
-
-
-def _resampled(frames: Iterator[av.AudioFrame], resampler: av.AudioResampler) -> Iterator[av.AudioFrame]:
-    for frame in frames:
-        frame.pts = None
-        yield from resampler.resample(frame)
-    yield from resampler.resample(None)

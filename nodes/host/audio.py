@@ -4,14 +4,13 @@ from collections.abc import Mapping
 from typing import Any
 
 import torch
-from einops import rearrange
 
 from ...emo_core.errors import InputError
 from ...emo_core.media.sound_track import WaveTrack
 
 
 def to_track(audio: Mapping[str, Any]) -> WaveTrack:
-    """AUDIO {waveform (1, C, S), sample_rate} as a mono or stereo track; more channels are averaged.
+    """AUDIO {waveform (1, C, S), sample_rate} as a mono or stereo track; more channels are mixed to stereo by their places.
 
     Raises:
         InputError: if the waveform is empty, or a batch of several sounds.
@@ -21,10 +20,7 @@ def to_track(audio: Mapping[str, Any]) -> WaveTrack:
         raise InputError(f"audio: got a waveform of shape {tuple(waveform.shape)}; expected (1, channels, samples)")
     if len(waveform) > 1:
         raise InputError(f"audio: got a batch of {len(waveform)} sounds; expected one; wire a single sound")
-    sound = waveform[0].float().cpu()
-    if len(sound) > 2:
-        sound = rearrange(sound.mean(0), "s -> 1 s")
-    return WaveTrack(sound.numpy(), int(audio["sample_rate"]))
+    return WaveTrack(waveform[0].float().cpu().numpy(), int(audio["sample_rate"])).stereo()
 
 
 def to_audio(track: WaveTrack) -> dict[str, Any]:

@@ -81,12 +81,12 @@ def test_mediapipe_is_preferred(monkeypatch, tmp_path):
     monkeypatch.delenv(detectors.BUNDLE_VARIABLE, raising=False)
     monkeypatch.setattr(detectors, "BUNDLE", tmp_path / "none.task")
     if sys.version_info < (3, 13):
-        assert isinstance(make_detector(), BundledDetector)
+        assert isinstance(make_detector().detector, BundledDetector)
     with pytest.raises(InputError, match="no file at"):
         make_detector(tmp_path / "missing.task")
     if BUNDLE.is_file():
         monkeypatch.setenv(detectors.BUNDLE_VARIABLE, str(BUNDLE))
-        assert isinstance(make_detector(), TasksDetector)
+        assert isinstance(make_detector().detector, TasksDetector)
 
 
 def test_without_mediapipe_the_built_in_detector_is_used(monkeypatch, tmp_path):
