@@ -16,9 +16,10 @@ import numpy as np
 from ..errors import InputError
 from ..face.crop import Crop
 from ..face.detect import FaceDetector
+from ..face.framing import Framing
 from ..face.landmarks import face_boxes
 from ..media.sound import SAMPLE_RATE
-from ..media.video_reader import SoundReader, Source, frames_at, open_source, scenes
+from ..media.video_reader import SoundReader, Source, frames_at, open_source, scene_starts
 from .face_runs import Faceless, Run, detect_frames, reject_run, split_pieces, split_runs
 from .filters import Rejection, Rules, filter_clip
 from .labels import Labels, face_margin, label, square_around
@@ -59,7 +60,9 @@ class Piece:
     detail: str = ""
 
 
-def prepare_video(path: Path, key: str, recipe: Recipe, detector: FaceDetector) -> Iterator[tuple[Piece, Clip | None]]:
+def prepare_video(
+    path: Path, key: str, recipe: Recipe, detector: FaceDetector, framing: Framing | None = None
+) -> Iterator[tuple[Piece, Clip | None]]:
     """Cut a video into pieces, and those that are kept into clips.
 
     Args:
@@ -67,6 +70,7 @@ def prepare_video(path: Path, key: str, recipe: Recipe, detector: FaceDetector) 
         key: unique name of the source; clips are called `key-000` and so on.
         recipe: rate, size and limits.
         detector: one that gives landmarks.
+        framing: place of the face in the square, instead of the recipe's `expand`.
 
     Yields:
         each piece with its clip, None if it is rejected. A piece of reason `UNREADABLE` comes last.
@@ -76,8 +80,8 @@ def prepare_video(path: Path, key: str, recipe: Recipe, detector: FaceDetector) 
         if source.sound_start is None:
             yield Piece(0.0, 0.0, "no sound", "the file has no sound track"), None
             return
-        starts = [start for start, _ in scenes(source)]
-        cutter = _Cutter(source, key, recipe)
+        starts = scene_starts(source)
+        cutter = _Cutter(source, key, recipe, framing)
         for run in _split_source(source, starts, recipe, detector):
             yield from cutter.cut(run, after_cut=len(starts) > 1)
     except (InputError, av.FFmpegError, ValueError, IndexError, OSError) as error:
@@ -96,8 +100,8 @@ def _split_source(
 class _Cutter:
     """Decides on the runs of one video, and cuts the clips, both in order."""
 
-    def __init__(self, source: Source, key: str, recipe: Recipe) -> None:
-        self._source, self._key, self._recipe = source, key, recipe
+    def __init__(self, source: Source, key: str, recipe: Recipe, framing: Framing | None) -> None:
+        self._source, self._key, self._recipe, self._framing = source, key, recipe, framing
         self._frames, self._sound = frames_at(source, recipe.fps), SoundReader(source)
         self._clips = 0
 
@@ -118,7 +122,7 @@ class _Cutter:
     def _decide(self, run: Run) -> tuple[Piece, Clip | None]:
         fps, recipe = self._recipe.fps, self._recipe
         boxes = face_boxes(run.landmarks)
-        crop = square_around(boxes, run.size, recipe.expand, recipe.size)
+        crop = square_around(boxes, run.size, recipe.expand, recipe.size, self._framing)
         labels = label(run.landmarks, run.size, crop, run.blendshapes)
         sound = self._sound.read(*(round(number / fps * SAMPLE_RATE) for number in (run.first, run.stop)))
         rejection = filter_clip(

@@ -11,7 +11,7 @@ from ..metrics.lip_sync import SYLLABLE_BAND, lag, loudness, speech_share
 from .labels import Labels
 
 REASONS = (
-    "unreadable", "no sound", "no face", "several faces", "cuts", "too short", "too small", "too close", "profile",
+    "unreadable", "no sound", "no face", "several faces", "cuts", "too short", "too small", "too close", "profile", "on its side",
     "too dark", "no speech", "bad sync",
 )  # fmt: skip
 """All reasons, in the order in which they are tested."""
@@ -37,6 +37,10 @@ class Rules:
     """Turn of the head in degrees above which a frame is a profile."""
     profiles: float = 0.2
     """Share of frames that are profiles, at most."""
+    roll: float = 45.0
+    """Tilt of the head in degrees above which a face lies on its side."""
+    tilted: float = 0.2
+    """Share of frames in which the face lies on its side, at most."""
     luma: float = 40.0
     """Mean brightness of the face, 0 .. 255, at least."""
     speech: float = 0.15
@@ -91,6 +95,9 @@ def filter_clip(
     profiles = float(np.mean(np.abs(labels.yaw) > rules.yaw))
     if profiles > rules.profiles:
         return Rejection("profile", f"turned by more than {rules.yaw:g} degrees in {profiles:.0%} of the frames")
+    tilted = float(np.mean(np.abs(labels.roll) > rules.roll))
+    if tilted > rules.tilted:
+        return Rejection("on its side", f"tilted by more than {rules.roll:g} degrees in {tilted:.0%} of the frames")
     if luma < rules.luma:
         return Rejection("too dark", f"mean brightness of the face {luma:.0f}, {rules.luma:g} is needed")
     loud = loudness(sound, len(labels), fps)

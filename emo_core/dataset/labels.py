@@ -11,14 +11,19 @@ import numpy as np
 
 from ..face.box import Box
 from ..face.crop import Crop
+from ..face.framing import Framing
 from ..face.landmarks import face_boxes
 from ..face.mouth import mouth_boxes, mouth_opening
-from ..face.pose import head_poses, head_speed, head_yaw
+from ..face.pose import head_poses, head_roll, head_speed, head_yaw
 
 REQUIRED = ("boxes", "mouths", "poses", "speed", "opening")
 """Columns that every clip has, stored as float32."""
 HALF = ("landmarks", "blendshapes")
 """Columns that a clip may lack, stored as float16: landmarks are exact to 0.1 pixels in a square of 256."""
+
+
+FOREHEAD = 0.08
+"""Share of the face box's height by which the forehead rises above it: landmarks end below the hairline."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,6 +63,11 @@ class Labels:
     def yaw(self) -> np.ndarray:
         """(F,) degrees that the head is turned: 0 faces the camera, positive to the right of the picture."""
         return head_yaw(self.poses)
+
+    @property
+    def roll(self) -> np.ndarray:
+        """(F,) degrees that the head is tilted: 0 is upright, positive clockwise."""
+        return head_roll(self.poses)
 
     def to_bytes(self) -> bytes:
         """Write as an .npz."""
@@ -107,7 +117,9 @@ def label(landmarks: np.ndarray, frame: tuple[int, int], crop: Crop, blendshapes
     )
 
 
-def square_around(boxes: np.ndarray, frame: tuple[int, int], expand: float, size: int) -> Crop:
+def square_around(
+    boxes: np.ndarray, frame: tuple[int, int], expand: float, size: int, framing: Framing | None = None
+) -> Crop:
     """The square that is stored: around the union of the face boxes, expanded, and inside the picture.
 
     A square that would be larger than the picture gets the picture's shorter side.
@@ -117,17 +129,24 @@ def square_around(boxes: np.ndarray, frame: tuple[int, int], expand: float, size
         frame: its width and height.
         expand: side of the square over the longer side of the union.
         size: pixels of the square that is stored.
+        framing: place of the mean face in the square, instead of `expand`: that of a model.
     """
-    union = Box(*boxes[:, :2].min(0).tolist(), *boxes[:, 2:].max(0).tolist())
-    side = min(round(expand * max(union.width, union.height)), *frame)
+    if framing is None:
+        union = Box(*boxes[:, :2].min(0).tolist(), *boxes[:, 2:].max(0).tolist())
+        side, face, place = expand * max(union.width, union.height), union, (0.5, 0.5)
+    else:
+        face = Box(*boxes.mean(0).tolist())
+        side, place = face.height / framing.share, framing.centre
+    side = min(round(side), *frame)
     left, top = (
-        min(max(round(middle - side / 2), 0), length - side) for middle, length in zip(union.centre, frame, strict=True)
+        min(max(round(middle - share * side), 0), length - side)
+        for middle, share, length in zip(face.centre, place, frame, strict=True)
     )
     return Crop(left, top, side, size)
 
 
 def face_margin(boxes: np.ndarray, frame: tuple[int, int], crop: Crop) -> float:
-    """Smallest distance between the face and an edge of the square, in all frames.
+    """Smallest distance between the face, with its forehead, and an edge of the square, in all frames.
 
     Edges of the square on an edge of the picture do not count: there, the source shows no more of the face.
 
@@ -140,6 +159,7 @@ def face_margin(boxes: np.ndarray, frame: tuple[int, int], crop: Crop) -> float:
         A share of the square's side, negative if a part of the face is cut off; infinity if no edge counts.
     """
     left, top, right, bottom = *boxes[:, :2].min(0).tolist(), *boxes[:, 2:].max(0).tolist()
+    top -= FOREHEAD * (boxes[:, 3] - boxes[:, 1]).max()
     far = crop.left + crop.side, crop.top + crop.side
     distances = [
         (crop.left > 0, left - crop.left),

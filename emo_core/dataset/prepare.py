@@ -20,6 +20,7 @@ from dataclasses import asdict, dataclass
 from itertools import chain
 from multiprocessing import get_context
 from pathlib import Path
+from typing import Any
 
 from tqdm import tqdm
 
@@ -173,9 +174,15 @@ def _check_folder(out: Path) -> None:
 def _check_recipe(out: Path, recipe: Recipe) -> None:
     file = out / RECIPE
     content = json.loads(json.dumps(asdict(recipe)))
-    if file.is_file() and json.loads(file.read_text()) != content:
+    if file.is_file() and _completed(json.loads(file.read_text())) != content:
         raise InputError(f"out: {out} was begun with another recipe ({file}); give its options, or another folder")
     write_json(file, content)
+
+
+def _completed(recipe: dict[str, Any]) -> dict[str, Any]:
+    """A stored recipe, with defaults for rules that did not exist when it was written."""
+    default = asdict(Recipe())
+    return {**default, **recipe, "rules": {**default["rules"], **recipe.get("rules", {})}}
 
 
 def _detector(face_model: Path | None) -> FaceDetector:

@@ -47,6 +47,7 @@ ANY = Rules(
     luma=0.0,
     speech=0.0,
     profiles=1.0,
+    tilted=1.0,
 )
 """Filters that keep clips of any picture and sound."""
 
@@ -159,7 +160,7 @@ class _Generator:
     def _clip(self, video: Path) -> Clip | None:
         """The first usable clip of a video, framed as the model sees it."""
         recipe = Recipe(fps=self.config.fps, size=self.config.image_size, rules=ANY)
-        decisions = prepare_video(video, source_key(video), recipe, self.detector)
+        decisions = prepare_video(video, source_key(video), recipe, self.detector, self.config.framing)
         clip, seconds = next((clip for _, clip in decisions if clip is not None), None), self.plan.seconds
         return clip if clip is None or seconds is None else _shortened(clip, seconds, self.config.fps)
 

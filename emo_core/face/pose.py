@@ -75,6 +75,11 @@ def head_yaw(poses: np.ndarray) -> np.ndarray:
     return np.rad2deg(np.arctan2(-poses[:, 0, 2], poses[:, 2, 2]))
 
 
+def head_roll(poses: np.ndarray) -> np.ndarray:
+    """(F, 4, 4) poses to (F,) degrees that the head is tilted in the picture: 0 is upright, positive clockwise."""
+    return np.rad2deg(np.arctan2(poses[:, 1, 0], poses[:, 0, 0]))
+
+
 def head_speed(poses: np.ndarray, smooth: float = SMOOTH) -> np.ndarray:
     """Head rotation speed w_f: the angle between successive frames.
 

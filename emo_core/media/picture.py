@@ -9,7 +9,7 @@ from PIL import Image, ImageCms, ImageOps, UnidentifiedImageError
 
 from ..errors import InputError
 from ..files import existing_file
-from .picture_file import PNG, JPEG, CutOffError, completed_jpeg, without_texts
+from .picture_file import JPEG, PNG, CutOffError, completed_jpeg, without_texts
 
 UNREADABLE = (UnidentifiedImageError, OSError, SyntaxError, ValueError, Image.DecompressionBombError)
 """Errors that Pillow raises for a broken file."""

@@ -6,6 +6,8 @@ of any rate, also a variable one, keeps its length.
 Shape legend: H W picture, S samples.
 """
 
+import contextlib
+import itertools
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,6 +30,8 @@ ATTACHED_PICTURE = 0x400
 """FFmpeg's disposition flag of a stream that is a cover picture."""
 MIN_SCENE = 0.5
 """Length of the shortest scene in seconds."""
+SCENE_WIDTH = 256
+"""Width in pixels of the pictures that are searched for cuts (PySceneDetect's default)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +45,10 @@ class Source:
     """Timestamp of the first frame in seconds."""
     sound_start: float | None
     """Timestamp of the first sample in seconds; None if the file has no sound."""
+    aspect: float = 1.0
+    """Width of a pixel over its height."""
+    curve: int = 0
+    """Transfer curve of the colours, by its number in H.273."""
 
 
 def open_source(path: Path) -> Source:
@@ -57,7 +65,14 @@ def open_source(path: Path) -> Source:
                 raise ValueError("it has no video, only a cover picture")
             rate = float(video.average_rate or video.guessed_rate or 25)
             sound = container.streams.audio[choose_track(path)] if container.streams.audio else None
-            return Source(path, rate, _start(video), None if sound is None else _start(sound))
+            return Source(
+                path,
+                fps=rate,
+                start=_start(video),
+                sound_start=None if sound is None else _start(sound),
+                aspect=float(video.sample_aspect_ratio or 1),
+                curve=int(video.codec_context.color_trc),
+            )
     except (av.FFmpegError, IndexError, ValueError) as error:
         raise InputError(f"video: {path} cannot be opened as a video ({error}); give a video file") from error
 
@@ -66,71 +81,83 @@ def _start(stream: av.stream.Stream) -> float:
     return float((stream.start_time or 0) * stream.time_base)
 
 
-def scenes(source: Source) -> list[tuple[float, float]]:
-    """Start and end in seconds of every scene (PySceneDetect's adaptive detector); the last end is infinite.
+def scene_starts(source: Source) -> list[float]:
+    """Start of every scene in seconds (PySceneDetect's adaptive detector); the first is 0."""
+    from scenedetect import AdaptiveDetector
 
-    Raises:
-        InputError: if PySceneDetect cannot read the file.
-    """
-    from scenedetect import AdaptiveDetector, SceneManager, open_video
-    from scenedetect.video_stream import VideoOpenFailure
-
-    manager = SceneManager()
     shortest = max(2, round(MIN_SCENE * source.fps))
-    manager.add_detector(AdaptiveDetector(adaptive_threshold=SCENE_THRESHOLD, min_scene_len=shortest))
-    try:
-        manager.detect_scenes(open_video(str(source.path), backend="pyav"))
-    except VideoOpenFailure as error:
-        raise InputError(f"video: {source.path} cannot be searched for cuts ({error}); convert it to mp4") from error
-    # PySceneDetect counts from timestamp 0, not from the first frame.
-    cuts = [start.get_seconds() - source.start for start, _ in manager.get_scene_list()[1:]]
-    return list(zip([0.0, *cuts], [*cuts, float("inf")], strict=True))
+    detector = AdaptiveDetector(adaptive_threshold=SCENE_THRESHOLD, min_scene_len=shortest)
+    colours, times, cuts = VideoReformatter(), [], []
+    for time, frame in _timed_frames(source):
+        height = max(1, round(frame.height * SCENE_WIDTH / frame.width))
+        small = colours.reformat(frame, width=SCENE_WIDTH, height=height, format="bgr24").to_ndarray()
+        cuts += detector.process_frame(len(times), small)
+        times.append(time)
+    cuts += detector.post_process(len(times) - 1)
+    return [0.0, *sorted(times[cut] for cut in cuts)]
 
 
-def frames_at(source: Source, fps: float, first: int = 0, last: int | None = None) -> Iterator[tuple[int, np.ndarray]]:
+def frames_at(source: Source, fps: float) -> Iterator[tuple[int, np.ndarray]]:
     """Stream the video at another rate.
 
-    Args:
-        source: the video.
-        fps: frames per second.
-        first: number of the first frame.
-        last: number after the last frame; None for all.
-
     Yields:
-        number and picture (H, W, 3) uint8, upright and of square pixels.
+        number and picture (H, W, 3) uint8, upright and of square pixels, up to the first damaged place.
 
     Raises:
-        av.FFmpegError: if the file is damaged.
+        ValueError, av.FFmpegError: if not one picture can be decoded.
     """
-    number, shown, picture, end = first, None, None, 0.0
-    colours = VideoReformatter()  # One for all frames: each would start threads of its own.
-    with av.open(str(source.path.absolute())) as container:
-        video = container.streams.video[0]
-        video.thread_type = "AUTO"
-        aspect, curve = float(video.sample_aspect_ratio or 1), video.codec_context.color_trc
-        for index, frame in enumerate(container.decode(video=0)):
-            time = index / source.fps if frame.time is None else frame.time - source.start
-            while shown is not None and (number + 0.5) / fps < time:
-                picture = _upright(colours, shown, aspect, curve) if picture is None else picture
-                yield number, picture
-                number += 1
-                if number == last:
-                    return
-            shown, picture, end = frame, None, time + 1 / source.fps
-    while shown is not None and (number + 0.5) / fps < end and number != last:
-        yield number, _upright(colours, shown, aspect, curve)
+    number, shown, picture, end = 0, None, None, 0.0
+    draw = _Upright(source)
+    for time, frame in _timed_frames(source):
+        while shown is not None and (number + 0.5) / fps < time:
+            picture = draw(shown) if picture is None else picture
+            yield number, picture
+            number += 1
+        shown, picture, end = frame, None, time + 1 / source.fps
+    while shown is not None and (number + 0.5) / fps < end:
+        yield number, draw(shown)
         number += 1
 
 
-def _upright(colours: VideoReformatter, frame: av.VideoFrame, aspect: float, curve: int) -> np.ndarray:
-    """The picture as a player shows it: pixels made square, HDR tone-mapped, and turned by the rotation in the file's header."""
-    width = max(1, round(frame.width * aspect))
-    if curve in (HLG, PQ):
-        deep = colours.reformat(frame, width=width, format="rgb48le", src_colorspace=BT2020)
-        square = to_sdr(deep.to_ndarray(), curve)
-    else:
-        square = colours.reformat(frame, width=width, format="rgb24").to_ndarray()
-    return np.ascontiguousarray(np.rot90(square, round(getattr(frame, "rotation", 0) / 90) % 4))
+def _timed_frames(source: Source) -> Iterator[tuple[float, av.VideoFrame]]:
+    """Seconds from the first frame, and the frame, up to the first damaged place: those behind it would show remains of others."""
+    count = 0
+    with av.open(str(source.path.absolute())) as container:
+        video = container.streams.video[0]
+        video.thread_type = "AUTO"
+        for frame in _decoded(container, video):
+            yield count / source.fps if frame.time is None else frame.time - source.start, frame
+            count += 1
+    if not count:
+        raise ValueError("no picture in it can be decoded")
+
+
+def _decoded(container: av.container.InputContainer, video: av.VideoStream) -> Iterator[av.VideoFrame]:
+    with contextlib.suppress(av.FFmpegError):
+        for packet in container.demux(video):
+            yield from packet.decode()
+        return
+    # The decoder still holds frames from before the damage.
+    with contextlib.suppress(av.FFmpegError):
+        yield from itertools.takewhile(lambda frame: not frame.is_corrupt, video.decode(None))
+
+
+class _Upright:
+    """Draws frames as a player shows them: pixels made square, HDR tone-mapped, and turned by the rotation in the file's header."""
+
+    def __init__(self, source: Source) -> None:
+        self._source = source
+        self._colours = VideoReformatter()  # One for all frames: each would start threads of its own.
+
+    def __call__(self, frame: av.VideoFrame) -> np.ndarray:
+        """A frame as (H, W, 3) uint8."""
+        width = max(1, round(frame.width * self._source.aspect))
+        if self._source.curve in (HLG, PQ):
+            deep = self._colours.reformat(frame, width=width, format="rgb48le", src_colorspace=BT2020)
+            square = to_sdr(deep.to_ndarray(), self._source.curve)
+        else:
+            square = self._colours.reformat(frame, width=width, format="rgb24").to_ndarray()
+        return np.ascontiguousarray(np.rot90(square, round(getattr(frame, "rotation", 0) / 90) % 4))
 
 
 def sound_of(source: Source) -> np.ndarray:

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from emo_core.errors import InputError
-from emo_core.media.video_reader import SoundReader, frames_at, open_source, scenes, sound_of
+from emo_core.media.video_reader import SoundReader, frames_at, open_source, scene_starts, sound_of
 
 
 @pytest.mark.parametrize("name", ["cover.mp4", "cover.mp3"])
@@ -96,7 +96,7 @@ def test_cuts_are_counted_from_the_first_frame(tmp_path):
         container.mux(video.encode(None))
     source = open_source(tmp_path / "cut.ts")
     assert source.start > 1
-    assert [start for start, _ in scenes(source)] == pytest.approx([0.0, 2.0], abs=0.05)
+    assert scene_starts(source) == pytest.approx([0.0, 2.0], abs=0.05)
 
 
 def with_sound(path, start):
