@@ -1,11 +1,12 @@
 """The command line: `python -m emo_core animate | prepare | cache | train | export | overfit | evaluate | weights | queue`."""
 
 import argparse
+import faulthandler
 import importlib
 import importlib.util
 import sys
 
-from .command_line import OneLineParser, run_command, silence_native_logs
+from .command_line import OneLineParser, run_command
 from .errors import InputError
 
 COMMANDS = {
@@ -57,5 +58,5 @@ def _installed(module: str) -> bool:
 
 
 if __name__ == "__main__":
-    silence_native_logs()
+    faulthandler.enable()  # A crash in a library says where.
     sys.exit(main())

@@ -1,7 +1,6 @@
 """What all commands share: a parser that reports in one line, and exit codes."""
 
 import argparse
-import os
 import signal
 import sys
 from collections.abc import Callable
@@ -10,6 +9,7 @@ from typing import NoReturn
 from .errors import Cancelled, EmoError, InputError
 
 DONE, CANCELLED = 0, 130
+MAKE_ROOM = "close other programs, use a smaller --batch, fewer --workers, half precision (--dtype), or --device cpu"
 
 
 class OneLineParser(argparse.ArgumentParser):
@@ -44,15 +44,15 @@ def run_command(parser: Callable[[], argparse.ArgumentParser], arguments: list[s
     except KeyboardInterrupt:
         sys.stderr.write("cancelled\n")
         return CANCELLED
+    except (MemoryError, RuntimeError) as error:
+        if not _is_out_of_memory(error):
+            raise
+        sys.stderr.write(f"error: out of memory ({' '.join(str(error).split())[:200]}); {MAKE_ROOM}\n")
+        return EmoError.exit_code
     return DONE
 
 
-def silence_native_logs() -> None:
-    """Keep MediaPipe's C++ start-up notes off stderr, where one line is promised.
-
-    They are written straight to file descriptor 2. Python's own stderr continues under a descriptor of its own.
-    """
-    sys.stderr = os.fdopen(os.dup(2), "w", buffering=1, errors="backslashreplace")
-    null = os.open(os.devnull, os.O_WRONLY)
-    os.dup2(null, 2)
-    os.close(null)
+def _is_out_of_memory(error: Exception) -> bool:
+    torch = sys.modules.get("torch")  # `queue` runs without it.
+    gpu_is_full = torch is not None and isinstance(error, torch.OutOfMemoryError)
+    return isinstance(error, MemoryError) or gpu_is_full or "can't allocate memory" in str(error)

@@ -1,5 +1,6 @@
 """Files that users name, and files that are written whole or not at all."""
 
+import getpass
 import hashlib
 import json
 import os
@@ -9,6 +10,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+
+from filelock import FileLock, Timeout
 
 from .errors import InputError
 
@@ -58,6 +61,33 @@ def writable_folder(path: Path, role: str) -> None:
 def temporary_name(path: Path) -> Path:
     """A hidden name beside `path`, of the same suffix and different at every call."""
     return path.with_name(f".{path.stem}.{secrets.token_hex(4)}.part{path.suffix}")
+
+
+@contextmanager
+def locked(path: Path | None, role: str) -> Iterator[None]:
+    """Keep other commands on this computer from writing to the same place while the block runs.
+
+    Args:
+        path: the file or folder that is written to; None for none.
+        role: of it, for the message.
+
+    Raises:
+        InputError: if another command writes to it.
+    """
+    if path is None:
+        yield
+        return
+    # The system frees a lock when its process ends, however it ends. The lock's own file lies apart from the user's files.
+    name = hashlib.sha256(str(path.resolve()).encode()).hexdigest()[:32]
+    folder = Path(tempfile.gettempdir()) / f"emo-locks-{getpass.getuser()}"
+    folder.mkdir(exist_ok=True)
+    try:
+        with FileLock(folder / name, timeout=0):
+            yield
+    except Timeout:
+        raise InputError(
+            f"{role}: another command is writing to {path}; wait until it is done, or give another name"
+        ) from None
 
 
 @contextmanager

@@ -10,8 +10,10 @@ import numpy as np
 from ..metrics.lip_sync import SYLLABLE_BAND, lag, loudness, speech_share
 from .labels import Labels
 
+FAILED = "failed"
+"""Reason of a video at which a worker failed: a fault of the program, or of the computer."""
 REASONS = (
-    "unreadable", "no sound", "no face", "several faces", "cuts", "too short", "too small", "too close", "profile", "on its side",
+    FAILED, "unreadable", "no sound", "no face", "several faces", "cuts", "too short", "too small", "too close", "profile", "on its side",
     "too dark", "no speech", "bad sync",
 )  # fmt: skip
 """All reasons, in the order in which they are tested."""

@@ -24,14 +24,13 @@ from typing import Any
 
 from tqdm import tqdm
 
-from ..command_line import silence_native_logs
-from ..errors import InputError
+from ..errors import EmoError, InputError
 from ..face.detect import FaceDetector
 from ..face.detectors import make_detector
-from ..files import write_json
+from ..files import locked, write_json
 from ..media.video_reader import VIDEO_SUFFIXES
 from .clip_cutting import UNREADABLE, Piece, Recipe, prepare_video
-from .filters import REASONS
+from .filters import FAILED, REASONS
 from .packing import QUANTILES, Split, check_hold_out, content_of, matches, pack, report_of
 from .shards import CACHE_MARK, HELD_OUT, INDEX, Clip, Dataset, write_clips
 
@@ -109,7 +108,8 @@ def prepare(
     """
     _detector(face_model)  # Fail before any work is done if MediaPipe is missing.
     try:
-        return _prepare(videos, out, recipe, workers, Split(held_out, hold_out), face_model)
+        with locked(out, "out"):
+            return _prepare(videos, out, recipe, workers, Split(held_out, hold_out), face_model)
     except OSError as error:
         raise InputError(f"out: cannot write {out} ({error}); make room, and run the same command again") from error
 
@@ -134,6 +134,11 @@ def _prepare(
     if not summary.kept:
         table = ", ".join(f"{count} {reason}" for reason, count in summary.rejected.items())
         raise InputError(f"videos: none of {len(videos)} gave a usable clip ({table}); see {out / 'reports'}")
+    if summary.rejected.get(FAILED):
+        raise InputError(
+            f"videos: the program failed at {summary.rejected[FAILED]}; the dataset is complete without them; see "
+            f"{FAILED!r} in {out / 'reports'}"
+        )
     return summary
 
 
@@ -186,7 +191,7 @@ def _completed(recipe: dict[str, Any]) -> dict[str, Any]:
 
 
 def _detector(face_model: Path | None) -> FaceDetector:
-    return make_detector(face_model, landmarks=True, blendshapes=True)
+    return make_detector(face_model, landmarks=True, blendshapes=True, quiet=True)
 
 
 def _prepare_all(
@@ -200,25 +205,46 @@ def _prepare_all(
             prepare_source(path, key, out, recipe, detector)
             yield 1
         return
+    try:
+        yield from _in_processes(videos, out, recipe, workers, face_model)
+    except BrokenProcessPool:
+        tqdm.write("prepare: a worker process died; the other videos are read one by one", file=sys.stderr)
+        for key, path in videos:
+            if not report_of(out, key).is_file():
+                _prepare_alone(key, path, out, recipe, face_model)
+                yield 1
+
+
+def _in_processes(
+    videos: list[tuple[str, Path]], out: Path, recipe: Recipe, workers: int, face_model: Path | None
+) -> Iterator[int]:
     # MediaPipe does not free the memory of a detector, so the number of detectors per process is limited.
     size = max(1, math.ceil(len(videos) / workers / BATCHES_PER_WORKER))
     batches = [videos[start : start + size] for start in range(0, len(videos), size)]
-    # The processes are spawned: MediaPipe's threads do not survive a fork.
-    with ProcessPoolExecutor(min(workers, max(1, len(batches))), mp_context=get_context("spawn")) as pool:
+    with _pool(min(workers, max(1, len(batches)))) as pool:
         jobs = [pool.submit(_prepare_batch, batch, out, recipe, face_model) for batch in batches]
         try:
             for job in as_completed(jobs):
                 yield job.result()
-        except BrokenProcessPool as error:
-            raise InputError(
-                "videos: a worker process died, probably out of memory; run the same command again with fewer --workers"
-            ) from error
         finally:
             pool.shutdown(wait=False, cancel_futures=True)
 
 
+def _prepare_alone(key: str, path: Path, out: Path, recipe: Recipe, face_model: Path | None) -> None:
+    """Prepare one video in a process of its own. If that dies, the report says so."""
+    try:
+        with _pool(1) as pool:
+            pool.submit(_prepare_batch, [(key, path)], out, recipe, face_model).result()
+    except BrokenProcessPool:
+        _write_report(out, key, path, [Piece(0.0, 0.0, FAILED, "the process died, perhaps out of memory")])
+
+
+def _pool(workers: int) -> ProcessPoolExecutor:
+    """The processes are spawned: MediaPipe's threads do not survive a fork."""
+    return ProcessPoolExecutor(workers, mp_context=get_context("spawn"))
+
+
 def _prepare_batch(videos: list[tuple[str, Path]], out: Path, recipe: Recipe, face_model: Path | None) -> int:
-    silence_native_logs()
     detector = _detector(face_model)
     for key, path in videos:
         prepare_source(path, key, out, recipe, detector)
@@ -230,12 +256,21 @@ def prepare_source(path: Path, key: str, out: Path, recipe: Recipe, detector: Fa
     pieces: list[Piece] = []
     clips = _kept(prepare_video(path, key, recipe, detector), pieces)
     file = out / "pending" / f"{key}.tar"
-    first = next(clips, None)
-    if first is not None:
-        write_clips(file, chain([first], clips))
-    if pieces and pieces[-1].reason == UNREADABLE:
+    try:
+        first = next(clips, None)
+        if first is not None:
+            write_clips(file, chain([first], clips))
+    except (OSError, EmoError):  # The disk is full, for instance.
+        raise
+    except Exception as error:  # noqa: BLE001 -- whatever one video does to a library, the others are prepared
+        pieces.append(Piece(0.0, 0.0, FAILED, " ".join(f"{type(error).__name__}: {error}".split())[:500]))
+    if pieces and pieces[-1].reason in (UNREADABLE, FAILED):
         file.unlink(missing_ok=True)
         pieces = pieces[-1:]
+    _write_report(out, key, path, pieces)
+
+
+def _write_report(out: Path, key: str, path: Path, pieces: list[Piece]) -> None:
     write_json(report_of(out, key), {"file": str(path), "pieces": [asdict(piece) for piece in pieces]})
 
 

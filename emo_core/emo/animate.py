@@ -17,6 +17,7 @@ from ..face.detectors import make_detector
 from ..face.framing import frame_portrait
 from ..face.selection import RegionRequest
 from ..face.upright import find_upright
+from ..files import locked
 from ..media.picture import load_picture
 from ..media.sound import load_sound
 from ..media.video_writer import VideoWriter, check_output
@@ -91,12 +92,19 @@ def animate(request: Request, *, progress: Progress | None = None) -> Result:
         InputError: for anything about the inputs that the user can mend.
         CheckpointError: for an unusable checkpoint.
     """
+    with locked(request.out, "out"):
+        return _animate(request, progress)
+
+
+def _animate(request: Request, progress: Progress | None) -> Result:
     config = EMOConfig.from_json(read_metadata(request.checkpoint)["config"])
     settings = check_request(request, config)
     region = request.conditions.get("face_region", RegionRequest())
     image = load_picture(request.portrait)
     sound = load_sound(request.audio, max_seconds=request.max_seconds)
-    found = find_upright(image, region, make_detector(request.face_model) if region.kind == "auto" else None)
+    found = find_upright(
+        image, region, make_detector(request.face_model, quiet=True) if region.kind == "auto" else None
+    )
     crop = frame_portrait(found.image, found.face and found.face.box, config.framing, config.image_size)
     device, dtype = choose_device(request.device, request.dtype)
     checkpoint = load_checkpoint(request.checkpoint, device=device, dtype=dtype)
@@ -189,6 +197,11 @@ def check_request(request: Request, config: EMOConfig) -> Settings:
             raise InputError(f"out: {request.out} is also an input; give another name")
     if request.fps is not None and not 1 <= request.fps <= 120:
         raise InputError(f"fps: got {request.fps:g}; expected 1 .. 120 (the model's own is best)")
+    region = request.conditions.get("face_region", RegionRequest())
+    if request.face_model is not None and region.kind != "auto":
+        raise InputError(
+            f"face model: no face is detected with the face region {region.kind!r}; leave the face model out"
+        )
     if request.max_seconds is not None and not 0 < request.max_seconds < float("inf"):
         raise InputError(f"max seconds: got {request.max_seconds:g}; expected more than 0")
     if not 0 <= request.seed < 2**64:

@@ -18,9 +18,11 @@ from ..emo.weights.checkpoint import DTYPES, read_metadata
 from ..errors import InputError
 from ..face.detect import FaceDetector
 from ..face.detectors import make_detector
-from ..files import writable_folder
+from ..files import locked, writable_folder
 from .files import Paths, find_files
 
+SHORTEST = 0.2
+"""Seconds of a video that can be measured."""
 GenerationOptions = Mapping[str, Any]
 """Options of generation with their defaults."""
 
@@ -89,7 +91,12 @@ def _box(text: str) -> tuple[float, float, float, float]:
 def _run(args: argparse.Namespace, generation: GenerationOptions) -> None:
     _check(args, generation)
     writable_folder(args.out, "out")
-    detector = make_detector(args.face_model, landmarks=True, blendshapes=True)
+    with locked(args.out, "out"):
+        _evaluate(args)
+
+
+def _evaluate(args: argparse.Namespace) -> None:
+    detector = make_detector(args.face_model, landmarks=True, blendshapes=True, quiet=True)
     paths, clip_frames = (args.generated, args.true, args.other), args.clip_frames
     if args.checkpoint is not None:
         clip_frames = _generate(args)
@@ -116,9 +123,10 @@ def _check(args: argparse.Namespace, generation: GenerationOptions) -> None:
     for name in ("inception", "i3d", "syncnet", "s3fd", "insightface"):
         if getattr(args, name) is not None and not getattr(args, name).exists():
             raise InputError(f"{name}: no file or folder at {getattr(args, name)}; give the path of the weights")
-    if args.limit < 0 or args.workers < 1 or (args.seconds is not None and args.seconds <= 0):
+    if args.limit < 0 or args.workers < 1 or not (args.seconds is None or args.seconds >= SHORTEST):
         raise InputError(
-            "evaluate: got --limit, --workers or --seconds out of range; expected limit >= 0, workers >= 1, seconds > 0"
+            "evaluate: got --limit, --workers or --seconds out of range; expected limit >= 0, workers >= 1, seconds >= "
+            f"{SHORTEST:g}"
         )
 
 

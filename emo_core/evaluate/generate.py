@@ -9,7 +9,9 @@ Existing videos are kept, so a stopped run continues.
 
 import json
 import sys
+from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from dataclasses import asdict, dataclass, field, replace
 from multiprocessing import get_context
 from pathlib import Path
@@ -97,10 +99,19 @@ def generate_videos(plan: Plan) -> int:
         count = _generate_pairs(plan, pairs)
     else:
         with ProcessPoolExecutor(len(parts), mp_context=get_context("spawn"), initializer=_one_thread) as pool:
-            count = sum(pool.map(_generate_pairs, [plan] * len(parts), parts))
+            count = _sum_of_parts(pool.map(_generate_pairs, [plan] * len(parts), parts))
     if not count:
         raise InputError(f"videos: none of {len(videos)} has a usable face and sound; give videos of one talking face")
     return count
+
+
+def _sum_of_parts(counts: Iterator[int]) -> int:
+    try:
+        return sum(counts)
+    except BrokenProcessPool as error:
+        raise InputError(
+            "workers: a process died, probably out of memory; run the same command again with fewer --workers"
+        ) from error
 
 
 def _write_plan(plan: Plan) -> None:
@@ -132,7 +143,7 @@ class _Generator:
     def __init__(self, plan: Plan, denoiser: Denoiser, frozen: Frozen) -> None:
         self.plan, self.denoiser, self.frozen = plan, denoiser, frozen
         self.config = denoiser.emo.config
-        self.detector = make_detector(plan.face_model, landmarks=True)
+        self.detector = make_detector(plan.face_model, landmarks=True, quiet=True)
 
     def write_videos(self, video: Path, other: Path) -> bool:
         """Write the missing videos; False if the video has no usable clip."""

@@ -3,6 +3,7 @@
 import importlib.util
 import logging
 import os
+from functools import partial
 from pathlib import Path
 
 from ..errors import InputError
@@ -10,12 +11,15 @@ from .built_in_detector import BuiltInDetector
 from .closer_look import CloserLook
 from .detect import FaceDetector
 from .mediapipe_detector import BundledDetector, TasksDetector
+from .quiet_start import QuietStart
 
 BUNDLE_VARIABLE = "EMO_FACE_LANDMARKER"
 BUNDLE = Path(__file__).resolve().parents[2] / "models" / "face_landmarker.task"
 
 
-def make_detector(bundle: Path | None = None, *, landmarks: bool = False, blendshapes: bool = False) -> FaceDetector:
+def make_detector(
+    bundle: Path | None = None, *, landmarks: bool = False, blendshapes: bool = False, quiet: bool = False
+) -> FaceDetector:
     """Choose a detector: MediaPipe with a bundle or with its own models, else the built-in one.
 
     Without `bundle`, the environment variable EMO_FACE_LANDMARKER and `models/face_landmarker.task` are tried. A MediaPipe that
@@ -25,13 +29,14 @@ def make_detector(bundle: Path | None = None, *, landmarks: bool = False, blends
         bundle: a face_landmarker.task.
         landmarks: whether landmarks are needed; the built-in detector gives none.
         blendshapes: whether to compute blendshapes; only a bundle gives them.
+        quiet: whether MediaPipe's start-up notes are kept off the process's stderr.
 
     Raises:
         InputError: if the bundle cannot be used, if MediaPipe is needed and fails, or if the built-in weights are missing.
         CheckpointError: if the built-in weights are broken.
     """
     try:
-        detector = _mediapipe(bundle, blendshapes)
+        detector = _mediapipe(bundle, blendshapes, quiet)
     except InputError:
         raise
     except (ImportError, AttributeError, TypeError, ValueError, RuntimeError, OSError) as error:
@@ -44,15 +49,16 @@ def make_detector(bundle: Path | None = None, *, landmarks: bool = False, blends
     return BuiltInDetector()
 
 
-def _mediapipe(bundle: Path | None, blendshapes: bool) -> FaceDetector | str:
+def _mediapipe(bundle: Path | None, blendshapes: bool, quiet: bool) -> FaceDetector | str:
     """MediaPipe's detector, or a message why there is none."""
     if importlib.util.find_spec("mediapipe") is None:
         return "mediapipe is not installed; `pip install mediapipe==0.10.21`"
     bundle = bundle or _default_bundle()
+    start = QuietStart if quiet else lambda make: make()
     if bundle is not None:
-        return TasksDetector(bundle, blendshapes=blendshapes)
+        return start(partial(TasksDetector, bundle, blendshapes=blendshapes))
     if importlib.util.find_spec("mediapipe.python") is not None:
-        return BundledDetector()
+        return start(BundledDetector)
     return f"this mediapipe brings no models; put a face_landmarker.task at {BUNDLE}, or name one in {BUNDLE_VARIABLE}"
 
 

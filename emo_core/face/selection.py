@@ -44,10 +44,15 @@ class RegionRequest:
         Raises:
             InputError: if it is none of these.
         """
+        if text != "auto" and face_index is not None:
+            raise InputError(
+                f"face index: got {face_index} with the face region {text!r}; it chooses among detected faces; leave it out"
+            )
         if text in ("auto", "none"):
             return cls(text, expand=expand, face_index=face_index)
         if Path(text).suffix.lower() in MASK_SUFFIXES:
-            return cls("mask", mask=load_picture(Path(text), background="black").mean(-1) / 255, expand=expand)
+            mask = load_picture(Path(text), role="face region", background="black").mean(-1) / 255
+            return cls("mask", mask=mask, expand=expand)
         try:
             x, y, w, h = (float(part) for part in text.split(","))
         except ValueError:

@@ -28,7 +28,7 @@ STEADY = 0.012
 """Landmarks that move less than this share of the face's height in trial turns are right; those of 130 portraits moved by .008 in
 the median."""
 CLEARLY = 0.7
-"""Upside down, the landmarks move less than this share of that: the portrait stands on its head."""
+"""In the turned picture, the landmarks move less than this share of that: the portrait must be turned."""
 MARGIN = 0.35
 """Score by which a turned face must be better where a detector gives no landmarks."""
 
@@ -93,9 +93,15 @@ def quarter_turns(image: np.ndarray, face: Face, detector: FaceDetector) -> int:
     square = View.around(face.box, SIZE).cut(image)
     if face.landmarks is None:
         return _turns_by_score(square, detector)
-    turns = roll_turns(face.landmarks)
-    # Detectors fit an upright face to one that stands on its head.
-    return turns or (2 if _on_its_head(square, detector) else 0)
+    # Detectors may fit upright landmarks to a face that stands on its head. Such landmarks are not steady.
+    motions = [_landmark_motion(square, detector)]
+    if motions[0] <= STEADY:
+        return 0
+    motions += [_landmark_motion(_turned(square, turns), detector) for turns in TURNS]
+    best = int(np.argmin(motions))
+    if not np.isfinite(motions[best]):
+        return roll_turns(face.landmarks)
+    return best if motions[best] < CLEARLY * motions[0] else 0
 
 
 def roll_turns(landmarks: np.ndarray) -> int:
@@ -117,19 +123,13 @@ def _score(square: np.ndarray, detector: FaceDetector) -> float:
     return max((face.score for face in detector.detect(square)), default=0.0)
 
 
-def _on_its_head(square: np.ndarray, detector: FaceDetector) -> bool:
-    """Whether landmarks are steadier if the picture is turned by half a turn."""
-    motion = _landmark_motion(square, detector)
-    return motion > STEADY and _landmark_motion(_turned(square, 2), detector) < CLEARLY * motion
-
-
 def _landmark_motion(square: np.ndarray, detector: FaceDetector) -> float:
     """Mean distance between the landmarks of a square and those of the square tilted to both sides, over the face's height.
 
-    Landmarks of a face turn with it. Landmarks that were put on something else do not.
+    Landmarks of a face turn with it. Landmarks that were put on something else do not. Infinite if there is no upright face.
     """
     faces = detector.detect(square)
-    if not faces:
+    if not faces or roll_turns(faces[0].landmarks):
         return float("inf")
     points, centre = faces[0].landmarks[:, :2], (len(square) - 1) / 2
     distances = []

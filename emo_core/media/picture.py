@@ -17,22 +17,27 @@ MODES = {"RGB ": "RGB", "GRAY": "L", "CMYK": "CMYK"}
 """Colour space of a profile -> mode of the pictures that it describes."""
 
 
-def load_picture(path: Path, *, background: str = "white") -> np.ndarray:
+def load_picture(path: Path, *, role: str = "portrait", background: str = "white") -> np.ndarray:
     """Read a picture upright as (H, W, 3) uint8 sRGB; grey becomes RGB, transparency is laid on the background.
+
+    Args:
+        path: of any format that Pillow reads.
+        role: of the picture, for messages.
+        background: colour behind transparency.
 
     Raises:
         InputError: if the file is missing, cut off or no picture.
     """
-    path = existing_file(path, "portrait", "a PNG, JPEG or WebP picture")
+    path = existing_file(path, role, "a PNG, JPEG or WebP picture")
     content = path.read_bytes()
     try:
         with _opened(content) as picture:
             return np.asarray(_flat(_upright(picture), background))
     except CutOffError as error:
-        raise InputError(f"portrait: {path} is cut off ({error}); save or download it again") from error
+        raise InputError(f"{role}: {path} is cut off ({error}); save or download it again") from error
     except UNREADABLE as error:
         raise InputError(
-            f"portrait: {path} ({len(content)} bytes) cannot be read as a picture; give a PNG, JPEG or WebP ({error})"
+            f"{role}: {path} ({len(content)} bytes) cannot be read as a picture; give a PNG, JPEG or WebP ({error})"
         ) from error
 
 

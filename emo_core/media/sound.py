@@ -21,10 +21,10 @@ SPEAK = "give a sound with speech or singing"
 
 SAMPLE_RATE = 16_000
 """Hz, the rate of wav2vec2's input."""
-LOWEST = 65.0
+LOWEST = 68.0
 """Hz. Speech and song have hardly anything below; mains hum, rumble and offsets have."""
-FILTER_TAPS = 2001
-"""Length of the filter: an eighth of a second, for an edge of about 25 Hz."""
+FILTER_TAPS = 4001
+"""Length of the filter: a quarter of a second, so that 60 Hz are out and 75 Hz are in."""
 BLOCK = SAMPLE_RATE * 2 // 5
 """Samples in a loudness block: 400 ms, as in ITU-R BS.1770."""
 GATE = 10 ** (-10 / 20)

@@ -14,9 +14,11 @@ from pathlib import Path
 from pickle import UnpicklingError
 
 from accelerate import Accelerator
+from accelerate.utils import broadcast_object_list
 from safetensors import SafetensorError
 
 from ..errors import InputError
+from ..files import temporary_name
 
 FOLDER, PREFIX, PROGRESS = "checkpoints", "step-", "progress.json"
 
@@ -73,10 +75,11 @@ def save(
         InputError: if it cannot be written; earlier checkpoints are untouched.
     """
     final = run / FOLDER / f"{PREFIX}{progress.step:08d}"
-    temporary = final.with_name(f".{final.name}.part")
+    (temporary,) = broadcast_object_list([temporary_name(final)])
     try:
         if accelerator.is_main_process:
-            shutil.rmtree(temporary, ignore_errors=True)
+            for left in final.parent.glob(f".{PREFIX}*"):  # Of a killed run.
+                shutil.rmtree(left)
             temporary.mkdir(parents=True)
         accelerator.wait_for_everyone()
         accelerator.save_state(str(temporary))

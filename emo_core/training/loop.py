@@ -17,7 +17,6 @@ A model is trained by a `Task`:
     train(Regression(data), Settings(batch=32), Limits(steps=1000), Path("run"))
 
 A GAN has two learners, and its `losses` yields the discriminator's loss, then the generator's.
-
 The loop accumulates gradients, clips them, sets learning rates, averages weights, logs, validates, and writes checkpoints.
 It stops at SIGTERM, Ctrl-C, a loss that is not finite, and a full disk, each time with a checkpoint to resume from. A
 resumed run equals an unbroken one bit by bit. At its end the networks hold the averaged weights, in eval mode.
@@ -37,6 +36,7 @@ from accelerate.utils import convert_to_fp32
 from torch import Tensor, nn
 
 from ..errors import Cancelled, EmoError
+from ..files import locked
 from . import checkpoints
 from .batches import Batch, Place
 from .checkpoints import Progress
@@ -70,9 +70,9 @@ class Settings:
     validate_every: int = 0
     """Steps between validations, with one at the end; 0 for none."""
     find_unused: bool = False
-    """Whether some parameters may get no gradient in some steps; several processes need to know."""
+    """Whether parameters may get no gradient in a step; several processes need to know."""
     cpu: bool = False
-    """Whether to train on the CPU though there is a GPU."""
+    """Whether to ignore a GPU."""
 
 
 def train(
@@ -100,11 +100,11 @@ def train(
     Raises:
         Cancelled: on SIGTERM or Ctrl-C, after a checkpoint.
         TrainingError: if a loss is not finite; earlier checkpoints stay.
-        InputError: if a checkpoint cannot be written or read.
+        InputError: if a checkpoint cannot be written or read, or another command trains in the folder.
     """
     run = _Run(task, settings, limits, folder, resume)
     own, report = (folder, report) if run.accelerator.is_main_process else (None, lambda line: None)
-    with stop_signals() as stopped, TrainingLog(own, step=run.progress.step, report=report) as log:
+    with locked(own, "out"), stop_signals() as stopped, TrainingLog(own, step=run.progress.step, report=report) as log:
         run.loop(log, stopped)
     run.finish()
     return run.progress

@@ -8,7 +8,6 @@ import torch
 
 from emo_core.audio import voice
 from emo_core.errors import InputError
-from emo_core.media import sound
 from emo_core.media.sound import load_sound, mono_16k, prepare_sound, speech_level
 from emo_core.media.sound_track import WaveTrack
 from tests.conftest import CONFIG, tone
@@ -62,31 +61,64 @@ def test_resampling_keeps_the_sound(tmp_path):
     assert np.corrcoef(a[:15000], b[:15000])[0, 1] > 0.99
 
 
-class Recorder:
-    """A resampler that records the sizes of its blocks."""
-
-    def __init__(self, resampler, sizes):
-        self._resampler, self._sizes = resampler, sizes
-
-    def resample(self, frame):
-        self._sizes.append(frame.samples if frame else 0)
-        return self._resampler.resample(frame)
-
-
 @pytest.mark.parametrize(("rate", "channels"), [(44100, 2), (48000, 1), (16000, 2), (22050, 6)])
-def test_a_long_sound_is_resampled_in_blocks(monkeypatch, rate, channels):
+def test_a_long_sound_is_resampled_in_blocks(rate, channels):
     """FFmpeg refuses frames of 2 GiB; the samples are those of one frame."""
     wave = np.stack([tone(2.3, rate) * (k + 1) / channels for k in range(channels)])
-    mixed = wave if channels <= 2 else wave.mean(0, keepdims=True)
-    frame = av.AudioFrame.from_ndarray(mixed, format="fltp", layout=("mono", "stereo")[len(mixed) - 1])
+    layout = {1: "mono", 2: "stereo", 6: "5.1"}[channels]
+    frame = av.AudioFrame.from_ndarray(wave, format="fltp", layout=layout)
     frame.rate = rate
-    resampler = av.AudioResampler(format="flt", layout="mono", rate=16000)
-    whole = [part.to_ndarray()[0] for block in (frame, None) for part in resampler.resample(block)]
-    sizes, plain = [], sound._mono_resampler
-    monkeypatch.setattr(sound, "_mono_resampler", lambda: Recorder(plain(), sizes))
-    assert np.array_equal(mono_16k(wave, rate), np.concatenate(whole))
-    assert sum(sizes) == wave.shape[1]
-    assert max(sizes) <= 16384
+    resampler = av.AudioResampler(format="fltp", layout="mono" if channels == 1 else "stereo", rate=16000)
+    whole = np.concatenate([part.to_ndarray() for block in (frame, None) for part in resampler.resample(block)], axis=1)
+    assert np.allclose(mono_16k(wave, rate), whole.mean(0), atol=1e-6)
+    assert max(block.samples for block in WaveTrack(wave, rate).frames()) <= 16384
+
+
+def test_mono_does_not_cancel():
+    """Opposite phases, the same in the middle of a file only, one side alone, and speakers on both sides."""
+    voice = tone(6.0)
+    half = np.concatenate([voice[:48000], -voice[48000:]])
+    for right in (-voice, -0.4 * voice, half, 0 * voice):
+        mixed = mono_16k(np.stack([voice, right]), 16000)
+        seconds = mixed.reshape(6, 16000)
+        assert len(mixed) == len(voice)
+        assert min(np.sqrt((seconds**2).mean(1))) > 0.4 * np.sqrt((voice**2).mean())
+        assert all(
+            abs(np.corrcoef(part, own)[0, 1]) > 0.95 for part, own in zip(seconds, voice.reshape(6, -1), strict=True)
+        )
+    other = np.roll(tone(6.0), 5000) * np.repeat([1, 0, 1, 0, 1, 0], 16000)
+    speakers = np.stack([voice * np.repeat([0, 1, 0, 1, 0, 1], 16000), other]).astype(np.float32)
+    assert np.allclose(mono_16k(speakers, 16000), speakers.mean(0), atol=1e-6)
+
+
+def test_the_phase_changes_without_a_click():
+    voice = np.sin(np.arange(96000) / 16000 * 2 * np.pi * 200).astype(np.float32)
+    mixed = mono_16k(np.stack([voice, np.concatenate([voice[:48000], -voice[48000:]])]), 16000)
+    assert np.abs(np.diff(mixed)).max() < 1.1 * np.abs(np.diff(voice)).max()
+
+
+def test_a_centre_channel_keeps_its_level():
+    """As in FFmpeg's own mix to stereo: 3 dB less on both sides."""
+    voice = tone(1.0, 48000)
+    track = WaveTrack(np.stack([0 * voice, 0 * voice, voice, 0 * voice, 0 * voice, 0 * voice]), 48000).stereo()
+    assert track.channels == 2
+    assert np.allclose(track.waveform, np.stack([voice, voice]) / np.sqrt(2), atol=1e-4)
+    sixteen = WaveTrack(np.stack([voice] * 16), 48000).stereo()
+    assert np.allclose(sixteen.waveform, voice[None], atol=1e-6)
+
+
+@pytest.mark.parametrize("offset", [0.0, 0.01, 0.05, 0.3, -0.2])
+@pytest.mark.parametrize("hertz", [0, 50, 60])
+def test_offsets_and_hum_do_not_reach_the_encoder(offset, hertz):
+    clean = prepare_sound(tone(3.0)).waveform
+    hum = 0.05 * np.sin(np.arange(48000) / 16000 * 2 * np.pi * hertz)
+    disturbed = prepare_sound((tone(3.0) + offset + hum).astype(np.float32)).waveform
+    assert np.corrcoef(clean, disturbed)[0, 1] > 0.995
+
+
+def test_an_offset_without_a_sound_is_silent():
+    with pytest.raises(InputError, match="is silent"):
+        prepare_sound(np.full(16000, 0.3, np.float32))
 
 
 @pytest.mark.parametrize(

@@ -31,6 +31,8 @@ FACE_BLUR, LIP_BLUR = 8.0, 5.0
 """Pixels: the Gaussians that OpenCV makes of Hallo's kernels of 51 and 31."""
 EXPAND = 1.2
 """Hallo's region over face box."""
+MAX_WEIGHT = 10.0
+"""Of the audio in a region."""
 LIPS_IN_FACE = (0.31, 0.70, 0.67, 0.80)
 """Left, top, right, bottom of the lips in a face box without landmarks: medians over twelve portraits (MediaPipe)."""
 
@@ -58,6 +60,8 @@ class AudioRegionsCondition(Condition):
         return args.region_weights
 
     def check(self, request: tuple[float, float, float] | None, config: EMOConfig) -> None:
+        if request is not None and not all(0 <= weight <= MAX_WEIGHT for weight in request):  # NaN is not.
+            raise InputError(f"region weights: got {request}; expected three numbers of 0 .. {MAX_WEIGHT:g}")
         if request not in (None, (1.0, 1.0, 1.0)) and not self.in_use(config):
             raise InputError(f"region weights: {config.name} has no audio regions; leave them out")
 

@@ -35,14 +35,15 @@ class SpeedCurve:
             InputError: for anything else.
         """
         try:
-            if ":" not in text:
-                return cls.constant(float(text))
-            pairs = [tuple(map(float, part.split(":"))) for part in text.replace("\n", ",").split(",") if part.strip()]
+            timed = text if ":" in text else f"0:{text}"
+            pairs = [tuple(map(float, part.split(":"))) for part in timed.replace("\n", ",").split(",") if part.strip()]
             seconds, speeds = zip(*pairs, strict=True)
         except ValueError:
             raise InputError(
                 f"speed: got {text!r}; expected one number, or seconds:speed pairs such as 0:0, 1.5:0.4, 3:0.1"
             ) from None
+        if not np.isfinite([*seconds, *speeds]).all():
+            raise InputError(f"speed: got {text!r}; expected numbers, not nan or inf")
         if list(seconds) != sorted(set(seconds)):
             raise InputError(f"speed: the times in {text!r} must rise; sort them, and give each once")
         return cls(seconds, speeds)

@@ -18,7 +18,7 @@ from ...audio.encoder import AudioEncoder
 from ...audio.features import AudioFeatures
 from ...dataset.shards import CACHE_MARK, INDEX, Clip, Dataset, Shard, read_members, write_clips
 from ...errors import InputError
-from ...files import file_digest
+from ...files import file_digest, locked
 from ...media.sound import prepare_sound
 from ..config import EMOConfig
 from ..models.vae import VAE
@@ -79,8 +79,9 @@ def cache(dataset: Dataset, encoders: Encoders, out: Path, *, voices: int = 0) -
     if out.resolve() == dataset.folder.resolve():
         raise InputError(f"out: {out} is the dataset itself; give another folder")
     fingerprint = encoders.fingerprint
-    _begin(out, f"{fingerprint} voices={voices} bf16={encoders.half}")
-    with tqdm(total=sum(shard.clips for shard in dataset.shards), desc="cache", unit="clip", disable=None) as bar:
+    total = sum(shard.clips for shard in dataset.shards)
+    with locked(out, "out"), tqdm(total=total, desc="cache", unit="clip", disable=None) as bar:
+        _begin(out, f"{fingerprint} voices={voices} bf16={encoders.half}")
         for shard in dataset.shards:
             source, mark = file_digest(dataset.folder / shard.name), _mark(out / shard.name)
             if (out / shard.name).is_file() and mark.is_file() and mark.read_text() == source:

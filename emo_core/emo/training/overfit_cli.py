@@ -32,7 +32,7 @@ def add_parser(commands: argparse._SubParsersAction) -> None:
 def _run(args: argparse.Namespace) -> None:
     if args.threads > 0:
         torch.set_num_threads(args.threads)
-    detector = make_detector(args.face_model, landmarks=True)  # Mouth and head are measured on them.
+    detector = make_detector(args.face_model, landmarks=True, quiet=True)  # Mouth and head are measured on them.
     plan = Plan(
         video=args.video,
         out=args.out,

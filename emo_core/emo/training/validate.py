@@ -116,7 +116,7 @@ def fixed_clips(dataset: Dataset) -> tuple[list[Clip], Clip, str]:
 def landmarks_detector(face_model: Path | None = None) -> FaceDetector | None:
     """MediaPipe, or None where it is not at hand: the built-in face detector gives no landmarks."""
     try:
-        return make_detector(face_model, landmarks=True)
+        return make_detector(face_model, landmarks=True, quiet=True)
     except InputError:
         return None
 
