@@ -9,6 +9,8 @@ import numpy as np
 
 from .detect import Face, FaceDetector
 
+BLANK = np.zeros((64, 64, 3), np.uint8)
+
 
 class QuietStart:
     """A detector whose native library is silent while it opens, and until it has found its first face.
@@ -20,6 +22,7 @@ class QuietStart:
         """Open the detector."""
         with quiet_native_logs():
             self._detector = make()
+            self._detector.detect(BLANK)  # Its threads may still be opening.
         self._started = False
 
     def detect(self, image: np.ndarray) -> list[Face]:

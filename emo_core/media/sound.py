@@ -23,6 +23,8 @@ SAMPLE_RATE = 16_000
 """Hz, the rate of wav2vec2's input."""
 LOWEST = 68.0
 """Hz. Speech and song have hardly anything below; mains hum, rumble and offsets have."""
+RUMBLE = 10 ** (-15 / 20)
+"""Level of all that lies below `LOWEST` over that of the speech, at most: the median of the GRID corpus."""
 FILTER_TAPS = 4001
 """Length of the filter: a quarter of a second, so that 60 Hz are out and 75 Hz are in."""
 BLOCK = SAMPLE_RATE * 2 // 5
@@ -87,27 +89,33 @@ def prepare_sound(waveform: np.ndarray, name: str = "the sound", advice: Callabl
         raise InputError(f"audio: {name} lasts {len(waveform) / SAMPLE_RATE:.3f} s; give at least 0.1 s of sound")
     if not np.isfinite(waveform).all():
         raise InputError(f"audio: {name} has NaN or infinite samples; export it again")
-    voice = above_hum(waveform)
+    voice = without_hum(waveform)
     peak = float(np.abs(voice).max())
     if peak < SILENCE:
         raise InputError(f"audio: {name} is silent (peak {20 * np.log10(max(peak, 1e-9)):.0f} dBFS); {advice()}")
     return Sound((voice / speech_level(voice)).astype(np.float32))
 
 
-def above_hum(waveform: np.ndarray) -> np.ndarray:
-    """Remove the mean and all that lies below speech (`LOWEST`): offsets, rumble, mains hum. (S,) to (S,), without delay."""
+def without_hum(waveform: np.ndarray) -> np.ndarray:
+    """Remove the mean, and reduce what lies below speech (offset, rumble, mains hum) to `RUMBLE`. (S,) to (S,), without delay.
+
+    It is not removed wholly: audio encoders know the faint rumble of rooms, and follow speech worse without it.
+    """
     from scipy.signal import firwin, oaconvolve  # A third of a second to import.
 
-    taps = firwin(FILTER_TAPS, LOWEST, pass_zero=False, fs=SAMPLE_RATE).astype(np.float32)
+    taps = firwin(FILTER_TAPS, LOWEST, fs=SAMPLE_RATE).astype(np.float32)
     centred = (waveform - waveform.mean(dtype=np.float64)).astype(np.float32)
-    return oaconvolve(centred, taps, mode="same").astype(np.float32, copy=False)
+    low = oaconvolve(centred, taps, mode="same").astype(np.float32, copy=False)
+    voice = centred - low
+    loudness = float(np.sqrt(np.mean(low**2)))
+    return voice + low * min(1.0, RUMBLE * speech_level(voice) / max(loudness, 1e-9))
 
 
 def speech_level(waveform: np.ndarray) -> float:
     """RMS of the blocks that are not pauses, so that long pauses do not lower the level."""
     blocks = np.array([np.mean(part**2) for part in np.array_split(waveform, max(1, len(waveform) // BLOCK))])
     loud = blocks[blocks > blocks.mean() * GATE**2]
-    return float(np.sqrt(loud.mean()))
+    return float(np.sqrt(loud.mean())) if len(loud) else 0.0
 
 
 def mono_16k(waveform: np.ndarray, rate: int) -> np.ndarray:

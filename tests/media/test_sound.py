@@ -113,7 +113,7 @@ def test_offsets_and_hum_do_not_reach_the_encoder(offset, hertz):
     clean = prepare_sound(tone(3.0)).waveform
     hum = 0.05 * np.sin(np.arange(48000) / 16000 * 2 * np.pi * hertz)
     disturbed = prepare_sound((tone(3.0) + offset + hum).astype(np.float32)).waveform
-    assert np.corrcoef(clean, disturbed)[0, 1] > 0.995
+    assert np.corrcoef(clean, disturbed)[0, 1] > (0.98 if hertz else 0.999)
 
 
 def test_an_offset_without_a_sound_is_silent():
