@@ -100,7 +100,13 @@ BAD = {
     "unknown scheduler": (["--scheduler", "plms"], "invalid choice: 'plms'"),
     "folder": (["--portrait", "."], "a folder at ."),
     "long name": (["--portrait", "x" * 300 + ".png"], "cannot be opened (File name too long)"),
-    "no mask": (["--face-region", "mask.png"], "no file at mask.png"),
+    "no mask": (["--face-region", "mask.png"], "face region: no file at mask.png"),
+    "face index": (["--face-region", "none", "--face-index", "1"], "face index: got 1 with the face region 'none'"),
+    "no detector": (["--face-region", "none", "--face-model", "m.task"], "face model: no face is detected"),
+    "region weights": (["--region-weights", "1,1,2"], "has no audio regions; leave them out"),
+    "nan weights": (["--region-weights", "nan,1,1"], "region weights: got (nan, 1.0, 1.0); expected three numbers"),
+    "nan time": (["--speed", "0:0,nan:0.4"], "speed: got '0:0,nan:0.4'; expected numbers, not nan"),
+    "nan speed": (["--speed", "nan"], "expected numbers, not nan"),
     "face model": (["--face-region", "auto", "--face-model", "README.md"], "README.md is no face_landmarker.task"),
 }
 
