@@ -19,7 +19,7 @@ class SigmaScheduler(Scheduler, ABC):
         self.sigmas = (*(math.sqrt((1 - power) / power) for power in powers), 0.0)
 
     def level(self, index: int) -> SignalAndNoise:
-        """a and s before step `index`: sigma with a^2 + s^2 = 1."""
+        """Signal and noise before step `index`: sigma, scaled so that a^2 + s^2 = 1."""
         signal = 1 / math.sqrt(self.sigmas[index] ** 2 + 1)
         return SignalAndNoise(signal, self.sigmas[index] * signal)
 

@@ -66,7 +66,7 @@ class NoiseSchedule:
         return signal * noise - scale * clean
 
     def _levels(self, timesteps: Tensor, like: Tensor) -> tuple[Tensor, Tensor]:
-        """a and s of timesteps (B,), each (B, 1, ...), in the dtype of `like` and on its device."""
+        """Signal and noise of timesteps (B,), each (B, 1, ...), in the dtype of `like` and on its device."""
         powers = self.alphas_cumprod.to(like.device)[timesteps.to(like.device)]
         powers = powers.view(-1, *(1 for _ in like.shape[1:]))
         return powers.sqrt().to(like.dtype), (1 - powers).sqrt().to(like.dtype)

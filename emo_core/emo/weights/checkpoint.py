@@ -198,8 +198,10 @@ def _read(path: Path) -> dict[str, Tensor]:
 
 
 def _build(path: Path, config: EMOConfig, parts: Set[str], ops: Layers) -> dict[str, nn.Module]:
-    """The networks that the config describes, without memory for weights: the file may be wrong, and random initialisation
-    takes a minute for a full-size model."""
+    """The networks that the config describes, without memory for weights.
+
+    The file may be wrong, and random initialisation takes a minute for a full-size model.
+    """
     try:
         with torch.device("meta"):
             modules: dict[str, nn.Module] = {"emo": EMO(config, ops=ops)}
