@@ -30,6 +30,9 @@ class AudioEncoder(nn.Module):
     def __init__(self, net: Wav2Vec2Model) -> None:
         super().__init__()
         self.net = net
+        if net.config.do_stable_layer_norm:
+            # transformers 4 normalises the last layer's output in `hidden_states`, transformers 5 does not.
+            net.encoder.layer_norm = _Skipped(net.encoder.layer_norm)
 
     @classmethod
     def from_config(cls, config: AudioFeaturesConfig) -> "AudioEncoder":
@@ -62,6 +65,18 @@ class AudioEncoder(nn.Module):
         """(B, S) samples at 16 kHz and unit speech level to (B, T, L, D), T = (S - 400) // 320 + 1."""
         states = self.net(waveform.to(self.net.device, self.net.dtype), output_hidden_states=True).hidden_states
         return torch.stack(states[1:], dim=2)
+
+
+class _Skipped(nn.Module):
+    """A layer norm that keeps its weights and does nothing."""
+
+    def __init__(self, norm: nn.LayerNorm) -> None:
+        super().__init__()
+        self.weight, self.bias = norm.weight, norm.bias
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return x."""
+        return x
 
 
 def with_encoder(config: C, encoder: AudioEncoder) -> C:

@@ -28,7 +28,7 @@ class EMOConfig:
 
     name: str
     """Shown to users."""
-    image_size: Annotated[int, Between(16, 2048)] = 512
+    image_size: Annotated[int, Between(16, 4096)] = 512
     """Side of the square picture in pixels."""
     fps: Annotated[float, Between(1, 240)] = 30.0
     """Video frames per second that the model was trained at."""

@@ -34,7 +34,7 @@ class VAEConfig:
     """Pictures are folded patch x patch into channels before the network."""
     fold: Annotated[int, Between(1, 8)] = 1
     """Latents are folded fold x fold into channels after the network: a coarser grid of wider latents."""
-    scaling_factor: Annotated[float, Between(1e-4, 1e4)] = 0.18215
+    scaling_factor: Annotated[float, Between(1e-6, 1e6)] = 0.18215
     """Latents are multiplied by this so that their variance is about one."""
 
     def __post_init__(self) -> None:

@@ -1,4 +1,4 @@
-"""Euler's method on the probability flow ODE, dx / dsigma = (x - x_0) / sigma (arXiv 2206.00364, algorithm 1)."""
+"""Euler's method on the probability flow ODE, dx / dsigma = (x - x_0) / sigma (arXiv 2206.00364, algorithm 1 without its correction)."""
 
 import math
 

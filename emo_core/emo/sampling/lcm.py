@@ -1,4 +1,4 @@
-"""Sampling of latent consistency models (arXiv 2310.04378, algorithm 3)."""
+"""Multistep sampling of latent consistency models (arXiv 2310.04378)."""
 
 import torch
 from torch import Tensor

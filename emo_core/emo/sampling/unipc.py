@@ -1,4 +1,4 @@
-"""UniPC: a multistep predictor and corrector (arXiv 2302.04867, algorithms 5 and 6) of second order, B(h) = e^h - 1 (bh2).
+"""UniPC: a multistep predictor and corrector (arXiv 2302.04867) of second order, B(h) = e^h - 1 (bh2).
 
 h is the width of a step in log(a / s), m the clean latent that the network predicts at its beginning, D1 the difference of the
 earlier prediction per share r of the width.
@@ -55,7 +55,7 @@ class UniPC(SigmaScheduler):
         change = clean - taken.clean
         if taken.ratio is None:
             return self._moved(index - 1, taken, 0.5 * change)
-        # rho_1 + rho_2 = b_1 and r rho_1 + rho_2 = b_2, with b_k = k! h phi_(k+1)(h) / B(h) (equation 5 of the paper).
+        # rho_1 + rho_2 = b_1 and r rho_1 + rho_2 = b_2, with b_k = k! h phi_(k+1)(h) / B(h) (theorem 3.1).
         h = -self._width(index - 1)
         growth = math.expm1(h)
         phi = growth / h - 1

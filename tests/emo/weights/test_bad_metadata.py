@@ -1,5 +1,6 @@
 """A checkpoint's metadata is input: whatever it says, loading ends in a model or in one clear line."""
 
+import dataclasses
 import json
 import subprocess
 import sys
@@ -7,6 +8,7 @@ import sys
 import pytest
 from safetensors import safe_open
 from safetensors.torch import load_file, save_file
+from transformers import Wav2Vec2Config
 
 from emo_core.audio.config import EncoderShape
 from emo_core.audio.encoder import AudioEncoder, with_encoder
@@ -225,6 +227,14 @@ def test_an_encoders_shape_survives_the_checkpoint():
     assert again.net.state_dict().keys() == encoder.net.state_dict().keys()
     shapes = [{key: value.shape for key, value in net.state_dict().items()} for net in (encoder.net, again.net)]
     assert shapes[0] == shapes[1]
+
+
+def test_missing_fields_are_those_of_wav2vec2_base():
+    """Metadata of older transformers names only what differs."""
+    theirs = Wav2Vec2Config()
+    for name, value in dataclasses.asdict(EncoderShape()).items():
+        other = getattr(theirs, name)
+        assert value == (tuple(other) if isinstance(value, tuple) else other), name
 
 
 @pytest.mark.parametrize("file", [EMO_MINI, EMO_MINI_FEW])
