@@ -1,7 +1,6 @@
 """Plain data of a file (JSON) to frozen dataclasses, with every type and limit checked, because files are input."""
 
 import dataclasses
-import math
 import reprlib
 import typing
 from dataclasses import dataclass
@@ -10,6 +9,8 @@ from typing import Annotated, Any, Literal, TypeVar
 T = TypeVar("T")
 MAX_ITEMS = 64
 """Items of a tuple without `Items`."""
+LARGEST = 1e30
+"""Bound of numbers without `Between`."""
 MAX_TEXT = 10_000
 """Characters of a text."""
 
@@ -105,7 +106,7 @@ def _read_tuple(kinds: tuple, value: Any, name: str, only_known: bool) -> tuple:
 
 def _read_plain(kind: type, value: Any, name: str) -> Any:
     if kind is float and isinstance(value, (int, float)) and not isinstance(value, bool):
-        if math.isfinite(value) and abs(value) < 1e30:  # Integers beyond a float's range compare, but do not convert.
+        if abs(value) < LARGEST:  # False for nan. Integers beyond a float's range compare, but do not convert.
             return float(value)
         raise _wrong(name, value, "a finite number")
     if type(value) is not kind:
