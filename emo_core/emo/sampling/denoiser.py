@@ -36,8 +36,8 @@ class Denoiser(nn.Module):
         """Of the network's weights."""
         return self.emo.backbone.conv_in.weight.dtype
 
-    def clean(self, noisy: Tensor, prediction: Tensor, timestep: int) -> Tensor:
-        """The x_0 that a prediction implies; noisy and prediction are (B, F, C, H, W)."""
+    def clean(self, noisy: Tensor, prediction: Tensor, timestep: int | Tensor) -> Tensor:
+        """The x_0 that a prediction implies; noisy and prediction are (B, F, C, H, W), timestep is one number."""
         return self.schedule.clean(noisy, prediction, self.schedule.at(int(timestep)))
 
     def target(self, clean: Tensor, noise: Tensor, timesteps: Tensor) -> Tensor:
