@@ -6,12 +6,15 @@ from dataclasses import asdict, dataclass
 from typing import Annotated, Literal
 
 from ..fields import Between, Items, read_fields
-from .features import FIELD, HOP
 
 Width = Annotated[int, Between(1, 8192)]
 Count = Annotated[int, Between(1, 64)]
 Kernel = Annotated[int, Between(1, 1024)]
 PerConvolution = Items(1, 16)
+HOP = 320
+"""Samples between two wav2vec features: 50 Hz."""
+FIELD = 400
+"""Receptive field of one feature in wav2vec's convolutions, in samples."""
 Activation = Literal["gelu", "gelu_new", "relu", "selu"]
 
 
