@@ -41,7 +41,7 @@ fix: $(READY)
 bench: $(READY)
 	$(RUN) -m tools.benchmark
 
-$(READY): requirements.txt requirements-face.txt requirements-train.txt requirements-dev.txt constraints.txt
+$(READY): requirements-cli.txt requirements-face.txt requirements-train.txt requirements-dev.txt constraints.txt
 	$(PYTHON) -m venv $(VENV)
 	$(RUN) -m pip install --quiet --upgrade pip
 	$(RUN) -m pip install --quiet --requirement requirements-dev.txt --constraint constraints.txt

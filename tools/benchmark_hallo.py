@@ -218,14 +218,14 @@ def clip(
     code: Hallo | Ours, config: EMOConfig, noise: torch.Tensor, steps: int
 ) -> tuple[torch.Tensor, float, list[float]]:
     """Latents, seconds of preparation, seconds of each step."""
-    scheduler = make_scheduler("ddim", config.diffusion)
-    scheduler.set_timesteps(steps)
+    scheduler = make_scheduler("ddim", config.diffusion, steps)
     start = time.perf_counter()
     code.prepare()
     prepared, seconds, latents = time.perf_counter() - start, [], noise
-    for timestep in scheduler.timesteps:
+    for index, timestep in enumerate(scheduler.timesteps):
         start = time.perf_counter()
-        latents = scheduler.step(code.step(latents, timestep), timestep, latents, return_dict=False)[0]
+        prediction = code.step(latents, torch.tensor(timestep, device=latents.device))
+        latents = scheduler.step(index, latents, prediction)
         seconds.append(time.perf_counter() - start)
     code.finish()
     return latents, prepared, seconds

@@ -23,7 +23,7 @@ import comfy.model_management, latent_preview, folder_paths
 start = time.perf_counter()
 nodes = node_classes()
 print(time.perf_counter() - start)
-heavy = [name for name in ('diffusers', 'mediapipe', 'accelerate', 'cv2') if name in sys.modules]
+heavy = [name for name in ('mediapipe', 'accelerate', 'cv2') if name in sys.modules]
 assert not heavy, heavy
 """
 

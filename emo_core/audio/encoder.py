@@ -1,7 +1,7 @@
 """wav2vec2 (transformers): waveform -> the outputs of all its layers at 50 Hz."""
 
 import json
-from dataclasses import replace
+from dataclasses import asdict, fields, replace
 from pathlib import Path
 from typing import TypeVar
 
@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from transformers import Wav2Vec2Config, Wav2Vec2Model
 
 from ..errors import CheckpointError, InputError
-from .config import AudioFeaturesConfig
+from .config import AudioFeaturesConfig, EncoderShape
 
 C = TypeVar("C", bound=AudioFeaturesConfig)
 BASE = Wav2Vec2Config()
@@ -30,15 +30,26 @@ class AudioEncoder(nn.Module):
     def __init__(self, net: Wav2Vec2Model) -> None:
         super().__init__()
         self.net = net
+        if net.config.do_stable_layer_norm:
+            # transformers 4 normalises the last layer's output in `hidden_states`, transformers 5 does not.
+            net.encoder.layer_norm = _Skipped(net.encoder.layer_norm)
 
     @classmethod
     def from_config(cls, config: AudioFeaturesConfig) -> "AudioEncoder":
-        """Build the (untrained) encoder that a checkpoint describes; CheckpointError if that is impossible."""
-        try:
-            settings = Wav2Vec2Config(**json.loads(config.encoder))
-        except (TypeError, ValueError) as error:
-            raise CheckpointError(f"checkpoint: its audio encoder's config cannot be read: {error}") from error
-        return cls(Wav2Vec2Model(settings)).eval()
+        """Build the (untrained) encoder that a checkpoint describes.
+
+        Only its shape is read; what else transformers could be told, such as an attention implementation, is not the file's.
+
+        Raises:
+            CheckpointError: if the config is impossible, or is of another size than the features that the model reads.
+        """
+        shape = _shape(config.encoder, "checkpoint: its audio encoder", "download or copy the file again")
+        if (shape.num_hidden_layers, shape.hidden_size) != (config.layers, config.width):
+            raise CheckpointError(
+                f"checkpoint: its audio encoder has {shape.num_hidden_layers} layers of width {shape.hidden_size}, its "
+                f"model reads {config.layers} of width {config.width}; download or copy the file again"
+            )
+        return cls(Wav2Vec2Model(Wav2Vec2Config(**asdict(shape), apply_spec_augment=False))).eval()
 
     @property
     def layers(self) -> int:
@@ -56,9 +67,34 @@ class AudioEncoder(nn.Module):
         return torch.stack(states[1:], dim=2)
 
 
+class _Skipped(nn.Module):
+    """A layer norm that keeps its weights and does nothing."""
+
+    def __init__(self, norm: nn.LayerNorm) -> None:
+        super().__init__()
+        self.weight, self.bias = norm.weight, norm.bias
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return x."""
+        return x
+
+
 def with_encoder(config: C, encoder: AudioEncoder) -> C:
-    """The config of a checkpoint that ships this encoder."""
-    return replace(config, encoder=encoder.net.config.to_json_string(use_diff=True))
+    """The config of a checkpoint that ships this encoder.
+
+    Raises:
+        CheckpointError: if the encoder has a shape that no checkpoint may have.
+    """
+    values = {field.name: getattr(encoder.net.config, field.name) for field in fields(EncoderShape)}
+    shape = _shape(json.dumps(values), "audio encoder", "give a wav2vec2 base or large")
+    return replace(config, encoder=shape.to_json())
+
+
+def _shape(text: str, role: str, remedy: str) -> EncoderShape:
+    try:
+        return EncoderShape.from_json(text)
+    except ValueError as error:
+        raise CheckpointError(f"{role}: its config cannot be used: {error}; {remedy}") from error
 
 
 def load_encoder(path: Path, config: AudioFeaturesConfig) -> AudioEncoder:

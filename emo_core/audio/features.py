@@ -11,11 +11,8 @@ import torch
 from torch import Tensor
 
 from ..media.sound import SAMPLE_RATE, Sound
+from .config import FIELD, HOP
 
-HOP = 320
-"""Samples between two wav2vec features: 50 Hz."""
-FIELD = 400
-"""Receptive field of one feature in wav2vec's convolutions, in samples."""
 CHUNK_SECONDS = 16.0
 """Length of the chunks that are encoded at once, in seconds."""
 CONTEXT_SECONDS = 4.0

@@ -31,7 +31,7 @@ from .sampling.denoiser import Denoiser
 from .sampling.generate import Settings, Subject, generate
 from .sampling.guidance import Guidance
 from .sampling.sampler import Step
-from .sampling.schedule import check_steps, make_scheduler
+from .sampling.schedule import check_steps
 from .weights.checkpoint import DTYPES, Checkpoint, load_checkpoint, read_metadata
 
 
@@ -209,7 +209,6 @@ def check_request(request: Request, config: EMOConfig) -> Settings:
     for condition in table.CONDITIONS:
         condition.check(request.conditions.get(condition.name), config)
     steps = check_steps(config.diffusion.steps if request.steps is None else request.steps, request.scheduler)
-    make_scheduler(request.scheduler, config.diffusion)
     guidance = Guidance.for_model(config, request.scales, request.guidance_interval)
     return Settings(steps=steps, scheduler=request.scheduler, seed=request.seed, guidance=guidance)
 

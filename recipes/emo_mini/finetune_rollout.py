@@ -127,12 +127,11 @@ def anchored(batch: Batch) -> Batch:
 
 def generate_latents(denoiser: Denoiser, noise: Tensor, context: ClipContext) -> Tensor:
     """Latents (B, F, C, h, w) from noise, by DDIM at the model's own steps without guidance; gradients pass."""
-    schedule = make_scheduler("ddim", denoiser.diffusion)
-    schedule.set_timesteps(denoiser.diffusion.steps, device=noise.device)
+    schedule = make_scheduler("ddim", denoiser.diffusion, denoiser.diffusion.steps)
     latents = noise
-    for timestep in schedule.timesteps:
-        prediction = denoiser(latents, timestep.expand(len(noise)), context)
-        latents = schedule.step(prediction, timestep, latents, return_dict=False)[0]
+    for index, timestep in enumerate(schedule.timesteps):
+        timesteps = torch.full((len(noise),), timestep, device=noise.device)
+        latents = schedule.step(index, latents, denoiser(latents, timesteps, context))
     return latents
 
 

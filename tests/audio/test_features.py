@@ -37,6 +37,19 @@ def test_layers_are_transformers_hidden_states(encoder):
     assert all(torch.equal(got[:, i], states[i + 1][0]) for i in range(CONFIG.audio.layers))
 
 
+def test_layers_are_the_same_in_every_version_of_transformers(encoder):
+    """Version 4 gives the last layer's output after the final norm, version 5 before it, as emo-mini was trained."""
+    wave, seen = torch.from_numpy(tone(1.0))[None], []
+    hook = encoder.net.encoder.layers[-1].register_forward_hook(lambda module, inputs, output: seen.append(output))
+    torch.nn.init.normal_(encoder.net.encoder.layer_norm.weight)
+    with torch.no_grad():
+        got = encoder(wave)[:, :, -1]
+    hook.remove()
+    (output,) = seen
+    assert torch.equal(got, output[0] if isinstance(output, tuple) else output)
+    assert {"net.encoder.layer_norm.weight", "net.encoder.layer_norm.bias"} <= encoder.state_dict().keys()
+
+
 def test_frames_read_the_feature_at_their_middle():
     # A feature whose value is the time of its centre must give back the time of each frame's middle.
     centres = (torch.arange(150) * 320 + 200) / 16000

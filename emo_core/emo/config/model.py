@@ -2,22 +2,23 @@
 
 import dataclasses
 import json
-import types
-import typing
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Annotated
 
 from ...errors import CheckpointError
 from ...face.framing import Framing
+from ...fields import Between, read_fields
 from .parts import (
     AudioConfig,
     BlockConfig,
     DiffusionConfig,
     IdentityConfig,
+    Share,
     SpeedConfig,
     TemporalConfig,
     UNetConfig,
     VAEConfig,
+    Widths,
 )
 
 
@@ -27,17 +28,17 @@ class EMOConfig:
 
     name: str
     """Shown to users."""
-    image_size: int = 512
+    image_size: Annotated[int, Between(16, 4096)] = 512
     """Side of the square picture in pixels."""
-    fps: float = 30.0
+    fps: Annotated[float, Between(1, 240)] = 30.0
     """Video frames per second that the model was trained at."""
-    face_share: float = 0.5
+    face_share: Annotated[float, Between(0.01, 1)] = 0.5
     """Height of the face box (brow to chin) over the side of the picture, in the training data."""
-    face_centre: tuple[float, float] = (0.5, 0.5)
+    face_centre: tuple[Share, Share] = (0.5, 0.5)
     """Centre of the face box, as shares of the side, in the training data."""
-    locator_widths: tuple[int, ...] = (16, 32, 64, 128)
+    locator_widths: Widths = (16, 32, 64, 128)
     """Channels of the Face Locator; each after the first halves the mask's side."""
-    locator_channels: int = 1
+    locator_channels: Annotated[int, Between(1, 16)] = 1
     """Channels of its mask; Hallo takes three equal ones."""
     vae: VAEConfig = field(default_factory=VAEConfig)
     unet: UNetConfig = field(default_factory=UNetConfig)
@@ -52,6 +53,10 @@ class EMOConfig:
         deepest = 2 ** (len(self.unet.widths) - 1)
         if self.image_size % (self.vae.factor * deepest):
             raise ValueError(f"image_size={self.image_size}: expected a multiple of {self.vae.factor * deepest}")
+        if self.mask_size > self.image_size:
+            raise ValueError(
+                f"locator_widths={self.locator_widths}: expected no more levels than make a mask of image_size"
+            )
         if self.vae.channels != self.unet.latent_channels:
             raise ValueError(
                 f"the VAE makes {self.vae.channels} latent channels, the UNet takes {self.unet.latent_channels}"
@@ -84,20 +89,8 @@ class EMOConfig:
             CheckpointError: for unknown or impossible fields; a missing field takes its default.
         """
         try:
-            return _build(cls, json.loads(text))
-        except (AttributeError, TypeError, ValueError) as error:
+            return read_fields(cls, json.loads(text))
+        except (ValueError, RecursionError) as error:
             raise CheckpointError(
-                f"the checkpoint's config cannot be read: {error}; it was written by another version of EMO"
+                f"the checkpoint's config cannot be used: {error}; it is damaged, or was written by another version of EMO"
             ) from error
-
-
-def _build(kind: Any, value: Any) -> Any:
-    """Turn plain JSON back into nested dataclasses and tuples."""
-    if not dataclasses.is_dataclass(kind):
-        is_tuple = typing.get_origin(kind) is tuple or isinstance(kind, types.GenericAlias)
-        return tuple(value) if is_tuple else value
-    hints = typing.get_type_hints(kind)
-    unknown = set(value) - set(hints)
-    if unknown:
-        raise ValueError(f"unknown fields {sorted(unknown)} in {kind.__name__}")
-    return kind(**{name: _build(hints[name], item) for name, item in value.items()})

@@ -1,9 +1,19 @@
 """The parts of a model's shape: autoencoder, UNet, audio, identity, temporal modules, speed, diffusion."""
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Annotated, Literal
 
-from ...audio.config import AudioFeaturesConfig
+from ...audio.config import AudioFeaturesConfig, Count, Width
+from ...fields import Between, Items
+
+Widths = Annotated[tuple[Width, ...], Items(1, 6)]
+"""Channels per level."""
+Share = Annotated[float, Between(0, 1)]
+Scale = Annotated[float, Between(0, 100)]
+"""Of guidance and strengths."""
+Radius = Annotated[int, Between(0, 32)]
+"""Frames on each side of a window."""
+Beta = Annotated[float, Between(1e-6, 0.1)]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -11,21 +21,30 @@ class VAEConfig:
     """The picture autoencoder."""
 
     kind: Literal["tiny", "kl"] = "kl"
-    """diffusers' AutoencoderTiny or AutoencoderKL."""
-    widths: tuple[int, ...] = (128, 256, 512, 512)
-    """Channels per level, finest first; each level after the first halves the side."""
-    encoder_blocks: tuple[int, ...] = ()
+    """tiny: plain convolutions, of emo-mini. kl: Stable Diffusion 1.5's."""
+    widths: Widths = (128, 256, 512, 512)
+    """Channels per level, finest first; each level after the first halves the side. All alike (tiny), or multiples of 32 (kl)."""
+    encoder_blocks: tuple[Annotated[int, Between(0, 16)], ...] = ()
     """Residual blocks per level (tiny only)."""
-    decoder_blocks: tuple[int, ...] = ()
+    decoder_blocks: tuple[Annotated[int, Between(0, 16)], ...] = ()
     """Residual blocks per level, coarsest first (tiny only)."""
-    latent_channels: int = 4
+    latent_channels: Annotated[int, Between(1, 256)] = 4
     """Channels of a latent, before folding."""
-    patch: int = 1
+    patch: Annotated[int, Between(1, 16)] = 1
     """Pictures are folded patch x patch into channels before the network."""
-    fold: int = 1
+    fold: Annotated[int, Between(1, 8)] = 1
     """Latents are folded fold x fold into channels after the network: a coarser grid of wider latents."""
-    scaling_factor: float = 0.18215
+    scaling_factor: Annotated[float, Between(1e-6, 1e6)] = 0.18215
     """Latents are multiplied by this so that their variance is about one."""
+
+    def __post_init__(self) -> None:
+        if self.kind == "tiny" and len(set(self.widths)) != 1:
+            raise ValueError(f"widths {self.widths}: expected equal ones with kind='tiny'")
+        if self.kind == "tiny" and not len(self.widths) == len(self.encoder_blocks) == len(self.decoder_blocks):
+            raise ValueError(
+                f"widths {self.widths}, encoder_blocks {self.encoder_blocks} and decoder_blocks {self.decoder_blocks} must "
+                "name the same levels with kind='tiny'"
+            )
 
     @property
     def factor(self) -> int:
@@ -42,17 +61,17 @@ class VAEConfig:
 class UNetConfig:
     """The SD 1.5 UNet skeleton that Backbone and ReferenceNet share."""
 
-    latent_channels: int = 4
+    latent_channels: Annotated[int, Between(1, 16384)] = 4
     """Channels of the latents that go in and come out."""
-    widths: tuple[int, ...] = (320, 640, 1280, 1280)
+    widths: Widths = (320, 640, 1280, 1280)
     """Channels per level, finest first."""
     attention: tuple[bool, ...] = (True, True, True, False)
     """Which levels have spatial transformers."""
-    layers_per_block: int = 2
+    layers_per_block: Annotated[int, Between(1, 8)] = 2
     """Residual blocks per down level; an up level has one more."""
-    heads: int = 8
+    heads: Count = 8
     """Attention heads everywhere; the head width is the level's width over this."""
-    groups: int = 32
+    groups: Annotated[int, Between(1, 256)] = 32
     """Groups of every GroupNorm."""
 
     def __post_init__(self) -> None:
@@ -90,10 +109,10 @@ class BlockConfig:
 class IdentityConfig:
     """Identity tokens from a face embedding (Hallo); the paper has none."""
 
-    embedding: int = 512
+    embedding: Width = 512
     """Width of the face embedding (insightface)."""
-    tokens: int = 4
-    width: int = 768
+    tokens: Count = 4
+    width: Width = 768
     """Of a token."""
 
 
@@ -101,11 +120,11 @@ class IdentityConfig:
 class AudioConfig(AudioFeaturesConfig):
     """Audio features, their window and the tokens that the audio layers attend to (paper section 3.2)."""
 
-    tokens: int = 32
+    tokens: Annotated[int, Between(1, 512)] = 32
     """Tokens per frame after the projection."""
-    token_width: int = 768
+    token_width: Width = 768
     """Width of a token."""
-    hidden: int = 512
+    hidden: Width = 512
     """Width inside the projection."""
 
 
@@ -113,11 +132,11 @@ class AudioConfig(AudioFeaturesConfig):
 class TemporalConfig:
     """The temporal modules (AnimateDiff's layout)."""
 
-    frames: int = 12
+    frames: Annotated[int, Between(2, 128)] = 12
     """f: frames generated together."""
-    motion_frames: int = 4
+    motion_frames: Annotated[int, Between(1, 128)] = 4
     """n: last frames of the previous clip, put before the f frames."""
-    max_positions: int = 32
+    max_positions: Annotated[int, Between(3, 128)] = 32
     """Rows of the sinusoidal position table; n + f may not exceed it."""
     everywhere: bool = True
     """False: only beside spatial transformers. Hallo's coarsest level has none that ever run."""
@@ -147,17 +166,17 @@ class SpeedConfig:
     """r_d in `unit`."""
     unit: str = "degrees per frame"
     """Unit of speed: head rotation between successive frames at the model's frame rate."""
-    window: int = 2
+    window: Radius = 2
     """m: a frame reads the speeds of frames f-m .. f+m."""
-    width: int = 256
+    width: Width = 256
     """Width of a speed feature after the MLP."""
     layers: bool = True
     """False: the model has no speed layers."""
-    strength: float = 1.0
+    strength: Scale = 1.0
     """Factor on the output of the speed layers. Two denoising steps of a small model show less of it than forty."""
 
     def __post_init__(self) -> None:
-        if len(self.centres) != len(self.radii) or any(radius <= 0 for radius in self.radii):
+        if not self.centres or len(self.centres) != len(self.radii) or any(radius <= 0 for radius in self.radii):
             raise ValueError(f"centres {self.centres} and radii {self.radii}: one positive radius per centre")
 
     @property
@@ -174,22 +193,22 @@ class DiffusionConfig:
     """Output of the network."""
     beta_schedule: Literal["linear", "scaled_linear"] = "scaled_linear"
     """The betas before rescaling, from `beta_start` to `beta_end`."""
-    beta_start: float = 0.00085
-    beta_end: float = 0.012
+    beta_start: Beta = 0.00085
+    beta_end: Beta = 0.012
     zero_terminal_snr: bool = False
     """Rescale the betas so that the last timestep is pure noise (arXiv 2305.08891); needs v_prediction."""
-    train_timesteps: int = 1000
+    train_timesteps: Annotated[int, Between(200, 10_000)] = 1000
     """T."""
     shared_noise: float = 0.0
     """Share of the noise variance that all frames of a video have in common (arXiv 2305.10474, mixed noise)."""
     guidance: Literal["separate", "joint"] = "separate"
     """separate: reference and audio each have a pass without them. joint: one pass without any condition (Hallo); the audio scale
     is its scale."""
-    reference_scale: float = 1.0
+    reference_scale: Scale = 1.0
     """Default guidance for the reference."""
-    audio_scale: float = 3.5
+    audio_scale: Scale = 3.5
     """Default guidance for the audio."""
-    steps: int = 40
+    steps: Annotated[int, Between(1, 200)] = 40
     """Default denoising steps: the paper's; distilled models need fewer."""
 
     def __post_init__(self) -> None:

@@ -1,17 +1,17 @@
-"""The picture autoencoder: diffusers' AutoencoderKL or AutoencoderTiny behind encode and decode.
+"""The picture autoencoder: Stable Diffusion's or a small one, behind encode and decode.
 
 Shape legend: B images, H W picture side in pixels, C latent channels, h w latent side (H / factor), p patch, r fold.
 """
 
-from typing import Any
-
 import numpy as np
 import torch
-from diffusers import AutoencoderKL, AutoencoderTiny
 from einops import rearrange
 from torch import Tensor, nn
 
 from ..config import VAEConfig
+from .attention import TORCH, Layers
+from .autoencoder_kl import AutoencoderKL
+from .autoencoder_tiny import AutoencoderTiny
 
 
 class VAE(nn.Module):
@@ -22,10 +22,10 @@ class VAE(nn.Module):
     latents, so that the UNet runs on a coarser grid.
     """
 
-    def __init__(self, config: VAEConfig) -> None:
+    def __init__(self, config: VAEConfig, *, ops: Layers = TORCH) -> None:
         super().__init__()
         self.config = config
-        self.net = _network(config)
+        self.net = _network(config, ops)
 
     def encode(self, images: Tensor) -> Tensor:
         """Encode pictures deterministically (the mode of the posterior).
@@ -36,13 +36,12 @@ class VAE(nn.Module):
         Returns:
             (B, C, h, w) latents, scaled for the Backbone.
         """
-        encoded = self.net.encode(_fold(images, self.config.patch))
-        latents = encoded.latents if self.config.kind == "tiny" else encoded.latent_dist.mode()
+        latents = self.net.encode(_fold(images, self.config.patch))
         return _fold(latents, self.config.fold) * self.config.scaling_factor
 
     def decode(self, latents: Tensor) -> Tensor:
         """Decode (B, C, h, w) scaled latents to (B, 3, H, W) pictures, about [-1, 1], not clamped."""
-        decoded = self.net.decode(_unfold(latents / self.config.scaling_factor, self.config.fold)).sample
+        decoded = self.net.decode(_unfold(latents / self.config.scaling_factor, self.config.fold))
         return _unfold(decoded, self.config.patch)
 
 
@@ -54,30 +53,12 @@ def _unfold(x: Tensor, size: int) -> Tensor:
     return rearrange(x, "b (c p q) h w -> b c (h p) (w q)", p=size, q=size)
 
 
-def _network(config: VAEConfig) -> nn.Module:
+def _network(config: VAEConfig, ops: Layers) -> nn.Module:
     channels = 3 * config.patch**2
-    if config.kind == "tiny":
-        return AutoencoderTiny(
-            in_channels=channels,
-            out_channels=channels,
-            latent_channels=config.latent_channels,
-            encoder_block_out_channels=config.widths,
-            decoder_block_out_channels=config.widths[::-1],
-            num_encoder_blocks=config.encoder_blocks,
-            num_decoder_blocks=config.decoder_blocks,
-            scaling_factor=1.0,
-        )
-    levels: dict[str, Any] = {
-        "down_block_types": ("DownEncoderBlock2D",) * len(config.widths),
-        "up_block_types": ("UpDecoderBlock2D",) * len(config.widths),
-    }
-    return AutoencoderKL(
-        in_channels=channels,
-        out_channels=channels,
-        latent_channels=config.latent_channels,
-        block_out_channels=config.widths,
-        layers_per_block=2,
-        **levels,
+    if config.kind == "kl":
+        return AutoencoderKL(channels, config.latent_channels, config.widths, ops=ops)
+    return AutoencoderTiny(
+        channels, config.latent_channels, config.widths[0], config.encoder_blocks, config.decoder_blocks, ops=ops
     )
 
 

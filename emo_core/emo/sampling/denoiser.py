@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from ..conditions.clip import Conditions
 from ..models.context import ClipContext
 from ..models.emo import EMO
-from .schedule import training_schedule
+from .noise_schedule import NoiseSchedule
 
 
 class Denoiser(nn.Module):
@@ -25,7 +25,7 @@ class Denoiser(nn.Module):
         super().__init__()
         self.emo = emo
         self.diffusion = emo.config.diffusion
-        self.schedule = training_schedule(self.diffusion)
+        self.schedule = NoiseSchedule.of(self.diffusion)
 
     def forward(self, noisy: Tensor, timesteps: Tensor, context: ClipContext) -> Tensor:
         """Predict epsilon or v in float32 for noisy latents (B, F, C, H, W) at timesteps (B,)."""
@@ -36,18 +36,14 @@ class Denoiser(nn.Module):
         """Of the network's weights."""
         return self.emo.backbone.conv_in.weight.dtype
 
-    def clean(self, noisy: Tensor, prediction: Tensor, timestep: Tensor) -> Tensor:
-        """The x_0 that a prediction implies, for previews; all of (B, F, C, H, W), timestep a scalar."""
-        alpha = self.schedule.alphas_cumprod[int(timestep)]
-        a, s = alpha.sqrt().to(noisy), (1 - alpha).sqrt().to(noisy)
-        if self.diffusion.prediction == "v_prediction":
-            return a * noisy - s * prediction
-        return (noisy - s * prediction) / a
+    def clean(self, noisy: Tensor, prediction: Tensor, timestep: int | Tensor) -> Tensor:
+        """The x_0 that a prediction implies; noisy and prediction are (B, F, C, H, W), timestep is one number."""
+        return self.schedule.clean(noisy, prediction, self.schedule.at(int(timestep)))
 
     def target(self, clean: Tensor, noise: Tensor, timesteps: Tensor) -> Tensor:
         """The network's target: the noise, or v."""
         if self.diffusion.prediction == "v_prediction":
-            return self.schedule.get_velocity(clean, noise, timesteps)
+            return self.schedule.velocity(clean, noise, timesteps)
         return noise
 
     def loss(

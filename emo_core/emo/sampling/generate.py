@@ -16,16 +16,24 @@ from .clips import Clip, clip_generator, clip_noise, plan_clips
 from .denoiser import Denoiser
 from .guidance import Guidance, GuidedContext
 from .sampler import Step, sample
+from .schedule import check_steps
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
-    """How to sample."""
+    """How to sample.
+
+    Raises:
+        InputError: for a scheduler that does not exist, or steps that it cannot take.
+    """
 
     steps: int = 40
     scheduler: str = "ddim"
     seed: int = 0
     guidance: Guidance = field(default_factory=Guidance)
+
+    def __post_init__(self) -> None:
+        check_steps(self.steps, self.scheduler)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

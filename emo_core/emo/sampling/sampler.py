@@ -3,15 +3,16 @@
 Shape legend: F frames, C latent channels, H W latent side.
 """
 
+import functools
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor
 
 from .denoiser import Denoiser
 from .guidance import GuidedContext
-from .schedule import check_steps, make_scheduler
+from .schedule import make_scheduler
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,8 +23,13 @@ class Step:
     """Steps done in this clip."""
     steps: int
     """Steps in a clip."""
-    preview: Tensor
-    """(F, C, H, W) the clean latents that the model predicts now."""
+    predict: Callable[[], Tensor] = field(repr=False, compare=False)
+    """Computes `preview`."""
+
+    @property
+    def preview(self) -> Tensor:
+        """(F, C, H, W) the clean latents that the model predicts now. Computed when it is read."""
+        return self.predict()
 
 
 @torch.no_grad()
@@ -44,24 +50,27 @@ def sample(
         context: the clip's conditions with their guidance.
         noise: (1, F, C, H, W) unit normal, on the model's device.
         scheduler: a name in `schedule.SCHEDULERS`.
-        steps: denoising steps.
+        steps: denoising steps, as `schedule.check_steps` allows.
         generator: for schedulers that add noise in between (LCM), on the CPU.
         callback: called after every step; raise `Cancelled` (or anything else) in it to stop.
 
     Returns:
         (1, F, C, H, W) float32 clean latents.
     """
-    check_steps(steps, scheduler)
-    schedule = make_scheduler(scheduler, denoiser.diffusion)
-    schedule.set_timesteps(steps, device=noise.device)
-    latents = noise.float() * schedule.init_noise_sigma
-    extra = {"generator": generator} if scheduler == "lcm" else {}
+    schedule = make_scheduler(scheduler, denoiser.diffusion, steps)
+    latents = schedule.start(noise.float())
     for index, timestep in enumerate(schedule.timesteps):
-        scaled = schedule.scale_model_input(latents, timestep)
+        scaled = schedule.model_input(latents, index)
         current, passes = context.at(index, steps)
-        prediction = denoiser(scaled.expand(passes, -1, -1, -1, -1), timestep.expand(passes), current)
-        prediction = context.combine(prediction)
-        latents = schedule.step(prediction, timestep, latents, return_dict=False, **extra)[0]
+        timesteps = torch.full((passes,), timestep, device=noise.device)
+        prediction = context.combine(denoiser(scaled.expand(passes, -1, -1, -1, -1), timesteps, current))
+        latents = schedule.step(index, latents, prediction, generator)
         if callback is not None:
-            callback(Step(index + 1, steps, denoiser.clean(scaled, prediction, timestep)[0]))
+            predict = functools.partial(_clean, denoiser, scaled, prediction, timestep)
+            callback(Step(index + 1, steps, predict))
     return latents
+
+
+def _clean(denoiser: Denoiser, noisy: Tensor, prediction: Tensor, timestep: int) -> Tensor:
+    """(F, C, H, W) the clean latents of the clip."""
+    return denoiser.clean(noisy, prediction, timestep)[0]

@@ -10,6 +10,7 @@ import torch
 
 from ...face.detectors import make_detector
 from ..config import EMO_MINI
+from ..sampling.schedule import check_steps
 from .overfit import Plan, overfit
 
 
@@ -39,7 +40,7 @@ def _run(args: argparse.Namespace) -> None:
         init=args.init,
         size=args.size,
         minutes=args.minutes,
-        steps=args.steps,
+        steps=check_steps(args.steps),
         seed=args.seed,
         face_model=args.face_model,
     )

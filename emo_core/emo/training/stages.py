@@ -14,6 +14,7 @@ from typing import Any, Literal
 import torch
 
 from ...errors import InputError
+from ..sampling.schedule import MAX_STEPS
 
 SHARES = (
     "start",
@@ -136,6 +137,8 @@ class StageConfig:
         for name in ("batch", "accumulate", "log_every", "save_every", "keep"):
             if getattr(self, name) < 1:
                 raise InputError(f"config: {name}={getattr(self, name)}; expected at least 1")
+        if not 0 <= self.validation_steps <= MAX_STEPS:
+            raise InputError(f"config: validation_steps={self.validation_steps}; expected 0 .. {MAX_STEPS}")
 
     def _check_trained_parts(self) -> None:
         if not self.trains:

@@ -2,7 +2,7 @@
 
 import dataclasses
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Set
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -69,7 +69,7 @@ def load_checkpoint(
         device: of the weights.
         dtype: of EMO's weights.
         vae_dtype: of the VAE's weights; None for `dtype`, except float32 instead of float16 on the CPU, whose float16 is slow.
-        ops: classes of EMO's layers.
+        ops: classes of the layers of EMO and its VAE.
 
     Raises:
         InputError: if there is no file.
@@ -81,15 +81,10 @@ def load_checkpoint(
     weights = _read(path)
     parts = {key.partition(".")[0] for key in weights}
     device = torch.device(device)
-    # No random initialisation, which takes a minute for a full-size model.
-    with torch.device("meta"):
-        emo = EMO(config, ops=ops)
-        # A host's layers may have no weights before they are loaded; torch's own layers give the expected shapes.
-        plain = emo if ops is TORCH else EMO(config)
-    vae = VAE(config.vae) if "vae" in parts else None
-    encoder = AudioEncoder.from_config(config.audio) if "audio_encoder" in parts else None
-    modules = {"emo": plain, "vae": vae, "audio_encoder": encoder}
-    _check(path, weights, {name: module for name, module in modules.items() if module is not None})
+    modules = _build(path, config, parts, ops)
+    # A host's layers may have no weights before they are loaded; torch's own layers give the expected shapes.
+    _check(path, weights, modules if ops is TORCH else _build(path, config, parts, TORCH))
+    emo, vae, encoder = modules["emo"], modules.get("vae"), modules.get("audio_encoder")
     _assign(emo, weights, "emo.", device, dtype)
     if vae is not None:
         slow = device.type == "cpu" and dtype == torch.float16
@@ -200,6 +195,26 @@ def info_as_json(info: CheckpointInfo) -> dict:
 def _read(path: Path) -> dict[str, Tensor]:
     with safe_open(path, "pt") as file:
         return {key: file.get_tensor(key) for key in file.keys()}
+
+
+def _build(path: Path, config: EMOConfig, parts: Set[str], ops: Layers) -> dict[str, nn.Module]:
+    """The networks that the config describes, without memory for weights.
+
+    The file may be wrong, and random initialisation takes a minute for a full-size model.
+    """
+    try:
+        with torch.device("meta"):
+            modules: dict[str, nn.Module] = {"emo": EMO(config, ops=ops)}
+            if "vae" in parts:
+                modules["vae"] = VAE(config.vae, ops=ops)
+            if "audio_encoder" in parts:
+                modules["audio_encoder"] = AudioEncoder.from_config(config.audio)
+    except (ArithmeticError, AssertionError, LookupError, RuntimeError, TypeError, ValueError) as error:
+        problem = (str(error).splitlines() or [type(error).__name__])[0]
+        raise CheckpointError(
+            f"checkpoint: {path} describes a network that cannot be built: {problem}; download or copy the file again"
+        ) from error
+    return modules
 
 
 def _check(path: Path, weights: Mapping[str, Tensor], modules: Mapping[str, nn.Module]) -> None:

@@ -4,7 +4,6 @@ import json
 import re
 from pathlib import Path
 
-from diffusers import AutoencoderKL
 from torch import Tensor
 
 from ...errors import CheckpointError
@@ -14,6 +13,19 @@ from .checkpoint import describe_mismatch
 from .keys import read_state, rename
 
 LDM_PREFIX = "first_stage_model."
+FILES = (
+    "diffusion_pytorch_model.safetensors",
+    "diffusion_pytorch_model.fp16.safetensors",
+    "diffusion_pytorch_model.bin",
+)
+"""Weight files of a diffusers folder; the first one found is read."""
+OLD_ATTENTION = (
+    (r"\.attentions\.0\.query\.", ".attentions.0.to_q."),
+    (r"\.attentions\.0\.key\.", ".attentions.0.to_k."),
+    (r"\.attentions\.0\.value\.", ".attentions.0.to_v."),
+    (r"\.attentions\.0\.proj_attn\.", ".attentions.0.to_out.0."),
+)
+"""Keys of diffusers before 0.17, which the public SD 1.5 folders and sd-vae-ft-mse still have."""
 
 
 def ldm_vae_table(levels: int) -> tuple[tuple[str, str], ...]:
@@ -40,34 +52,21 @@ def ldm_vae_table(levels: int) -> tuple[tuple[str, str], ...]:
     )
 
 
-def _is_autoencoder(folder: Path) -> bool:
-    """Whether the folder has the autoencoder itself, as that of sd-vae-ft-mse."""
-    config = folder / "config.json"
-    return config.is_file() and json.loads(config.read_text()).get("_class_name") == "AutoencoderKL"
-
-
 def load_sd15_vae(path: Path, config: EMOConfig = SD15) -> VAE | None:
     """Read SD 1.5's autoencoder; None if there is none at `path`.
 
     Args:
-        path: a diffusers folder with `vae/`, or a single ldm .safetensors.
+        path: a diffusers folder with `vae/`, that folder itself, or a single ldm .safetensors.
         config: of the model; its VAE must be of kind `kl`.
 
     Raises:
-        CheckpointError: if its keys or shapes are wrong.
+        CheckpointError: if its file is missing or damaged, or its keys or shapes are wrong.
     """
-    folder = Path(path) / "vae"
-    if not folder.is_dir() and _is_autoencoder(Path(path)):
-        folder = Path(path)
-    if folder.is_dir():
-        try:  # `low_cpu_mem_usage` needs accelerate.
-            state = AutoencoderKL.from_pretrained(folder, local_files_only=True, low_cpu_mem_usage=False).state_dict()
-        except (OSError, ValueError) as error:
-            raise CheckpointError(
-                f"SD 1.5 autoencoder in {folder}: cannot be read: {error}; download it again"
-            ) from error
-    elif Path(path).is_file():
-        state = _from_ldm(read_state(Path(path)), len(config.vae.widths))
+    path = Path(path)
+    if path.is_file():
+        state = _from_ldm(read_state(path), len(config.vae.widths))
+    elif folder := _folder_of(path):
+        state = _read_folder(folder)
     else:
         return None
     if not state:
@@ -89,3 +88,27 @@ def _from_ldm(state: dict[str, Tensor], levels: int) -> dict[str, Tensor]:
     return {
         key: value[:, :, 0, 0] if attention.search(key) and value.ndim == 4 else value for key, value in renamed.items()
     }
+
+
+def _folder_of(path: Path) -> Path | None:
+    """The folder of the autoencoder itself: `vae/` inside `path`, or `path`, as that of sd-vae-ft-mse."""
+    if (path / "vae").is_dir():
+        return path / "vae"
+    return path if _class_name(path) == "AutoencoderKL" else None
+
+
+def _class_name(folder: Path) -> str:
+    """`_class_name` of a folder's config.json; empty if there is none."""
+    config = folder / "config.json"
+    try:
+        fields = json.loads(config.read_text()) if config.is_file() else {}
+    except (OSError, ValueError, RecursionError) as error:
+        raise CheckpointError(f"SD 1.5 autoencoder: {config} cannot be read: {error}; download it again") from error
+    return str(fields.get("_class_name", "")) if isinstance(fields, dict) else ""
+
+
+def _read_folder(folder: Path) -> dict[str, Tensor]:
+    for name in FILES:
+        if (folder / name).is_file():
+            return rename(read_state(folder / name), OLD_ATTENTION)
+    raise CheckpointError(f"SD 1.5 autoencoder: none of {', '.join(FILES)} is in {folder}; download the folder again")

@@ -169,14 +169,13 @@ def test_every_step_of_the_loop(emo, golden, bundle, conditions):
         Denoiser(emo),
     )
     latents, count = golden["loop.noise"].transpose(1, 2), bundle["main"]["steps"]
-    schedule = make_scheduler("ddim", emo.config.diffusion)
-    schedule.set_timesteps(count)
+    schedule = make_scheduler("ddim", emo.config.diffusion, count)
     for index, timestep in enumerate(schedule.timesteps):
         both, passes = context.at(index, count)
-        found = denoiser(latents.expand(passes, -1, -1, -1, -1), timestep.expand(passes), both)
+        found = denoiser(latents.expand(passes, -1, -1, -1, -1), torch.full((passes,), timestep), both)
         if index == 0:
             close(found.flip(0).transpose(1, 2), golden["loop.step0.model_out.bank32"])
-        latents = schedule.step(context.combine(found), timestep, latents, return_dict=False)[0]
+        latents = schedule.step(index, latents, context.combine(found))
         close(latents.transpose(1, 2), golden[f"loop.step{index}.latents.bank32"], f"step {index}")
 
 

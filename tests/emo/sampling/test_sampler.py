@@ -9,6 +9,7 @@ from diffusers import DDIMScheduler
 from emo_core.emo.models.context import ClipContext
 from emo_core.emo.models.emo import EMO
 from emo_core.emo.sampling.denoiser import Denoiser
+from emo_core.emo.sampling.generate import Settings
 from emo_core.emo.sampling.guidance import Guidance, GuidedContext
 from emo_core.emo.sampling.sampler import sample
 from emo_core.emo.sampling.schedule import SCHEDULERS, make_scheduler
@@ -110,6 +111,28 @@ def test_callback_reports_and_cancels(emo):
 
 def test_unknown_scheduler_and_steps_are_named():
     with pytest.raises(InputError, match=r"plms.*ddim"):
-        make_scheduler("plms", CONFIG.diffusion)
+        make_scheduler("plms", CONFIG.diffusion, 10)
+    with pytest.raises(InputError, match=r"plms.*ddim"):
+        Settings(scheduler="plms")
     with pytest.raises(InputError, match=r"steps: got 0; expected 1"):
-        sample(None, None, random_latents(CONFIG), steps=0)
+        Settings(steps=0)
+    with pytest.raises(InputError, match=r"steps: got 51; expected 1 .. 50 with lcm"):
+        Settings(steps=51, scheduler="lcm")
+
+
+def test_previews_are_computed_only_where_they_are_read(emo):
+    denoiser, computed = Denoiser(emo), []
+    context = GuidedContext(emo.context(random_conditions(CONFIG)), Guidance())
+
+    class Counting(Denoiser):
+        def clean(self, *values):
+            computed.append(1)
+            return super().clean(*values)
+
+    kept = []
+    got = sample(Counting(emo), context, random_latents(CONFIG), steps=3, callback=kept.append)
+    assert computed == []
+    # Read after the last step: DDIM ends with the clean latents that this step predicts.
+    assert torch.equal(kept[-1].preview, got[0]) and len(computed) == 1
+    assert not torch.equal(kept[0].preview, kept[1].preview)
+    assert torch.equal(got, sample(denoiser, context, random_latents(CONFIG), steps=3))

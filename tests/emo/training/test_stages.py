@@ -101,6 +101,7 @@ def test_shipped_configs_are_valid(path):
         ({"bach": 2}, "unknown bach; there are stage"),
         ({"batch": "two"}, "batch is 'two'; expected int"),
         ({"batch": 0}, "batch=0; expected at least 1"),
+        ({"validation_steps": 500}, "validation_steps=500; expected 0 .. 200"),
         ({"precision": "fp8"}, "precision is 'fp8'; expected 'auto' or 'no'"),
         ({"drop": {"audio": 1.5}}, "drop of audio=1.5; expected a share"),
         ({"drop": 0.1}, r"drop is 0.1; expected a mapping"),

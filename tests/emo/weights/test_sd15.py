@@ -9,11 +9,10 @@ from dataclasses import replace
 import pytest
 import torch
 from diffusers import AutoencoderKL
-from safetensors.torch import save_file
+from safetensors.torch import load_file, save_file
 
 from emo_core.emo.config import SD15, SpeedConfig
 from emo_core.emo.models.temporal import sinusoids
-from emo_core.emo.models.vae import VAE
 from emo_core.emo.weights.keys import read_state
 from emo_core.emo.weights.sd15 import build_emo, load_sd15_unet
 from emo_core.emo.weights.sd15_vae import load_sd15_vae
@@ -131,16 +130,38 @@ def ldm_vae_state(net: AutoencoderKL) -> dict:
 def test_vae_from_folder_and_single_file_equals_diffusers_own(tmp_path):
     config = replace(SD15, vae=replace(SD15.vae, widths=(32, 32, 64, 64)))
     torch.manual_seed(0)
-    net = VAE(config.vae).net.eval()
+    net = AutoencoderKL(
+        block_out_channels=config.vae.widths, layers_per_block=2, down_block_types=("DownEncoderBlock2D",) * 4,
+        up_block_types=("UpDecoderBlock2D",) * 4,
+    )  # fmt: skip
     net.save_pretrained(tmp_path / "sd" / "vae")
     save_file(ldm_vae_state(net), tmp_path / "sd15.safetensors")
     theirs = AutoencoderKL.from_single_file(
         tmp_path / "sd15.safetensors", config=str(tmp_path / "sd" / "vae"), local_files_only=True
     ).state_dict()
-    for source in (tmp_path / "sd", tmp_path / "sd15.safetensors"):
+    for source in (tmp_path / "sd", tmp_path / "sd" / "vae", tmp_path / "sd15.safetensors"):
         ours = load_sd15_vae(source, config).net.state_dict()
         assert all(torch.equal(ours[key], theirs[key]) for key in theirs)
     assert load_sd15_vae(tmp_path, config) is None
+    file = tmp_path / "sd" / "vae" / "diffusion_pytorch_model.safetensors"
+    save_file({old_attention(key): value for key, value in load_file(file).items()}, file)
+    public = load_sd15_vae(tmp_path / "sd", config).net.state_dict()
+    assert all(torch.equal(public[key], theirs[key]) for key in theirs)
+    file.write_bytes(file.read_bytes()[:1000])
+    with pytest.raises(CheckpointError, match="cannot be read"):
+        load_sd15_vae(tmp_path / "sd", config)
+    file.unlink()
+    with pytest.raises(
+        CheckpointError, match=r"none of diffusion_pytorch_model.safetensors.*download the folder again"
+    ):
+        load_sd15_vae(tmp_path / "sd", config)
+
+
+def old_attention(key):
+    """The names in public SD 1.5 folders."""
+    for new, old in ((".to_q.", ".query."), (".to_k.", ".key."), (".to_v.", ".value."), (".to_out.0.", ".proj_attn.")):
+        key = key.replace(new, old)
+    return key
 
 
 def test_pickled_code_is_not_run(tmp_path):

@@ -1,22 +1,21 @@
-"""The runtime does not need accelerate, which only training installs."""
+"""The runtime needs neither accelerate, which only training installs, nor diffusers, which only these tests do."""
 
+import ast
 import json
 import subprocess
 import sys
-from dataclasses import replace
 
 import numpy as np
 import torch
+from diffusers import AutoencoderKL
 from PIL import Image
 
 from emo_core.audio.encoder import AudioEncoder
-from emo_core.emo.config import SD15
-from emo_core.emo.models.vae import VAE
 from tests.conftest import CONFIG, ROOT
 
 PROGRAM = """
 import json, sys
-sys.modules["accelerate"] = None  # Its import raises ImportError.
+sys.modules |= {"accelerate": None, "diffusers": None}  # Their import raises ImportError.
 from emo_core.__main__ import main
 def exit_code(arguments):
     try:
@@ -27,7 +26,7 @@ print(json.dumps([exit_code(arguments) for arguments in json.loads(sys.argv[1])]
 """
 READ_FOLDERS = """
 import sys
-sys.modules["accelerate"] = None
+sys.modules |= {"accelerate": None, "diffusers": None}
 from dataclasses import replace
 from pathlib import Path
 from emo_core.audio.encoder import load_encoder
@@ -72,5 +71,17 @@ def test_help_and_training_name_the_missing_package():
 def test_folders_of_transformers_and_diffusers(tmp_path):
     torch.manual_seed(0)
     AudioEncoder.from_config(CONFIG.audio).net.save_pretrained(tmp_path / "wav2vec2")
-    VAE(replace(SD15.vae, widths=(32, 32, 64, 64))).net.save_pretrained(tmp_path / "sd" / "vae")
+    AutoencoderKL(
+        block_out_channels=(32, 32, 64, 64), layers_per_block=2, down_block_types=("DownEncoderBlock2D",) * 4,
+        up_block_types=("UpDecoderBlock2D",) * 4,
+    ).save_pretrained(tmp_path / "sd" / "vae")  # fmt: skip
     run(READ_FOLDERS, tmp_path)
+
+
+def test_only_tests_import_diffusers():
+    for folder in ("emo_core", "nodes", "recipes", "tools"):
+        for path in (ROOT / folder).rglob("*.py"):
+            for node in ast.walk(ast.parse(path.read_text())):
+                names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
+                names += [node.module or ""] if isinstance(node, ast.ImportFrom) else []
+                assert "diffusers" not in {name.split(".")[0] for name in names}, path
