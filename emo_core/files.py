@@ -11,8 +11,6 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from filelock import FileLock, Timeout
-
 from .errors import InputError
 
 BLOCK = 2**22
@@ -77,6 +75,8 @@ def locked(path: Path | None, role: str) -> Iterator[None]:
     if path is None:
         yield
         return
+    from filelock import FileLock, Timeout  # Of commands only.
+
     # The system frees a lock when its process ends, however it ends. The lock's own file lies apart from the user's files.
     name = hashlib.sha256(str(path.resolve()).encode()).hexdigest()[:32]
     folder = Path(tempfile.gettempdir()) / f"emo-locks-{getpass.getuser()}"

@@ -1,7 +1,6 @@
 """From video files to a dataset: rate, labels, and a reason for every rejected piece."""
 
 import json
-import os
 
 import numpy as np
 import pytest
@@ -204,43 +203,6 @@ def test_worker_processes_make_the_same(videos, tmp_path):
     prepare(files, tmp_path / "two", SMALL, held_out=0, workers=2)
     one, two = ((tmp_path / name / "train-000000.tar").read_bytes() for name in ("one", "two"))
     assert one == two
-
-
-class Deadly(Recipe):
-    """Ends the process that reads it."""
-
-    def __reduce__(self):
-        return os._exit, (1,)
-
-
-def test_a_worker_that_dies_is_reported(videos, tmp_path, capsys):
-    with pytest.raises(InputError, match=r"none of 2 gave a usable clip \(2 failed\)"):
-        prepare([videos / "video 0.mp4", videos / "video 1.mp4"], tmp_path / "data", Deadly(size=128), workers=2)
-    reports = [json.loads(path.read_text()) for path in (tmp_path / "data" / "reports").glob("*.json")]
-    assert [report["pieces"][0]["detail"] for report in reports] == ["the process died, perhaps out of memory"] * 2
-    assert "a worker process died; the other videos are read one by one" in capsys.readouterr().err
-
-
-class FaultyAt(BundledDetector):
-    """Fails at pictures that are not square."""
-
-    def detect(self, image):
-        if image.shape[0] != image.shape[1]:
-            raise RuntimeError("calculator\nfailed")
-        return super().detect(image)
-
-
-def test_a_library_that_fails_at_one_video_leaves_the_others(videos, portrait, speech, tmp_path, monkeypatch):
-    write(tmp_path / "wide.mp4", [np.pad(portrait, ((0, 0), (40, 40), (0, 0)))] * 50, speech)
-    monkeypatch.setattr("emo_core.dataset.prepare._detector", lambda face_model: FaultyAt())
-    with pytest.raises(InputError, match="the program failed at 1; the dataset is complete without them"):
-        prepare([tmp_path / "wide.mp4", videos / "video 0.mp4"], tmp_path / "data", SMALL)
-    assert Dataset.open(tmp_path / "data").clips(TRAIN) + Dataset.open(tmp_path / "data").clips(HELD_OUT) == 1
-    (report,) = [json.loads(path.read_text()) for path in (tmp_path / "data" / "reports").glob("wide*.json")]
-    assert (report["pieces"][0]["reason"], report["pieces"][0]["detail"]) == (
-        "failed",
-        "RuntimeError: calculator failed",
-    )
 
 
 def test_a_recipe_of_an_earlier_version_is_the_same(videos, tmp_path):

@@ -14,8 +14,8 @@ PACKAGES = {"PIL": "pillow"}
 """Names in PyPI of modules with another name."""
 OWN = {"comfy", "comfy_api", "comfy_execution", "folder_paths", "latent_preview", "nodes", "server"}
 """The host's own modules."""
-OPTIONAL = {"mediapipe", "cv2", "insightface", "scenedetect"}
-"""Imported where they are used: face detection, face embedding, and cuts of the trainer's videos."""
+OPTIONAL = {"mediapipe", "cv2", "insightface", "scenedetect", "filelock"}
+"""Imported where they are used: face detection, face embedding, cuts of the trainer's videos, and the commands' lock."""
 COMMANDS_ONLY = ("dataset", "evaluate", "metrics", "training")
 """Packages of commands that no node imports (.comfyignore)."""
 

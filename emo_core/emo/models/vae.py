@@ -9,6 +9,7 @@ from einops import rearrange
 from torch import Tensor, nn
 
 from ..config import VAEConfig
+from ..finite import check_finite
 from .attention import TORCH, Layers
 from .autoencoder_kl import AutoencoderKL
 from .autoencoder_tiny import AutoencoderTiny
@@ -86,6 +87,10 @@ def decode_frames(vae: VAE, latents: Tensor, batch: int = 8) -> Tensor:
 
     Returns:
         (F, 3, H, W) float32 in [0, 1].
+
+    Raises:
+        InputError: if the autoencoder gives numbers that are not finite.
     """
     dtype = next(vae.parameters()).dtype
-    return torch.cat([vae.decode(part.to(dtype)).float().add(1).div(2).clamp(0, 1) for part in latents.split(batch)])
+    decoded = torch.cat([vae.decode(part.to(dtype)).float() for part in latents.split(batch)])
+    return check_finite(decoded, dtype, "autoencoder").add(1).div(2).clamp(0, 1)

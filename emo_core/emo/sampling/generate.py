@@ -12,6 +12,7 @@ from einops import repeat
 from torch import Tensor
 
 from ..conditions.clip import Conditions
+from ..finite import check_finite
 from .clips import Clip, clip_generator, clip_noise, plan_clips
 from .denoiser import Denoiser
 from .guidance import Guidance, GuidedContext
@@ -93,13 +94,16 @@ def generate_clip(
 
     Returns:
         (f, C, H, W) float32 latents, f as the model's config says.
+
+    Raises:
+        InputError: if the network gives numbers that are not finite.
     """
     config = denoiser.emo.config
     frames, latent = config.temporal.frames, subject.reference.shape
     context = denoiser.emo.context(clip_conditions(denoiser, subject, clip, motion))
     generator = clip_generator(settings.seed, clip.index)
     noise = clip_noise(generator, (frames, *latent), seed=settings.seed, shared=config.diffusion.shared_noise)
-    return sample(
+    latents = sample(
         denoiser,
         GuidedContext(context, settings.guidance),
         noise.to(subject.reference.device),
@@ -108,6 +112,7 @@ def generate_clip(
         generator=generator,
         callback=callback,
     )[0]
+    return check_finite(latents, denoiser.dtype, "network")
 
 
 def clip_conditions(denoiser: Denoiser, subject: Subject, clip: Clip, motion: Tensor | None) -> Conditions:

@@ -12,6 +12,7 @@ from emo_core.emo.sampling.clips import clip_generator, clip_noise, plan_clips
 from emo_core.emo.sampling.denoiser import Denoiser
 from emo_core.emo.sampling.generate import Settings, Subject, clip_conditions, generate
 from emo_core.emo.sampling.guidance import Guidance
+from emo_core.errors import InputError
 from emo_core.media.sound import Sound
 from tests.conftest import CONFIG, tone
 
@@ -116,3 +117,9 @@ def test_an_anchor_pulls_motion_frames_to_the_portrait(emo):
     assert not motion_of(0.25, None).any()
     with pytest.raises(ValueError, match="anchor=1"):
         replace(CONFIG.temporal, anchor=1.0)
+
+
+def test_damaged_weights_make_no_video(emo):
+    next(emo.backbone.parameters()).data.fill_(float("nan"))
+    with pytest.raises(InputError, match="the network gives numbers that are not finite in float32"):
+        video(emo, heard(0.3))

@@ -6,6 +6,7 @@ import pytest
 import torch
 from diffusers import DDIMScheduler
 
+from emo_core.emo.finite import check_finite
 from emo_core.emo.models.context import ClipContext
 from emo_core.emo.models.emo import EMO
 from emo_core.emo.sampling.denoiser import Denoiser
@@ -136,3 +137,13 @@ def test_previews_are_computed_only_where_they_are_read(emo):
     assert torch.equal(kept[-1].preview, got[0]) and len(computed) == 1
     assert not torch.equal(kept[0].preview, kept[1].preview)
     assert torch.equal(got, sample(denoiser, context, random_latents(CONFIG), steps=3))
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.float32])
+def test_a_network_that_gives_no_numbers_stops_with_advice(dtype):
+    """In half precision large activations overflow; a video of them would be black."""
+    advice = "use --dtype fp32" if dtype == torch.float16 else "the checkpoint's weights are damaged"
+    check_finite(torch.zeros(2), dtype, "network")
+    for bad in (float("nan"), float("inf")):
+        with pytest.raises(InputError, match=f"the network gives numbers that are not finite in float.*{advice}"):
+            check_finite(torch.tensor([0.0, bad]), dtype, "network")
