@@ -5,7 +5,7 @@ import math
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from .convert import ANY_TYPE, is_socket, specs
+from .widgets import ANY_TYPE, is_socket, specs
 
 BROWSER_ONLY = frozenset({"audioUI", "upload", "control_after_generate", "preview"})
 """Widgets that only the browser uses. It exports them for all nodes."""

@@ -10,7 +10,9 @@ from typing import Any
 from ..errors import InputError
 from ..files import existing_file
 from .check import is_link, menu_of, near, title
-from .convert import is_ui, specs, to_api
+from .convert import to_api
+from .graph import is_ui
+from .widgets import specs
 
 LOADERS = {"image": ("LoadImage", "image"), "audio": ("LoadAudio", "audio"), "video": ("LoadVideo", "file")}
 """Kinds of uploaded files: class and input of the node that loads them."""
