@@ -9,8 +9,11 @@ from typing import Any
 from ..errors import InputError
 from .graph import BYPASSED, EXPORT, MUTED, read_workflow
 from .links import Links, Output, Value
+from .schema import WIDGETS, specs
 from .subgraphs import NOTES, PRIMITIVE, REROUTE, Instance, Promotions, expand, primitive_value
 from .widgets import widget_values
+
+__all__ = ["WIDGETS", "specs", "to_api"]
 
 
 def to_api(content: Mapping[str, Any], object_info: Mapping[str, Any]) -> dict[str, Any]:

@@ -6,8 +6,8 @@ from typing import Any
 
 from ..errors import InputError
 from .graph import BYPASSED, EXPORT, MUTED, OUTSIDE, Slot
+from .schema import ANY_TYPE, is_widget, specs
 from .subgraphs import NOTES, PRIMITIVE, REROUTE, Instance, Promotions
-from .widgets import is_widget, specs
 
 AGAIN = "open the workflow in the browser, connect it and save it again"
 
@@ -74,6 +74,7 @@ class Links:
         elif item.node.kind in self._info:
             schema = sorted(specs(self._info[item.node.kind]), key=lambda entry: is_widget(entry[1]))
             known = {name: kind_of(spec) for name, spec in schema if not kind_of(spec).startswith("COMFY_AUTOGROW")}
+            known |= {name: saved[name].kind for name, kind in known.items() if kind in ANY_TYPE and name in saved}
             rest = [slot for slot in item.node.inputs if slot.name not in known]
         else:
             return list(item.node.inputs)
@@ -155,7 +156,7 @@ class Links:
     def _passed(self, item: Instance, number: int, kind: str) -> int | None:
         """The input whose value a bypassed node passes on to an output; None if no type fits."""
         slots, outputs = self.slots(item), self._outputs(item)
-        if kind in ("*", ""):
+        if kind in ("", *ANY_TYPE):
             return (number if number < len(slots) else 0) if slots else None
         output = outputs[number] if 0 <= number < len(outputs) else kind
         fits = [fit(slot.kind, output) and fit(slot.kind, kind) for slot in slots]
@@ -168,18 +169,20 @@ class Links:
         if item.inside is not None:
             return [port.kind for port in item.inside.outputs]
         if item.node.kind in self._info:
-            return [kind_of([kind]) for kind in self._info[item.node.kind]["output"]]
+            saved = dict(enumerate(item.node.outputs))
+            kinds = [kind_of([kind]) for kind in self._info[item.node.kind]["output"]]
+            return [saved.get(place, kind) if kind in ANY_TYPE else kind for place, kind in enumerate(kinds)]
         return list(item.node.outputs)
 
 
 def kind_of(spec: list) -> str:
     """The type of an input's socket."""
     kind = spec[0]
-    return "COMBO" if isinstance(kind, list) else "*" if kind == "COMFY_MATCHTYPE_V3" else kind
+    return "COMBO" if isinstance(kind, list) else kind
 
 
 def fit(one: str, other: str) -> bool:
     """Whether sockets of two types can be linked. A type may list several, and `*` is any."""
-    if one in ("", "*") or other in ("", "*"):
+    if one in ("", *ANY_TYPE) or other in ("", *ANY_TYPE):
         return True
     return bool(set(one.lower().split(",")) & set(other.lower().split(",")))
