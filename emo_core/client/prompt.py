@@ -1,6 +1,5 @@
 """A prompt (API JSON): read it from a file, set its inputs and its files by node title."""
 
-import copy
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -101,7 +100,9 @@ class Template:
         path = existing_file(path, "workflow", "a workflow saved or exported from ComfyUI")
         try:
             content = json.loads(path.read_text(encoding="utf-8-sig"))
-        except (UnicodeDecodeError, json.JSONDecodeError) as error:
+        except OSError as error:
+            raise InputError(f"workflow: {path} cannot be read ({error.strerror})") from error
+        except (ValueError, RecursionError) as error:  # Wrong encoding, wrong JSON, or lists in lists without end.
             raise InputError(f"workflow: {path} is not JSON ({error}); save or export it again") from error
         if isinstance(content, dict) and _is_api(content.get("prompt")):  # The body of a request to /prompt.
             content = content["prompt"]
@@ -113,7 +114,9 @@ class Template:
 
     def prompt(self, object_info: Mapping[str, Any]) -> Prompt:
         """A new prompt in the server's form."""
-        return to_api(self.content, object_info) if is_ui(self.content) else copy.deepcopy(self.content)
+        if is_ui(self.content):
+            return to_api(self.content, object_info)
+        return {key: {**node, "inputs": dict(node["inputs"])} for key, node in self.content.items()}
 
 
 def _is_api(content: Any) -> bool:

@@ -28,6 +28,25 @@ class Field:
     required: bool
 
 
+def well_formed(answer: Any) -> dict[str, Any]:
+    """The nodes of `/object_info` that are described as the server does; packs may add others."""
+    nodes = answer if isinstance(answer, dict) else {}
+    return {
+        kind: info
+        for kind, info in nodes.items()
+        if isinstance(info, dict)
+        and isinstance(info.get("output"), list)
+        and isinstance(info.get("input"), dict)
+        and all(_is_group(info["input"].get(group, {})) for group in ("required", "optional"))
+    }
+
+
+def _is_group(group: Any) -> bool:
+    return isinstance(group, dict) and all(
+        isinstance(spec, list) and spec and isinstance(spec[0], (str, list)) for spec in group.values()
+    )
+
+
 def specs(info: Mapping[str, Any]) -> Iterator[tuple[str, list]]:
     """Inputs of a node in `/object_info`, required ones first: name and [type, options]."""
     for group in ("required", "optional"):
