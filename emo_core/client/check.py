@@ -158,7 +158,8 @@ def _value(value: Any, spec: list, object_info: Mapping[str, Any], uploaded: fro
             and value.strip("/") != value.split("/")[-1]
         )
         annotated = isinstance(value, str) and value.endswith("]")
-        if value not in menu and value not in uploaded and not named_otherwise and not annotated:
+        is_uploaded = isinstance(value, str) and value in uploaded
+        if value not in menu and not is_uploaded and not named_otherwise and not annotated:
             yield f"got {value!r}{near(str(value), menu)}; one of {menu[:12]}"
     elif kind in ("INT", "FLOAT"):
         yield from _number(value, kind, options)

@@ -66,7 +66,7 @@ class Node:
     """Widgets inside a subgraph that its node shows: number of the inner node, and widget. `values` has their values."""
 
     def __str__(self) -> str:
-        return f"node {self.key} ({self.title or self.kind})"
+        return f"node {self.key} ({' '.join((self.title or self.kind).split())})"
 
 
 @dataclass(frozen=True, slots=True)

@@ -197,8 +197,11 @@ def test_sockets_of_any_type_take_every_link(queue, tmp_path, monkeypatch):
 def dynamic(monkeypatch, inputs):
     """A prompt with a node with dynamic inputs, and a server that has it."""
     image, info = ["IMAGE", {}], dict(INFO)
-    grows = {"template": {"input": {"required": {"image": image}}, "prefix": "image", "min": 2, "max": 50}}
-    chosen = {"options": [{"key": "mp4", "inputs": {"required": {"codec": ["COMBO", {"options": ["h264"]}]}}}]}
+    grows = {"template": {"input": {"required": {"image": image}}, "prefix": "image", "min": 0, "max": 50}}
+    crf = {"crf": ["INT", {"default": 23, "min": 0, "max": 51}]}
+    codecs = {"options": [{"key": "auto", "inputs": {}}, {"key": "h264", "inputs": {"required": crf}}]}
+    containers = {"mp4": {"required": {"codec": ["COMFY_DYNAMICCOMBO_V3", codecs]}}, "gif": {}}
+    chosen = {"options": [{"key": key, "inputs": inputs} for key, inputs in containers.items()]}
     required = {"images": ["COMFY_AUTOGROW_V3", grows], "format": ["COMFY_DYNAMICCOMBO_V3", chosen], "a.b": image}
     slot = {"mask": ["COMFY_DYNAMICSLOT_V3", {"slotType": "MASK", "inputs": {}}]}
     info["Batch"] = {"input": {"required": required, "optional": slot}, "output": ["IMAGE"], "display_name": "Batch"}
@@ -211,8 +214,9 @@ def dynamic(monkeypatch, inputs):
 @pytest.mark.parametrize(
     "inputs",
     [
-        {"images.image0": ["1", 0], "images.image1": ["2", 0], "format": "mp4", "format.codec": "h264"},
+        {"images.image0": ["1", 0], "images.image1": ["2", 0], "format": "mp4", "format.codec": "auto"},
         {"format": "mp4", "format.codec": "h264", "format.codec.crf": 20, "mask": ["1", 1]},
+        {"format": "mp4"},
     ],
 )
 def test_dynamic_inputs_are_accepted(queue, tmp_path, monkeypatch, inputs):
@@ -227,6 +231,15 @@ def test_dynamic_inputs_are_accepted(queue, tmp_path, monkeypatch, inputs):
     ("inputs", "message"),
     [
         ({"image.image0": ["1", 0]}, "no input 'image.image0'"),
+        ({"format": "gfi"}, "format: got 'gfi' (did you mean 'gif'?); one of ['mp4', 'gif']"),
+        ({"format": "mp4", "format.codec": "h265"}, "format.codec: got 'h265' (did you mean 'h264'?)"),
+        (
+            {"format": "mp4", "format.codec": "h264", "format.codec.crf": 99},
+            "format.codec.crf: got 99; expected 0 .. 51",
+        ),
+        ({"format": "mp4", "format.codec": "h264"}, "input 'format.codec.crf' is missing"),
+        ({"format": "gif", "format.codec": "h264"}, "no input 'format.codec'"),
+        ({"format": "gif", "images.image50": ["1", 0]}, "no input 'images.image50'"),
         ({"a.c": 1}, "no input 'a.c' (did you mean 'a.b'?)"),
         ({"images.image0": ["9", 0]}, "images.image0: it is linked to node 9, which does not exist"),
         ({"images.image0": ["1", 2]}, "output 2 of node 1 (Portrait), which has 2"),
@@ -238,6 +251,66 @@ def test_wrong_dynamic_inputs_are_refused(queue, tmp_path, monkeypatch, inputs, 
         code, _, text = queue("--server", server.url, template=tmp_path / "x.json")
     assert code == 2
     assert message in text
+
+
+@pytest.mark.parametrize(
+    ("changes", "expected"),
+    [
+        (["Out 1.5.format=gif"], {"format": "gif"}),
+        (["Out 1.5.format.codec=auto"], {"format": "mp4", "format.codec": "auto"}),
+        (["Out 1.5.format=gif", "Out 1.5.format=mp4"], {"format": "mp4", "format.codec": "auto"}),
+        (["Out 1.5.format.codec=auto", "4.format.codec=h264"], {"format": "mp4", "format.codec": "h264", "format.codec.crf": 23}),
+        (["Out 1.5.format.codec.crf=30"], {"format": "mp4", "format.codec": "h264", "format.codec.crf": 30}),
+    ],
+)  # fmt: skip
+def test_a_change_of_a_dynamic_menu_changes_its_inputs(queue, tmp_path, monkeypatch, changes, expected):
+    """As in the browser. The node is the longest title that fits: both titles and inputs have dots."""
+    prompt = dynamic(monkeypatch, {"format": "mp4", "format.codec": "h264", "format.codec.crf": 20})
+    prompt["4"]["_meta"] = {"title": "Out 1.5"}
+    prompt["2"]["_meta"] = {"title": "Out 1"}
+    (tmp_path / "x.json").write_text(json.dumps(prompt))
+    options = [part for change in changes for part in ("--set", change)]
+    with FakeServer() as server:
+        code, _, text = queue("--server", server.url, *options, template=tmp_path / "x.json")
+    assert code == 0, text
+    assert next(iter(server.prompts.values()))["4"]["inputs"] == {"a.b": ["1", 0], **expected}
+
+
+def test_a_wrong_choice_of_a_dynamic_menu_is_refused_before_it_is_sent(queue, tmp_path, monkeypatch):
+    prompt = dynamic(monkeypatch, {"format": "mp4", "format.codec": "auto"})
+    (tmp_path / "x.json").write_text(json.dumps(prompt))
+    for change, message in (("format=avi", "one of ['mp4', 'gif']"), ("format.codec=av1", "one of ['auto', 'h264']")):
+        with FakeServer() as server:
+            code, _, text = queue("--server", server.url, "--set", f"4.{change}", template=tmp_path / "x.json")
+        assert code == 2
+        assert message in text
+        assert server.prompts == {}
+
+
+def test_the_body_of_a_request_is_taken(queue, tmp_path):
+    """Scripts save what they post."""
+    (tmp_path / "x.json").write_text(json.dumps({"prompt": PROMPT, "client_id": "a", "extra_data": {}}))
+    with FakeServer() as server:
+        assert queue("--server", server.url, template=tmp_path / "x.json")[0] == 0
+    assert len(server.prompts) == 1
+
+
+@pytest.mark.parametrize(
+    "websocket", [{"websocket": False}, {"drops_websocket": True}, {}], ids=["none", "lost", "whole"]
+)
+def test_a_run_without_a_result_is_not_done(queue, websocket):
+    """The history reports a success."""
+    with FakeServer(**websocket, leaves_out=("3",), seconds=0.6) as server:
+        code, events, text = queue("--server", server.url)
+    assert code == 4
+    assert [event["event"] for event in events if event["event"] != "progress"] == ["queued", "failed"]
+    assert "without a result of node 3 (SaveImage)" in text
+
+
+def test_a_lost_websocket_is_opened_again(queue):
+    with FakeServer(drops_websocket=True, seconds=1.5) as server:
+        code, events, _ = queue("--server", server.url)
+    assert (code, events[-1]["event"]) == (0, "done")
 
 
 def test_an_interrupted_prompt_is_exit_code_4(queue):
