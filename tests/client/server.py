@@ -202,9 +202,16 @@ class FakeServer:
             return
         self.running.discard(key)
         error = {"node_id": "2", "node_type": "Blur", "exception_message": "out of paint\n"}
-        images = [{"filename": f"x_{number:05}_.png", "subfolder": "", "type": kind} for kind in ("output", "temp")]
-        outputs = {} if self.blocks else {"3": {"images": images}}
-        outputs = {name: result for name, result in outputs.items() if name not in self.leaves_out}
+        savers = {
+            name: node["class_type"] for name, node in self.prompts[key].items() if node["class_type"][:4] == "Save"
+        }
+        outputs = {
+            name: {
+                "images": [_file(number, "mp4" if kind == "SaveVideo" else "png", type) for type in ("output", "temp")]
+            }
+            for name, kind in savers.items()
+            if not self.blocks and name not in self.leaves_out
+        }
         self.history[key] = _entry([["execution_error", error]] if self.fails else [], outputs)
         if self.blocks:
             error = {
@@ -258,6 +265,10 @@ class FakeServer:
             pass
         self._sockets.remove(socket)
         return socket
+
+
+def _file(number, ending, type):
+    return {"filename": f"x_{number:05}_.{ending}", "subfolder": "", "type": type}
 
 
 def _entry(messages, outputs=None):
