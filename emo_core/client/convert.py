@@ -3,14 +3,16 @@
 Widget values have positions in old UI JSON and names in API JSON. The server's `/object_info` gives the order of the names.
 """
 
+import random
 from collections.abc import Mapping
 from typing import Any
 
 from ..errors import InputError
-from .graph import BYPASSED, EXPORT, MUTED, read_workflow
+from .graph import BYPASSED, EXPORT, MUTED, Slot, read_workflow
 from .links import Links, Output, Value
-from .schema import WIDGETS, specs
+from .schema import WIDGETS, options_of, specs
 from .subgraphs import NOTES, PRIMITIVE, REROUTE, Instance, Promotions, expand, primitive_value
+from .texts import choose
 from .widgets import widget_values
 
 __all__ = ["WIDGETS", "specs", "to_api"]
@@ -44,12 +46,7 @@ def _convert(item: Instance, links: Links, promotions: Promotions, object_info: 
             f"workflow: the server has no node {node.kind!r}; install its pack, or, if only the browser has it, {EXPORT}"
         )
     info, slots = object_info[node.kind], links.slots(item)
-    values = widget_values(node, object_info)
-    for slot in slots:
-        link = item.graph.links.get(slot.link) if slot.link else None
-        origin = item.graph.nodes.get(link.origin) if link else None
-        if origin is not None and origin.kind == PRIMITIVE and slot.name in values:
-            values[slot.name] = primitive_value(origin)
+    values = _own_values(item, slots, object_info)
     inputs = {name: _wrap(value, name, info) for name, value in values.items()}
     for number, slot in enumerate(slots):
         source = links.source(item, number)
@@ -66,6 +63,20 @@ def _convert(item: Instance, links: Links, promotions: Promotions, object_info: 
         "inputs": inputs,
         "_meta": {"title": node.title or info.get("display_name") or node.kind},
     }
+
+
+def _own_values(item: Instance, slots: list[Slot], object_info: Mapping[str, Any]) -> dict[str, Any]:
+    """Values of the widgets: saved ones, those of linked primitives, and the choice in texts with alternatives."""
+    values = widget_values(item.node, object_info)
+    for slot in slots:
+        link = item.graph.links.get(slot.link) if slot.link else None
+        origin = item.graph.nodes.get(link.origin) if link else None
+        if origin is not None and origin.kind == PRIMITIVE and slot.name in values:
+            values[slot.name] = primitive_value(origin)
+    for name, spec in specs(object_info[item.node.kind]):
+        if options_of(spec).get("dynamicPrompts") is True and isinstance(values.get(name), str):
+            values[name] = choose(values[name], random.Random())
+    return values
 
 
 def _wrap(value: Any, name: str, info: Mapping[str, Any]) -> Any:
