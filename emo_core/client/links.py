@@ -1,12 +1,12 @@
 """Follow a link to the output that makes its value, through reroutes, bypassed nodes and subgraphs."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from ..errors import InputError
 from .graph import BYPASSED, EXPORT, MUTED, OUTSIDE, Slot
-from .schema import ANY_TYPE, is_widget, specs
+from .schema import ANY_TYPE, AUTOGROW, DYNAMIC_MENU, is_widget, specs
 from .subgraphs import NOTES, PRIMITIVE, REROUTE, Instance, Promotions
 
 AGAIN = "open the workflow in the browser, connect it and save it again"
@@ -69,16 +69,20 @@ class Links:
         """Inputs in the browser's order: sockets and widgets of the schema, then those that only the file has."""
         saved = {slot.name: slot for slot in item.node.inputs}
         if item.inside is not None:
-            known = {port.name: port.kind for port in item.inside.inputs}
-            rest = []
-        elif item.node.kind in self._info:
-            schema = sorted(specs(self._info[item.node.kind]), key=lambda entry: is_widget(entry[1]))
-            known = {name: kind_of(spec) for name, spec in schema if not kind_of(spec).startswith("COMFY_AUTOGROW")}
-            known |= {name: saved[name].kind for name, kind in known.items() if kind in ANY_TYPE and name in saved}
-            rest = [slot for slot in item.node.inputs if slot.name not in known]
-        else:
+            return [
+                Slot(port.name, port.kind, saved[port.name].link if port.name in saved else None)
+                for port in item.inside.inputs
+            ]
+        if item.node.kind not in self._info:
             return list(item.node.inputs)
-        return [Slot(name, kind, saved[name].link if name in saved else None) for name, kind in known.items()] + rest
+        slots: dict[str, Slot] = {}
+        for name, spec in sorted(specs(self._info[item.node.kind]), key=lambda entry: is_widget(entry[1])):
+            own = saved.get(name, Slot(name, kind_of(spec)))
+            if spec[0] != AUTOGROW:
+                slots[name] = own if spec[0] in ANY_TYPE else replace(own, kind=kind_of(spec))
+            if spec[0] in (AUTOGROW, DYNAMIC_MENU):
+                slots |= {key: slot for key, slot in saved.items() if key.startswith(f"{name}.")}
+        return [*slots.values(), *(slot for slot in item.node.inputs if slot.name not in slots)]
 
     def _before_input(self, place: _Place) -> _Place | Value | None:
         item, slots = place.item, self.slots(place.item)

@@ -175,6 +175,30 @@ def test_a_bypassed_node_passes_its_input_on():
     assert prompt["7"]["inputs"]["images"] == ["1", 0]
 
 
+@pytest.mark.parametrize(("links", "radius"), [([1, None], 3), ([None, 1], ["1", 0])])
+def test_a_bypassed_node_prefers_the_input_of_the_outputs_number(links, radius):
+    """Sockets count before widgets: the second input of this node is `values.v1`."""
+    grows = {
+        "template": {"input": {"required": {"value": ["INT", {"forceInput": True}]}}, "prefix": "v", "min": 1, "max": 9}
+    }
+    inputs = {"expression": ["STRING", {}], "values": ["COMFY_AUTOGROW_V3", grows]}
+    count = {"input": {"required": {}}, "output": ["INT"], "display_name": "Count"}
+    info = {**INFO, "Math": {"input": {"required": inputs}, "output": ["FLOAT", "INT"]}, "Count": count}
+    sockets = [{"name": f"values.v{i}", "type": "INT", "link": link} for i, link in enumerate(links)]
+    nodes = [
+        node(1, "Count"),
+        node(2, "Math", inputs=sockets, widgets_values=["v0"]) | {"mode": 4},
+        node(
+            3,
+            "Blur",
+            inputs=[{"name": "radius", "type": "INT", "link": 2, "widget": {"name": "radius"}}],
+            widgets_values=[3],
+        ),
+    ]
+    prompt = to_api({"nodes": nodes, "links": [[1, 1, 0, 2, 0], [2, 2, 1, 3, 0]]}, info)
+    assert prompt["3"]["inputs"]["radius"] == radius
+
+
 @pytest.mark.parametrize(
     ("values", "expected"),
     [
