@@ -24,6 +24,8 @@ class Listener:
         """Progress, and `{"event": "ended"}`."""
         self.blocked: str | None = None
         """Why nodes were left out (ComfyUI's ExecutionBlocker)."""
+        self.outputs: dict[str, Any] = {}
+        """Results of nodes."""
         self.complete = False
         """Whether the end was heard, and everything before it."""
         self.gap = False
@@ -68,6 +70,8 @@ class Listener:
             return
         if message.get("type") == "progress":
             self.news.put_nowait({"event": "progress", **{key: values.get(key) for key in ("node", "value", "max")}})
+        elif message.get("type") == "executed" and isinstance(values.get("output"), dict):
+            self.outputs[str(values.get("node"))] = values["output"]
         elif message.get("type") in ENDED:
             if "exception_message" in values:
                 self.blocked = failure(values)

@@ -5,6 +5,7 @@ Both of the browser's forms are read: links as lists (version 0.4) and links as 
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 from ..errors import InputError
@@ -73,7 +74,10 @@ class Node:
 class Graph:
     """A workflow, or a subgraph."""
 
+    key: str
+    """The type of the nodes that stand for it; empty for the workflow."""
     name: str
+    """For messages."""
     nodes: Mapping[str, Node]
     links: Mapping[str, Link]
     inputs: tuple[Port, ...] = ()
@@ -99,7 +103,7 @@ def read_workflow(content: Mapping[str, Any]) -> Workflow:
     Raises:
         InputError: if a part has another form; the message names it.
     """
-    root = _graph(content, "workflow")
+    root = _graph(content, "", "workflow")
     numbers = _Numbers(content, root)
     subgraphs: dict[str, Graph] = {}
     _read_definitions(content, subgraphs, numbers, 0)
@@ -113,7 +117,8 @@ def _read_definitions(content: Mapping[str, Any], into: dict[str, Graph], number
     for item in _take(definitions, "subgraphs", list, "workflow: definitions", []):
         subgraph = _is(item, dict, "workflow: a subgraph")
         key = _text(subgraph, "id", "workflow: a subgraph")
-        into[key] = _graph(subgraph, f"subgraph {subgraph.get('name') or key!r}", lambda keys: numbers.new(key, keys))  # noqa: B023 -- called at once
+        name = f"subgraph {subgraph.get('name') or key!r:.80}"
+        into[key] = _graph(subgraph, key, name, partial(numbers.new, key))
         _read_definitions(subgraph, into, numbers, depth + 1)
 
 
@@ -153,16 +158,19 @@ class _Numbers:
         return replace(graph, nodes=nodes)
 
 
-def _graph(content: Mapping[str, Any], name: str, renumber: Callable[[list[str]], list[str]] = list) -> Graph:
+def _graph(
+    content: Mapping[str, Any], graph: str, name: str, renumber: Callable[[list[str]], list[str]] = list
+) -> Graph:
     nodes = [_node(item, name) for item in _take(content, "nodes", list, name)]
-    links = dict(_link(item, name) for item in _take(content, "links", list, name))
+    links = dict(_link(item, name) for item in _take(content, "links", list, name) if item is not None)
     ports = [
-        tuple(_port(item, name) for item in (_take(content, side, list, name, []) if name != "workflow" else []))
+        tuple(_port(item, name) for item in (_take(content, side, list, name, []) if graph else []))
         for side in ("inputs", "outputs")
     ]
     keys = renumber([node.key for node in nodes])
     moved = {node.key: key for node, key in zip(nodes, keys, strict=True) if node.key != key}
     return Graph(
+        graph,
         name,
         {key: replace(node, key=key) for node, key in zip(nodes, keys, strict=True)},
         {

@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+import re
 import unicodedata
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -11,6 +12,10 @@ from typing import Any
 from ..errors import ExecutionError
 from .check import title
 
+UNSAFE = re.compile(r'[<>:"/\\|?*\x00-\x1f]')
+"""Signs that a file name must not have on some systems."""
+ENDING_BYTES = 20
+"""Longest ending of a file name."""
 NAME_BYTES = 200
 """Longest name without its ending. File systems allow 255 bytes; a number and an ending must fit too."""
 
@@ -79,6 +84,13 @@ def fit(name: str) -> str:
     while length > 1 and _continues(name[length - 1], name[length]):
         length -= 1
     return name[:length] + ending
+
+
+def local_name(filename: str, name: str | None) -> str:
+    """The name of a result file on this computer: the job's name or the server's, and the server's ending."""
+    ending = UNSAFE.sub("_", Path(filename).suffix)
+    stem = name or UNSAFE.sub("_", Path(filename).stem)
+    return fit(stem) + (ending if len(ending.encode(errors="replace")) <= ENDING_BYTES else "")
 
 
 def _continues(before: str, sign: str) -> bool:

@@ -62,14 +62,18 @@ def menu_of(spec: list) -> list | None:
     """The choices of a menu; None for other inputs."""
     kind, options = spec[0], options_of(spec)
     if kind == DYNAMIC_MENU:
-        return [choice["key"] for choice in options.get("options", [])]
+        return [choice.get("key") for choice in _choices(options)]
     return kind if isinstance(kind, list) else options.get("options") if kind == "COMBO" else None
 
 
 def choice_of(spec: list, value: Any) -> Mapping[str, Any]:
     """The inputs that a choice of a dynamic menu adds, grouped as in `/object_info`; empty for no such choice."""
-    choices = options_of(spec).get("options", [])
-    return next((choice.get("inputs", {}) for choice in choices if choice["key"] == value), {})
+    choices = _choices(options_of(spec))
+    return next((choice.get("inputs") or {} for choice in choices if choice.get("key") == value), {})
+
+
+def _choices(options: Mapping[str, Any]) -> list[dict[str, Any]]:
+    return [choice for choice in options.get("options", []) if isinstance(choice, dict)]
 
 
 def is_widget(spec: list) -> bool:

@@ -16,7 +16,7 @@ from ..errors import InputError, PromptNotFoundError, ServerError
 from .address import Address
 from .follow import Listener
 from .prompt import Prompt
-from .results import File, fit, keep, left_out, outputs_of
+from .results import File, keep, left_out, local_name, outputs_of
 from .schema import well_formed
 
 QUICK = aiohttp.ClientTimeout(total=60, connect=10)
@@ -172,10 +172,12 @@ class Server:
         self, entry: Mapping[str, Any], prompt: Prompt, listener: Listener, object_info: Mapping[str, Any]
     ) -> dict[str, Any]:
         """The last event of a prompt. A run without a result counts as blocked, whatever the history says."""
-        outputs, end = outputs_of(entry), asyncio.get_running_loop().time() + LAST_MESSAGE_SECONDS
+        end = asyncio.get_running_loop().time() + LAST_MESSAGE_SECONDS
         while not (listener.complete or listener.gap) and asyncio.get_running_loop().time() < end:
             await asyncio.sleep(0.02)
-        blocked, missing = listener.blocked, left_out(entry, prompt, object_info)
+        # Without a cache, some hosts keep no results in the history.
+        entry = {**entry, "outputs": {**listener.outputs, **(entry.get("outputs") or {})}}
+        outputs, blocked, missing = outputs_of(entry), listener.blocked, left_out(entry, prompt, object_info)
         if not blocked and missing and not (outputs and listener.complete):
             blocked = (
                 f"the run ended without a result of {', '.join(missing)}; the server's log may tell why it was left out"
@@ -201,13 +203,14 @@ class Server:
         Raises:
             InputError: if it cannot be written, or the server does not have it any more.
         """
-        ending, stem = Path(file.filename).suffix[:20], name or Path(file.filename).stem
-        path = folder / f"{fit(stem)}{ending}"
+        path = folder / local_name(file.filename, name)
         temporary = folder / f".{uuid.uuid4().hex}.part"
         query = {"filename": file.filename, "subfolder": file.subfolder, "type": file.type}
 
         async def fetch() -> None:
             async with self._open("GET", "/view", params=query, timeout=LARGE) as answer:
+                if answer.content_type == "text/html":  # ComfyUI sends no page as one.
+                    raise WrongServerError(f"{self.url}/view answered with a web page in place of {file.filename}")
                 with temporary.open("wb") as stream:
                     async for block in answer.content.iter_chunked(2**20):
                         stream.write(block)

@@ -14,6 +14,7 @@ REROUTE, PRIMITIVE = "Reroute", "PrimitiveNode"
 """Nodes that only the browser has: one forwards a link, one holds a value."""
 MAX_NODES = 20_000
 """Subgraphs inside subgraphs can multiply without limit."""
+MAX_DEPTH = 50
 PREFIX = re.compile(r"^\s*\d+\s*:\s*")
 """Older files name a shown widget by the numbers of its nodes: `3: seed`."""
 
@@ -64,6 +65,8 @@ def _instances(workflow: Workflow, graph: Graph, host: Instance | None, around: 
         # the browser switches off its nodes too.
         if inside is None or (host is None and node.mode in (MUTED, BYPASSED)):
             continue
+        if len(around) >= MAX_DEPTH:
+            raise InputError(f"workflow: it has more than {MAX_DEPTH} subgraphs inside each other")
         if node.kind in around:
             raise InputError(f"workflow: {inside.name} contains itself ({instance}); {EXPORT}")
         yield from _instances(workflow, inside, instance, (*around, node.kind))
@@ -86,6 +89,7 @@ class Promotions:
         self._subgraphs = workflow.subgraphs
         self._object_info = object_info
         self._shown: dict[str, Shown] = {}
+        self._sources: dict[tuple[str, str], tuple[str, str] | None] = {}
 
     def of(self, host: Instance) -> Shown:
         """The values of one subgraph's node."""
@@ -141,9 +145,16 @@ class Promotions:
         elif inner is not None and value is not None:
             widgets[key, bare] = value
 
-    def _source(self, graph: Graph, port: Port, depth: int = 0) -> tuple[str, str] | None:
+    def _source(self, graph: Graph, port: Port) -> tuple[str, str] | None:
         """Inner node and widget that an input of a subgraph is linked to; None if there is no widget."""
-        for key in port.links if depth < 100 else ():
+        place = (graph.key, port.name)
+        if place not in self._sources:
+            self._sources[place] = None  # Subgraphs inside themselves.
+            self._sources[place] = self._find_source(graph, port)
+        return self._sources[place]
+
+    def _find_source(self, graph: Graph, port: Port) -> tuple[str, str] | None:
+        for key in port.links:
             node = graph.nodes.get(graph.links[key].target) if key in graph.links else None
             slot = next((slot for slot in node.inputs if slot.link == key), None) if node else None
             if node is None or slot is None:
@@ -151,7 +162,7 @@ class Promotions:
             inside = self._subgraphs.get(node.kind)
             if inside is not None:
                 inner = next((inner for inner in inside.inputs if inner.name == slot.name), None)
-                if inner is not None and self._source(inside, inner, depth + 1) is not None:
+                if inner is not None and self._source(inside, inner) is not None:
                     return node.key, slot.name
             elif slot.name in self._widgets(node):
                 return node.key, slot.name

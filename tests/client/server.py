@@ -63,6 +63,10 @@ class FakeServer:
     """Status of all answers."""
     login_page: bool = False
     """All answers are HTML with the status 200."""
+    page_for_results: bool = False
+    """Only downloads are answered so: a login has expired."""
+    empty_history: bool = False
+    """Only the websocket tells of results, as on hosts without a cache."""
     login: str = ""
     """The only USER:PASSWORD that it lets in."""
     root: str = ""
@@ -144,7 +148,7 @@ class FakeServer:
         self.requests += 1
         if self.refuses:
             return web.Response(status=self.refuses, text="go away")
-        if self.login_page:
+        if self.login_page or (self.page_for_results and request.path.endswith("/view")):
             return web.Response(text="<html>Please log in</html>", content_type="text/html")
         if self.login:
             known = "Basic " + base64.b64encode(self.login.encode()).decode()
@@ -212,6 +216,11 @@ class FakeServer:
             for name, kind in savers.items()
             if not self.blocks and name not in self.leaves_out
         }
+        for socket in self._sockets:
+            for name, output in outputs.items():
+                data = {"prompt_id": key, "node": name, "output": output}
+                await socket.send_json({"type": "executed", "data": data})
+        outputs = {} if self.empty_history else outputs
         self.history[key] = _entry([["execution_error", error]] if self.fails else [], outputs)
         if self.blocks:
             error = {

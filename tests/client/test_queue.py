@@ -214,6 +214,13 @@ def test_a_run_without_a_result_is_not_done(queue, websocket):
     assert "without a result of node 3 (SaveImage)" in text
 
 
+def test_results_that_only_the_websocket_tells_of_are_fetched(queue, results):
+    """Hosts without a cache have none in the history."""
+    with FakeServer(empty_history=True) as server:
+        assert queue("--server", server.url)[0] == 0
+    assert results() == ["x_00001_.png"]
+
+
 def test_a_lost_websocket_is_opened_again(queue):
     with FakeServer(drops_websocket=True, seconds=1.5) as server:
         code, events, _ = queue("--server", server.url)

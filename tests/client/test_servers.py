@@ -49,6 +49,17 @@ def test_a_wrong_server_is_dropped_and_named_once(queue, results, table, trouble
     assert bad.prompts == {}
 
 
+def test_a_web_page_is_no_result(queue, results):
+    """The login has expired while the prompt ran. Another server runs it again."""
+    with FakeServer(page_for_results=True) as bad:
+        code, _, text = queue("--server", bad.url)
+        assert (code, "answered with a web page" in text) == (3, True)
+        assert results() == []
+        with FakeServer() as good:
+            assert queue("--server", bad.url, "--server", good.url)[0] == 0
+    assert results() == ["x_00001_.png"]
+
+
 def test_several_wrong_servers_take_no_tries_from_a_job(queue, table):
     with FakeServer(refuses=401) as one, FakeServer(login_page=True) as two, FakeServer(info={}) as three:
         with FakeServer(refuses=403) as four, FakeServer(seconds=0.3) as good:

@@ -182,6 +182,27 @@ def test_subgraphs_that_multiply_are_refused():
         to_api(workflow, INFO)
 
 
+def test_deep_subgraphs_end_quickly():
+    """Every level is linked ten times to the next one, and none has a widget."""
+    ports = [port("a", "INT", *range(10))]
+    links = [link(i, -10, 0, 1, 0) for i in range(10)]
+    levels = [
+        {
+            "id": f"level{i}",
+            "nodes": [node(1, f"level{i + 1}", inputs=[widget("a", j) for j in range(10)])],
+            "links": links,
+            "inputs": ports,
+        }
+        for i in range(40)
+    ]
+    last = {"id": "level40", "nodes": [node(1, "LoadImage", widgets_values=["me.png"])], "links": [], "inputs": ports}
+    top = {"nodes": [node(1, "level0")], "links": [None], "definitions": {"subgraphs": [*levels, last]}}
+    assert len(to_api(top, INFO)) == 1
+    chain = [{"id": f"level{i}", "nodes": [node(1, f"level{i + 1}")], "links": []} for i in range(2000)]
+    with pytest.raises(InputError, match="more than 50 subgraphs inside each other"):
+        to_api({**top, "definitions": {"subgraphs": chain}}, INFO)
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [
