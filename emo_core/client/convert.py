@@ -4,18 +4,24 @@ Widget values have positions in old UI JSON and names in API JSON. The server's 
 """
 
 import random
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from datetime import datetime
+from functools import partial
 from typing import Any
 
 from ..errors import InputError
-from .graph import BYPASSED, EXPORT, MUTED, Slot, read_workflow
+from .graph import BYPASSED, EXPORT, MUTED, Node, Slot, read_workflow
 from .links import Links, Output, Value
 from .schema import WIDGETS, options_of, specs
 from .subgraphs import NOTES, PRIMITIVE, REROUTE, Instance, Promotions, expand, primitive_value
-from .texts import choose
+from .texts import choose, fill
 from .widgets import widget_values
 
 __all__ = ["WIDGETS", "specs", "to_api"]
+
+PREFIX = "filename_prefix"
+HOSTS_OWN = ("nodes", "comfy_extras.")
+"""Modules of the host's own nodes. Only in theirs the browser fills names of files."""
 
 
 def to_api(content: Mapping[str, Any], object_info: Mapping[str, Any]) -> dict[str, Any]:
@@ -28,8 +34,9 @@ def to_api(content: Mapping[str, Any], object_info: Mapping[str, Any]) -> dict[s
     instances = expand(workflow)
     promotions = Promotions(workflow, object_info)
     links = Links(instances, promotions, object_info)
+    names = partial(_find_value, instances, object_info)
     prompt = {
-        key: _convert(item, links, promotions, object_info) for key, item in instances.items() if _runs(item)
+        key: _convert(item, links, promotions, object_info, names) for key, item in instances.items() if _runs(item)
     }  # fmt: skip
     return {key: {**node, "inputs": _linked(node["inputs"], prompt)} for key, node in prompt.items()}
 
@@ -39,14 +46,20 @@ def _runs(item: Instance) -> bool:
     return item.inside is None and node.mode not in (MUTED, BYPASSED) and node.kind not in (*NOTES, REROUTE, PRIMITIVE)
 
 
-def _convert(item: Instance, links: Links, promotions: Promotions, object_info: Mapping[str, Any]) -> dict[str, Any]:
+def _convert(
+    item: Instance,
+    links: Links,
+    promotions: Promotions,
+    object_info: Mapping[str, Any],
+    names: Callable[[str, str], Any],
+) -> dict[str, Any]:
     node = item.node
     if node.kind not in object_info:
         raise InputError(
             f"workflow: the server has no node {node.kind!r}; install its pack, or, if only the browser has it, {EXPORT}"
         )
     info, slots = object_info[node.kind], links.slots(item)
-    values = _own_values(item, slots, object_info)
+    values = _own_values(item, slots, object_info, names)
     inputs = {name: _wrap(value, name, info) for name, value in values.items()}
     for number, slot in enumerate(slots):
         source = links.source(item, number)
@@ -61,12 +74,14 @@ def _convert(item: Instance, links: Links, promotions: Promotions, object_info: 
     return {
         "class_type": node.kind,
         "inputs": inputs,
-        "_meta": {"title": node.title or info.get("display_name") or node.kind},
+        "_meta": {"title": _title(node, object_info)},
     }
 
 
-def _own_values(item: Instance, slots: list[Slot], object_info: Mapping[str, Any]) -> dict[str, Any]:
-    """Values of the widgets: saved ones, those of linked primitives, and the choice in texts with alternatives."""
+def _own_values(
+    item: Instance, slots: list[Slot], object_info: Mapping[str, Any], names: Callable[[str, str], Any]
+) -> dict[str, Any]:
+    """Values of the widgets: saved ones, those of linked primitives, and texts as they are when a prompt is sent."""
     values = widget_values(item.node, object_info)
     for slot in slots:
         link = item.graph.links.get(slot.link) if slot.link else None
@@ -76,7 +91,23 @@ def _own_values(item: Instance, slots: list[Slot], object_info: Mapping[str, Any
     for name, spec in specs(object_info[item.node.kind]):
         if options_of(spec).get("dynamicPrompts") is True and isinstance(values.get(name), str):
             values[name] = choose(values[name], random.Random())
+    info, prefix = object_info[item.node.kind], values.get(PREFIX)
+    if isinstance(prefix, str) and info.get("output_node") and str(info.get("python_module")).startswith(HOSTS_OWN):
+        values[PREFIX] = fill(prefix, datetime.now(), names)
     return values
+
+
+def _find_value(instances: Mapping[str, Instance], object_info: Mapping[str, Any], name: str, widget: str) -> Any:
+    """The value of a node's widget, for the name of a file."""
+    known = [item.node for item in instances.values() if item.node.kind in object_info]
+    named = [node for node in known if node.alias == name] or [
+        node for node in known if _title(node, object_info) == name
+    ]
+    return widget_values(named[0], object_info).get(widget) if named else None
+
+
+def _title(node: Node, object_info: Mapping[str, Any]) -> str:
+    return node.title or object_info[node.kind].get("display_name") or node.kind
 
 
 def _wrap(value: Any, name: str, info: Mapping[str, Any]) -> Any:

@@ -55,6 +55,8 @@ class Node:
     key: str
     kind: str
     title: str | None
+    alias: str | None
+    """The name by which texts refer to the node ("Node name for S&R")."""
     mode: int
     inputs: tuple[Slot, ...]
     outputs: tuple[str, ...]
@@ -189,17 +191,19 @@ def _node(item: Any, graph: str) -> Node:
     values, named = content.get("widgets_values"), content.get("widgets_values_named")
     if isinstance(values, dict):  # Packs that save by name.
         values, named = [], {**values, **(named if isinstance(named, dict) else {})}
-    title = content.get("title")
+    title, properties = content.get("title"), content.get("properties")
+    alias = properties.get("Node name for S&R") if isinstance(properties, dict) else None
     return Node(
         key=key,
         kind=kind,
         title=title if isinstance(title, str) and title else None,
+        alias=alias if isinstance(alias, str) else None,
         mode=_take(content, "mode", int, name, 0),
         inputs=tuple(_slot(slot, name) for slot in _take(content, "inputs", list, name, [])),
         outputs=tuple(_kind(slot, name) for slot in _take(content, "outputs", list, name, [])),
         values=tuple(_is(values, list, f"{name}: widgets_values")) if values is not None else (),
         named=named if isinstance(named, dict) else None,
-        proxies=_proxies(content.get("properties")),
+        proxies=_proxies(properties),
     )
 
 

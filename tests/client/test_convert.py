@@ -9,7 +9,6 @@ import pytest
 from emo_core.client.check import misfits, problems
 from emo_core.client.convert import to_api
 from emo_core.client.prompt import Template
-from emo_core.client.texts import choose
 from emo_core.errors import InputError
 from tests.client.server import INFO as SERVER
 from tests.conftest import ROOT
@@ -212,33 +211,6 @@ def test_a_bypassed_node_prefers_the_input_of_the_outputs_number(links, radius):
 def test_the_choice_of_a_dynamic_menu_decides_which_widgets_follow(values, expected):
     workflow = {"nodes": [node(1, "Save", widgets_values=values)], "links": []}
     assert to_api(workflow, INFO)["1"]["inputs"] == expected
-
-
-@pytest.mark.parametrize(
-    ("text", "results"),
-    [
-        ("a {red|blue} hat", {"a red hat", "a blue hat"}),
-        ("{a|{b|c}d}", {"a", "bd", "cd"}),
-        (r"\{a|b\} {c\|d}", {"{a|b} c|d"}),
-        ("a // comment\nb /* two\nlines */c", {"a \nb c"}),
-        ("{open|ended", {"open", "ended"}),
-        ("}", {"}"}),
-        ("\\", {"\\"}),
-        ("{" * 2000, None),
-    ],
-)
-def test_alternatives_in_texts_are_chosen(text, results):
-    """By chance, as in the browser; only where the schema allows it."""
-    found = {choose(text, random.Random(seed)) for seed in range(60)}
-    assert results is None or found == results
-
-
-def test_only_texts_with_dynamic_prompts_are_changed():
-    info = copy.deepcopy(INFO)
-    info["Blur"]["input"]["optional"]["note"][1]["dynamicPrompts"] = True
-    workflow = changed(widgets_values=[4, "gauss", 9, "fixed", "{same|same} // comment"])
-    assert to_api(workflow, info)["8"]["inputs"]["note"] == "same "
-    assert to_api(workflow, INFO)["8"]["inputs"]["note"] == "{same|same} // comment"
 
 
 def test_circles_are_refused():
