@@ -91,6 +91,31 @@ def test_an_unknown_input_is_refused_with_a_suggestion(host, tmp_path, capsys):
     assert "no input 'sede' (did you mean 'seed'?)" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("form", ["api", "ui"])
+def test_the_menus_of_save_video_are_checked(host, tmp_path, capsys, form):
+    """Newer hosts have menus inside menus: `format.codec`."""
+    schema = host.get("/object_info")["SaveVideo"]["input"]["required"]["format"]
+    path = ROOT / "workflows" / ("api/talk.json" if form == "api" else "talk.json")
+    options = [str(path), "--server", host.url, *QUICK, "--out", str(tmp_path / "out")]
+    before = set(host.get("/history"))
+    for wrong in ["gif"] if schema[0] != "COMFY_DYNAMICCOMBO_V3" else ["gif", "codec=h261"]:
+        change = f"Save Video.format{'=' if wrong == 'gif' else '.'}{wrong}"
+        assert main(["queue", *options, "--set", change]) == 2
+        text = capsys.readouterr().err
+        assert f"got {wrong.partition('=')[2] or wrong!r}" in text.replace("'h261'", "h261")
+        assert "one of ['auto'" in text
+    assert set(host.get("/history")) == before
+    if schema[0] == "COMFY_DYNAMICCOMBO_V3":
+        seed = ["--set", f"{CHAIN}.seed=31"]
+        assert (
+            main(["queue", *options, *seed, "--set", "Save Video.format=mp4", "--set", "Save Video.format.codec=av1"])
+            == 0
+        )
+        (video,) = (tmp_path / "out").iterdir()
+        with av.open(str(video)) as container:
+            assert container.streams.video[0].codec_context.name in ("av1", "libdav1d", "libaom-av1")
+
+
 @pytest.mark.parametrize("waiting", [False, True], ids=["running", "waiting behind another's"])
 def test_ctrl_c_cancels_only_its_own_prompt(host, tmp_path, waiting):
     mine = ["--set", f"{CHAIN}.seed=77", "--set", f"{CHAIN}.steps=100"]
@@ -226,28 +251,3 @@ def test_enough_templates_are_compared(host, site):
     info, (folder, version) = host.get("/object_info"), site
     found = [content for name in TEMPLATES if (content := template(folder, name)) and not lacking(content, info)]
     assert len(found) >= (16 if version >= RENUMBERING else 9)
-
-
-@pytest.mark.parametrize("form", ["api", "ui"])
-def test_the_menus_of_save_video_are_checked(host, tmp_path, capsys, form):
-    """Newer hosts have menus inside menus: `format.codec`."""
-    schema = host.get("/object_info")["SaveVideo"]["input"]["required"]["format"]
-    path = ROOT / "workflows" / ("api/talk.json" if form == "api" else "talk.json")
-    options = [str(path), "--server", host.url, *QUICK, "--out", str(tmp_path / "out")]
-    before = set(host.get("/history"))
-    for wrong in ["gif"] if schema[0] != "COMFY_DYNAMICCOMBO_V3" else ["gif", "codec=h261"]:
-        change = f"Save Video.format{'=' if wrong == 'gif' else '.'}{wrong}"
-        assert main(["queue", *options, "--set", change]) == 2
-        text = capsys.readouterr().err
-        assert f"got {wrong.partition('=')[2] or wrong!r}" in text.replace("'h261'", "h261")
-        assert "one of ['auto'" in text
-    assert set(host.get("/history")) == before
-    if schema[0] == "COMFY_DYNAMICCOMBO_V3":
-        seed = ["--set", f"{CHAIN}.seed=31"]
-        assert (
-            main(["queue", *options, *seed, "--set", "Save Video.format=mp4", "--set", "Save Video.format.codec=av1"])
-            == 0
-        )
-        (video,) = (tmp_path / "out").iterdir()
-        with av.open(str(video)) as container:
-            assert container.streams.video[0].codec_context.name in ("av1", "libdav1d", "libaom-av1")
