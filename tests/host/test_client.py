@@ -94,26 +94,29 @@ def test_an_unknown_input_is_refused_with_a_suggestion(host, tmp_path, capsys):
 @pytest.mark.parametrize("form", ["api", "ui"])
 def test_the_menus_of_save_video_are_checked(host, tmp_path, capsys, form):
     """Newer hosts have menus inside menus: `format.codec`."""
-    schema = host.get("/object_info")["SaveVideo"]["input"]["required"]["format"]
+    is_dynamic = host.get("/object_info")["SaveVideo"]["input"]["required"]["format"][0] == "COMFY_DYNAMICCOMBO_V3"
     path = ROOT / "workflows" / ("api/talk.json" if form == "api" else "talk.json")
-    options = [str(path), "--server", host.url, *QUICK, "--out", str(tmp_path / "out")]
+    options = ["queue", str(path), "--server", host.url, *QUICK, "--out", str(tmp_path / "out")]
     before = set(host.get("/history"))
-    for wrong in ["gif"] if schema[0] != "COMFY_DYNAMICCOMBO_V3" else ["gif", "codec=h261"]:
-        change = f"Save Video.format{'=' if wrong == 'gif' else '.'}{wrong}"
-        assert main(["queue", *options, "--set", change]) == 2
-        text = capsys.readouterr().err
-        assert f"got {wrong.partition('=')[2] or wrong!r}" in text.replace("'h261'", "h261")
+    for change in ("format=gif", "format.codec=h261") if is_dynamic else ("format=gif",):
+        assert main([*options, "--set", f"Save Video.{change}"]) == 2
+        name, _, choice = change.partition("=")
+        assert f"{name}: got {choice!r}" in (text := capsys.readouterr().err)
         assert "one of ['auto'" in text
     assert set(host.get("/history")) == before
-    if schema[0] == "COMFY_DYNAMICCOMBO_V3":
-        seed = ["--set", f"{CHAIN}.seed=31"]
-        assert (
-            main(["queue", *options, *seed, "--set", "Save Video.format=mp4", "--set", "Save Video.format.codec=av1"])
-            == 0
-        )
+    if is_dynamic:
+        options += [
+            "--set",
+            f"{CHAIN}.seed=31",
+            "--set",
+            "Save Video.format=mp4",
+            "--set",
+            "Save Video.format.codec=av1",
+        ]
+        assert main(options) == 0
         (video,) = (tmp_path / "out").iterdir()
         with av.open(str(video)) as container:
-            assert container.streams.video[0].codec_context.name in ("av1", "libdav1d", "libaom-av1")
+            assert "av1" in container.streams.video[0].codec_context.name
 
 
 @pytest.mark.parametrize("waiting", [False, True], ids=["running", "waiting behind another's"])
