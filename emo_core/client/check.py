@@ -10,6 +10,7 @@ from .schema import (
     CUSTOM_MENU,
     DYNAMIC_MENU,
     UPLOADS,
+    WIDGETS,
     Field,
     fields,
     is_open,
@@ -21,6 +22,8 @@ from .schema import (
 
 BROWSER_ONLY = frozenset({"audioUI", "upload", "control_after_generate", "preview"})
 """Widgets that only the browser uses. It exports them for all nodes."""
+BROWSER_ONLY_OF = {"SaveGLB": "image", "LoadImageOutput": "refresh"}
+"""More of them, of single nodes."""
 ANYTHING = Field(["*", {}], False)
 """An input of which only the server knows the type."""
 
@@ -63,7 +66,9 @@ def misfits(prompt: Mapping[str, Any], object_info: Mapping[str, Any], *, allow_
         if node["class_type"] not in object_info
     ]
     for key, node, known in _checked(prompt, object_info):
-        unknown = [name for name in node["inputs"] if not _field(name, node, known) and name not in BROWSER_ONLY]
+        unknown = [
+            name for name in node["inputs"] if not _field(name, node, known) and not _is_browser_only(name, node)
+        ]
         lines += [f"{_where(key, node)}: no input {name!r}{near(name, known)}" for name in unknown if not allow_unknown]
         missing = [name for name, field in known.items() if field.required and name not in node["inputs"]]
         lines += [f"{_where(key, node)}: input {name!r} is missing" for name in missing]
@@ -80,16 +85,20 @@ def _checked(
             yield key, node, fields(object_info[node["class_type"]]["input"], node["inputs"])
 
 
+def _is_browser_only(name: str, node: Mapping[str, Any]) -> bool:
+    return name in BROWSER_ONLY or BROWSER_ONLY_OF.get(node["class_type"]) == name
+
+
 def _where(key: str, node: Mapping[str, Any]) -> str:
     return f"node {key} ({title(node)})"
 
 
 def _field(name: str, node: Mapping[str, Any], known: Mapping[str, Field]) -> Field | None:
     """The field of an input; None for an unknown one."""
-    if name in known:
-        return ANYTHING if is_open(known[name].spec) else known[name]
     if node["class_type"] == CUSTOM_MENU:
         return ANYTHING
+    if name in known:
+        return ANYTHING if is_open(known[name].spec) else known[name]
     parts = name.split(".")
     for count in range(len(parts) - 1, 0, -1):
         around = known.get(".".join(parts[:count]))
@@ -117,13 +126,14 @@ def _running(prompt: Mapping[str, Any], object_info: Mapping[str, Any]) -> set[s
 def without_browser_only(prompt: Mapping[str, Any], object_info: Mapping[str, Any]) -> dict[str, Any]:
     """The prompt without the inputs that only the browser uses."""
 
-    def is_input(kind: str, name: str) -> bool:
-        return name not in BROWSER_ONLY or kind not in object_info or name in dict(specs(object_info[kind]))
+    def is_input(node: Mapping[str, Any], name: str) -> bool:
+        info = object_info.get(node["class_type"])
+        return not _is_browser_only(name, node) or info is None or name in dict(specs(info))
 
     return {
         key: {
             **node,
-            "inputs": {name: value for name, value in node["inputs"].items() if is_input(node["class_type"], name)},
+            "inputs": {name: value for name, value in node["inputs"].items() if is_input(node, name)},
         }
         for key, node in prompt.items()
     }
@@ -170,7 +180,7 @@ def _value(value: Any, spec: list, object_info: Mapping[str, Any], uploaded: fro
         if isinstance(value, (list, dict)):
             yield f"got {value!r}; expected text"
     elif (
-        kind != "COMBO"
+        kind not in WIDGETS
         and kind not in ANY_TYPE
         and is_socket(kind, object_info)
         and not set(kind.split(",")) & {"INT", "FLOAT", "STRING"}

@@ -20,6 +20,8 @@ from .schema import (
 
 COMPARISON = "IMAGECOMPARE"
 """A view of two pictures. Its value is always the same, and no file has it."""
+UNKNOWN = object()
+"""The value of a widget that neither file nor schema has. Such an input is left out."""
 SEEDS = ("seed", "noise_seed")
 """Integers with these names have an extra widget in the browser, even if their node does not request it."""
 SEED_CONTROLS = ("fixed", "increment", "decrement", "randomize", "increment-wrap")
@@ -56,7 +58,9 @@ def _collect(
         if kind == COMPARISON:
             values[name] = ["", ""]
         elif is_widget(spec):
-            value = values[name] = source.take(name, spec)
+            value = source.take(name, spec)
+            if value is not UNKNOWN:
+                values[name] = value
             if kind == DYNAMIC_MENU:
                 inner = specs({"input": choice_of(spec, value)})
                 _collect([(f"{name}.{key}", item) for key, item in inner], node, object_info, source, values)
@@ -86,6 +90,10 @@ def _without_dummies(node: Node, info: Mapping[str, Any]) -> list[Any]:
     return [value for value, dummy in zip(node.values, marks, strict=True) if not dummy]
 
 
+def _or_unknown(value: Any) -> Any:
+    return UNKNOWN if value is None else value
+
+
 def _or_first(value: Any, spec: list) -> Any:
     """A menu without a value shows its first choice."""
     menu = menu_of(spec)
@@ -102,7 +110,7 @@ class _Named:
         return name in self._values
 
     def take(self, name: str, spec: list) -> Any:
-        return _or_first(self._values[name], spec) if name in self._values else default_of(spec)
+        return _or_first(self._values[name], spec) if name in self._values else _or_unknown(default_of(spec))
 
     def control(self, name: str) -> None:
         """The control has a name of its own."""
@@ -127,9 +135,8 @@ class _Positional:
         return False
 
     def take(self, name: str, spec: list) -> Any:
-        missing = object()
-        value = next(self._values, missing)
-        return default_of(spec) if value is missing else _or_first(value, spec)
+        value = next(self._values, UNKNOWN)
+        return _or_unknown(default_of(spec)) if value is UNKNOWN else _or_first(value, spec)
 
     def control(self, name: str) -> None:
         control = next(self._values, "fixed")

@@ -26,6 +26,8 @@ INFO = {
                 "on": ["BOOLEAN", {"default": True}],
                 "size": [[256, 512], {}],
                 "points": ["CURVE_WIDGET", {}],
+                "tint": ["COLOR", {}],
+                "curve": ["CURVE", {}],
             },
         },
         "output": ["IMAGE"],
@@ -37,6 +39,7 @@ INFO = {
         "output_node": True,
         "display_name": "Save Image",
     },
+    "Colours": {"input": {}, "output": ["COLOR", "CURVE"], "display_name": "Colours"},
 }
 PROMPT = {
     "1": {"class_type": "LoadImage", "inputs": {"image": "portrait.png"}, "_meta": {"title": "Portrait"}},

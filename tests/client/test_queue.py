@@ -84,6 +84,7 @@ def test_bad_input_is_refused_before_it_is_sent(queue, options, message):
         ("2", {"note": "", "points": {"__value__": [1, 2]}}),
         ("2", {"points": [[0, 0], [1, 1]]}),
         ("2", {"on": 1}),
+        ("2", {"tint": "#ff0000", "curve": {"points": [[0, 0], [1, 1]]}}),
         ("2", {"control_after_generate": "fixed"}),
         ("1", {"image": "portrait.png", "upload": "image", "audioUI": ""}),
     ],
