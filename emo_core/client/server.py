@@ -176,7 +176,8 @@ class Server:
         while not (listener.complete or listener.gap) and asyncio.get_running_loop().time() < end:
             await asyncio.sleep(0.02)
         # Without a cache, some hosts keep no results in the history.
-        entry = {**entry, "outputs": {**listener.outputs, **(entry.get("outputs") or {})}}
+        saved = entry.get("outputs")
+        entry = {**entry, "outputs": {**listener.outputs, **(saved if isinstance(saved, dict) else {})}}
         outputs, blocked, missing = outputs_of(entry), listener.blocked, left_out(entry, prompt, object_info)
         if not blocked and missing and not (outputs and listener.complete):
             blocked = (
@@ -229,10 +230,11 @@ class Server:
         # The queue first: a prompt that leaves it in between is in the history.
         queue = await self._json("GET", "/queue")
         history = await self._json("GET", f"/history/{prompt_id}")
-        if not isinstance(queue, dict) or not isinstance(history, dict):
+        entry = history.get(prompt_id) if isinstance(history, dict) else None
+        if not isinstance(queue, dict) or not isinstance(entry, (dict, type(None))):
             raise WrongServerError(f"{self.url} did not answer as ComfyUI does; is it a ComfyUI server?")
-        if prompt_id in history:
-            return history[prompt_id]
+        if entry is not None:
+            return entry
         waiting = [item for state in ("queue_running", "queue_pending") for item in queue.get(state) or []]
         if any(isinstance(item, list) and prompt_id in item[1:2] for item in waiting):
             return None
