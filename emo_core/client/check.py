@@ -210,6 +210,7 @@ def _number(value: Any, kind: str, options: Mapping[str, Any]) -> Iterator[str]:
     if not is_number or (kind == "INT" and value != int(value)):
         yield f"got {value!r}; expected {'a whole number' if kind == 'INT' else 'a number'}"
         return
-    low, high = options.get("min", -math.inf), options.get("max", math.inf)
+    limits = [(options.get("min"), -math.inf), (options.get("max"), math.inf)]
+    low, high = (limit if isinstance(limit, (int, float)) else default for limit, default in limits)
     if not low <= value <= high:
         yield f"got {value}; expected {low} .. {high}"

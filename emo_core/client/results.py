@@ -36,7 +36,8 @@ def outputs_of(entry: Mapping[str, Any]) -> list[File]:
         ExecutionError: if a node failed, or the prompt was interrupted.
     """
     status = entry.get("status")
-    for message in status.get("messages") or [] if isinstance(status, dict) else []:
+    messages = status.get("messages") if isinstance(status, dict) else None
+    for message in messages if isinstance(messages, list) else []:
         kind, values = message if isinstance(message, list) and len(message) == 2 else ("", {})
         if kind == "execution_error":
             raise ExecutionError(failure(values))
