@@ -5,16 +5,27 @@ import math
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from .convert import ANY_TYPE, is_socket, specs
+from .schema import (
+    ANY_TYPE,
+    CUSTOM_MENU,
+    DYNAMIC_MENU,
+    UPLOADS,
+    WIDGETS,
+    Field,
+    fields,
+    is_open,
+    is_socket,
+    menu_of,
+    options_of,
+    specs,
+)
 
 BROWSER_ONLY = frozenset({"audioUI", "upload", "control_after_generate", "preview"})
 """Widgets that only the browser uses. It exports them for all nodes."""
-DYNAMIC = ("COMFY_AUTOGROW", "COMFY_DYNAMIC")
-"""Prefixes of types with dynamic inputs, such as `images.image0` of `images`."""
-DYNAMIC_SPEC = ["*", {}]
-"""Specification of a dynamic input. The server checks its type, and whether it is required."""
-UPLOADS = ("image_upload", "audio_upload", "video_upload", "file_upload")
-"""Options of menus that list files. Files in folders, or with the suffix [output], are allowed too."""
+BROWSER_ONLY_OF = {"SaveGLB": "image", "LoadImageOutput": "refresh"}
+"""More of them, of single nodes."""
+ANYTHING = Field(["*", {}], False)
+"""An input of which only the server knows the type."""
 
 
 def problems(
@@ -35,37 +46,69 @@ def problems(
     Returns:
         one line per problem.
     """
-    lines, running = [], _running(prompt, object_info)
-    for key, node in prompt.items():
-        where, kind = f"node {key} ({title(node)})", node["class_type"]
-        if kind not in object_info:
-            lines.append(f"{where}: the server has no node {kind!r}{near(kind, object_info)}")
-        if kind not in object_info or key not in running:
-            continue
-        schema = dict(specs(object_info[kind]))
-        if not allow_unknown:
-            unknown = [name for name in node["inputs"] if not _spec(name, schema) and name not in BROWSER_ONLY]
-            lines += [f"{where}: no input {name!r}{near(name, schema)}" for name in unknown]
-        required = [
-            name for name in object_info[kind]["input"].get("required", {}) if _spec(name, schema) is not DYNAMIC_SPEC
-        ]
-        lines += [f"{where}: input {name!r} is missing" for name in required if name not in node["inputs"]]
+    lines = misfits(prompt, object_info, allow_unknown=allow_unknown)
+    for key, node, known in _checked(prompt, object_info):
         for name, value in node["inputs"].items():
-            spec = _spec(name, schema)
-            if spec:
-                texts = _link(value, spec[0], prompt, object_info) if is_link(value) else _value(
-                    value, spec, object_info, uploaded
+            field = _field(name, node, known)
+            if field:
+                texts = _link(value, field.spec[0], prompt, object_info) if is_link(value) else _value(
+                    value, field.spec, object_info, uploaded
                 )  # fmt: skip
-                lines += [f"{where}: {name}: {text}" for text in texts]
+                lines += [f"{_where(key, node)}: {name}: {text}" for text in texts]
     return lines
 
 
-def _spec(name: str, schema: Mapping[str, list]) -> list | None:
-    """The specification of an input; None for an unknown one."""
-    group = schema.get(name.partition(".")[0])
-    if group and isinstance(group[0], str) and group[0].startswith(DYNAMIC):
-        return DYNAMIC_SPEC
-    return schema.get(name)
+def misfits(prompt: Mapping[str, Any], object_info: Mapping[str, Any], *, allow_unknown: bool = False) -> list[str]:
+    """The problems of a prompt for another server: nodes and inputs that this one does not have, or needs in addition."""
+    lines = [
+        f"{_where(key, node)}: the server has no node {node['class_type']!r}{near(node['class_type'], object_info)}"
+        for key, node in prompt.items()
+        if node["class_type"] not in object_info
+    ]
+    for key, node, known in _checked(prompt, object_info):
+        unknown = [
+            name for name in node["inputs"] if not _field(name, node, known) and not _is_browser_only(name, node)
+        ]
+        lines += [f"{_where(key, node)}: no input {name!r}{near(name, known)}" for name in unknown if not allow_unknown]
+        missing = [name for name, field in known.items() if field.required and name not in node["inputs"]]
+        lines += [f"{_where(key, node)}: input {name!r} is missing" for name in missing]
+    return lines
+
+
+def _checked(
+    prompt: Mapping[str, Any], object_info: Mapping[str, Any]
+) -> Iterator[tuple[str, Mapping[str, Any], dict[str, Field]]]:
+    """The nodes that the server checks, with their inputs' fields."""
+    running = _running(prompt, object_info)
+    for key, node in prompt.items():
+        if key in running and node["class_type"] in object_info:
+            yield key, node, fields(object_info[node["class_type"]]["input"], node["inputs"])
+
+
+def _is_browser_only(name: str, node: Mapping[str, Any]) -> bool:
+    return name in BROWSER_ONLY or BROWSER_ONLY_OF.get(node["class_type"]) == name
+
+
+def _where(key: str, node: Mapping[str, Any]) -> str:
+    return f"node {key} ({title(node)})"
+
+
+def _field(name: str, node: Mapping[str, Any], known: Mapping[str, Field]) -> Field | None:
+    """The field of an input; None for an unknown one."""
+    if node["class_type"] == CUSTOM_MENU:
+        return ANYTHING
+    if name in known:
+        return ANYTHING if is_open(known[name].spec) else known[name]
+    parts = name.split(".")
+    for count in range(len(parts) - 1, 0, -1):
+        around = known.get(".".join(parts[:count]))
+        if around is None or not isinstance(around.spec[0], str):
+            continue
+        # The inputs of a choice that does not exist, or comes over a link: the choice itself is reported.
+        choice = node["inputs"].get(".".join(parts[:count]))
+        if is_open(around.spec) or (around.spec[0] == DYNAMIC_MENU and choice not in (menu_of(around.spec) or [])):
+            return ANYTHING
+    return None
 
 
 def _running(prompt: Mapping[str, Any], object_info: Mapping[str, Any]) -> set[str]:
@@ -83,13 +126,14 @@ def _running(prompt: Mapping[str, Any], object_info: Mapping[str, Any]) -> set[s
 def without_browser_only(prompt: Mapping[str, Any], object_info: Mapping[str, Any]) -> dict[str, Any]:
     """The prompt without the inputs that only the browser uses."""
 
-    def is_input(kind: str, name: str) -> bool:
-        return name not in BROWSER_ONLY or kind not in object_info or name in dict(specs(object_info[kind]))
+    def is_input(node: Mapping[str, Any], name: str) -> bool:
+        info = object_info.get(node["class_type"])
+        return not _is_browser_only(name, node) or info is None or name in dict(specs(info))
 
     return {
         key: {
             **node,
-            "inputs": {name: value for name, value in node["inputs"].items() if is_input(node["class_type"], name)},
+            "inputs": {name: value for name, value in node["inputs"].items() if is_input(node, name)},
         }
         for key, node in prompt.items()
     }
@@ -102,7 +146,9 @@ def is_link(value: Any) -> bool:
 
 def title(node: Mapping[str, Any]) -> str:
     """The title of a node in the browser."""
-    return node.get("_meta", {}).get("title") or node["class_type"]
+    meta = node.get("_meta")
+    name = meta.get("title") if isinstance(meta, dict) else None
+    return name if isinstance(name, str) and name else node["class_type"]
 
 
 def near(name: str, names: Iterable[Any]) -> str:
@@ -111,14 +157,8 @@ def near(name: str, names: Iterable[Any]) -> str:
     return f" (did you mean {close[0]!r}?)" if close else ""
 
 
-def menu_of(spec: list) -> list | None:
-    """The choices of a menu; None for other inputs."""
-    kind, options = spec[0], spec[1] if len(spec) > 1 else {}
-    return kind if isinstance(kind, list) else options.get("options") if kind == "COMBO" else None
-
-
 def _value(value: Any, spec: list, object_info: Mapping[str, Any], uploaded: frozenset[str]) -> Iterator[str]:
-    kind, options, menu = spec[0], spec[1] if len(spec) > 1 else {}, menu_of(spec)
+    kind, options, menu = spec[0], options_of(spec), menu_of(spec)
     if isinstance(value, dict) and "__value__" in value:
         return
     if menu is not None:
@@ -128,7 +168,8 @@ def _value(value: Any, spec: list, object_info: Mapping[str, Any], uploaded: fro
             and value.strip("/") != value.split("/")[-1]
         )
         annotated = isinstance(value, str) and value.endswith("]")
-        if value not in menu and value not in uploaded and not named_otherwise and not annotated:
+        is_uploaded = isinstance(value, str) and value in uploaded
+        if value not in menu and not is_uploaded and not named_otherwise and not annotated:
             yield f"got {value!r}{near(str(value), menu)}; one of {menu[:12]}"
     elif kind in ("INT", "FLOAT"):
         yield from _number(value, kind, options)
@@ -139,7 +180,7 @@ def _value(value: Any, spec: list, object_info: Mapping[str, Any], uploaded: fro
         if isinstance(value, (list, dict)):
             yield f"got {value!r}; expected text"
     elif (
-        kind != "COMBO"
+        kind not in WIDGETS
         and kind not in ANY_TYPE
         and is_socket(kind, object_info)
         and not set(kind.split(",")) & {"INT", "FLOAT", "STRING"}
@@ -169,6 +210,7 @@ def _number(value: Any, kind: str, options: Mapping[str, Any]) -> Iterator[str]:
     if not is_number or (kind == "INT" and value != int(value)):
         yield f"got {value!r}; expected {'a whole number' if kind == 'INT' else 'a number'}"
         return
-    low, high = options.get("min", -math.inf), options.get("max", math.inf)
+    limits = [(options.get("min"), -math.inf), (options.get("max"), math.inf)]
+    low, high = (limit if isinstance(limit, (int, float)) else default for limit, default in limits)
     if not low <= value <= high:
         yield f"got {value}; expected {low} .. {high}"

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import Cancelled, EmoError
+from .address import Address
 from .dispatch import run_jobs
 from .jobs import Job, read_jobs
 from .prompt import LOADERS, Change, Template, Upload
@@ -83,7 +84,7 @@ def run(args: argparse.Namespace) -> None:
         allow_unknown=args.allow_unknown,
     )
     jobs = read_jobs(args.batch, base) if args.batch else [base]
-    servers = args.server or ["http://127.0.0.1:8188"]
+    servers = [Address.parse(text) for text in args.server or ["http://127.0.0.1:8188"]]
     failed = asyncio.run(_until_done(run_jobs(jobs, servers, args.out, Lines(), args.patience)))
     if failed:
         raise max(failed, key=lambda error: error.exit_code)

@@ -1,6 +1,5 @@
 """A prompt (API JSON): read it from a file, set its inputs and its files by node title."""
 
-import copy
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -9,8 +8,10 @@ from typing import Any
 
 from ..errors import InputError
 from ..files import existing_file
-from .check import is_link, menu_of, near, title
-from .convert import is_ui, specs, to_api
+from .check import is_link, near, title
+from .convert import to_api
+from .graph import is_ui
+from .schema import DYNAMIC_MENU, choice_of, default_of, fields, is_widget, menu_of, specs
 
 LOADERS = {"image": ("LoadImage", "image"), "audio": ("LoadAudio", "audio"), "video": ("LoadVideo", "file")}
 """Kinds of uploaded files: class and input of the node that loads them."""
@@ -23,9 +24,8 @@ Prompt = dict[str, Any]
 class Change:
     """A new value for one input of a node."""
 
-    node: str
-    """Its title or number."""
-    name: str
+    target: str
+    """NODE.INPUT. The node is a title or number. Both may have dots."""
     text: str
     """The value as text; its meaning depends on the input's type."""
 
@@ -50,12 +50,18 @@ class Change:
         Raises:
             InputError: if the target has another form.
         """
-        node, dot, name = target.rpartition(".")
-        if not (dot and node.strip() and name.strip()):
+        change = cls(target.strip(), value)
+        if not change.splits():
             raise InputError(
                 f"set: got {target!r}; expected NODE.INPUT, for instance 'Motion Frame Chainer (EMO).seed'"
             )
-        return cls(node.strip(), name.strip(), value)
+        return change
+
+    def splits(self) -> list[tuple[str, str]]:
+        """All pairs of a node and an input that the target may mean, the longest node first."""
+        parts = self.target.split(".")
+        pairs = [(".".join(parts[:n]).strip(), ".".join(parts[n:]).strip()) for n in range(len(parts) - 1, 0, -1)]
+        return [(node, name) for node, name in pairs if node and name]
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,8 +100,12 @@ class Template:
         path = existing_file(path, "workflow", "a workflow saved or exported from ComfyUI")
         try:
             content = json.loads(path.read_text(encoding="utf-8-sig"))
-        except (UnicodeDecodeError, json.JSONDecodeError) as error:
+        except OSError as error:
+            raise InputError(f"workflow: {path} cannot be read ({error.strerror})") from error
+        except (ValueError, RecursionError) as error:  # Wrong encoding, wrong JSON, or lists in lists without end.
             raise InputError(f"workflow: {path} is not JSON ({error}); save or export it again") from error
+        if isinstance(content, dict) and _is_api(content.get("prompt")):  # The body of a request to /prompt.
+            content = content["prompt"]
         if not is_ui(content) and not _is_api(content):
             raise InputError(
                 f"workflow: {path} is not a ComfyUI workflow; give one that ComfyUI saved or exported (API)"
@@ -104,7 +114,9 @@ class Template:
 
     def prompt(self, object_info: Mapping[str, Any]) -> Prompt:
         """A new prompt in the server's form."""
-        return to_api(self.content, object_info) if is_ui(self.content) else copy.deepcopy(self.content)
+        if is_ui(self.content):
+            return to_api(self.content, object_info)
+        return {key: {**node, "inputs": dict(node["inputs"])} for key, node in self.content.items()}
 
 
 def _is_api(content: Any) -> bool:
@@ -112,7 +124,8 @@ def _is_api(content: Any) -> bool:
         isinstance(content, dict)
         and bool(content)
         and all(
-            isinstance(n, dict) and "class_type" in n and isinstance(n.get("inputs"), dict) for n in content.values()
+            isinstance(n, dict) and isinstance(n.get("class_type"), str) and isinstance(n.get("inputs"), dict)
+            for n in content.values()
         )
     )
 
@@ -138,9 +151,30 @@ def find_node(prompt: Prompt, name: str) -> str:
 
 def apply(prompt: Prompt, change: Change, object_info: Mapping[str, Any]) -> None:
     """Set one input, with its text read as the input's type. `check.problems` checks the result."""
-    node = prompt[find_node(prompt, change.node)]
-    schema = dict(specs(object_info[node["class_type"]])) if node["class_type"] in object_info else {}
-    node["inputs"][change.name] = read_value(change.text, schema.get(change.name, ["STRING"]))
+    titles = {title(node) for node in prompt.values()} | set(prompt)
+    splits = change.splits()
+    known = [split for split in splits if split[0] in titles]
+    alike = [split for split in splits if near(split[0], titles)]
+    name, input_name = (known or alike or splits)[0]
+    node = prompt[find_node(prompt, name)]
+    inputs, groups = node["inputs"], object_info.get(node["class_type"], {}).get("input", {})
+    field = fields(groups, inputs).get(input_name)
+    inputs[input_name] = read_value(change.text, field.spec if field else ["STRING"])
+    if field and field.spec[0] == DYNAMIC_MENU and inputs[input_name] in (menu_of(field.spec) or []):
+        _open(inputs, input_name, field.spec)
+
+
+def _open(inputs: dict[str, Any], menu: str, spec: list) -> None:
+    """Give a node the inputs of a dynamic menu's new choice, with their defaults, and none of the old one, as the browser does."""
+    groups, prefix = choice_of(spec, inputs[menu]), f"{menu}."
+    known = fields(groups, inputs, prefix)
+    for name in [name for name in inputs if name.startswith(prefix) and name not in known]:
+        del inputs[name]
+    for key, inner in specs({"input": groups}):
+        if is_widget(inner):
+            inputs.setdefault(prefix + key, default_of(inner))
+            if inner[0] == DYNAMIC_MENU:
+                _open(inputs, prefix + key, inner)
 
 
 def read_value(text: str, spec: list) -> Any:

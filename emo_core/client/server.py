@@ -3,10 +3,9 @@
 import asyncio
 import contextlib
 import hashlib
-import json
 import re
 import uuid
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -14,8 +13,11 @@ from typing import Any
 import aiohttp
 
 from ..errors import InputError, PromptNotFoundError, ServerError
+from .address import Address
+from .follow import Listener
 from .prompt import Prompt
-from .results import File, failure, keep, outputs_of
+from .results import File, keep, left_out, local_name, outputs_of
+from .schema import well_formed
 
 QUICK = aiohttp.ClientTimeout(total=60, connect=10)
 LARGE = aiohttp.ClientTimeout(total=None, connect=10, sock_read=120)
@@ -27,15 +29,23 @@ OUTAGE_SECONDS = 30.0
 """Seconds without an answer after which a server is lost."""
 LOST_POLLS = 5
 """Number of polls in a row without a prompt in queue and history after which the server has forgotten it."""
-GATEWAY = (502, 503, 504)
-"""Statuses of a proxy whose server is down."""
+LAST_MESSAGE_SECONDS = 1.0
+"""Seconds to wait for the websocket's last message after the history has the prompt."""
+GATEWAY = (429, 502, 503, 504)
+"""Statuses of a proxy whose server is down or busy."""
+REFUSALS = (401, 403, 405, 407, 426)
+"""Statuses of a server that answers, and does not let this client in."""
+
+
+class WrongServerError(ServerError):
+    """Something answers at the address, but no ComfyUI that can be used."""
 
 
 class Server:
     """Use `Server.open`."""
 
-    def __init__(self, url: str, session: aiohttp.ClientSession, outage: float = OUTAGE_SECONDS) -> None:
-        self.url = url.rstrip("/")
+    def __init__(self, address: Address, session: aiohttp.ClientSession, outage: float = OUTAGE_SECONDS) -> None:
+        self.url = address.url
         self._session = session
         self._outage = outage
         self._client_id = uuid.uuid4().hex
@@ -43,14 +53,27 @@ class Server:
 
     @classmethod
     @asynccontextmanager
-    async def open(cls, url: str, outage: float = OUTAGE_SECONDS) -> AsyncIterator["Server"]:
+    async def open(cls, address: Address, outage: float = OUTAGE_SECONDS) -> AsyncIterator["Server"]:
         """A connection. It sends no request yet."""
-        async with aiohttp.ClientSession() as session:
-            yield cls(url, session, outage)
+        async with aiohttp.ClientSession(headers=address.headers) as session:
+            yield cls(address, session, outage)
 
     async def object_info(self) -> dict[str, Any]:
-        """All nodes of the server."""
-        return await self._patiently(lambda: self._json("GET", "/object_info"))
+        """All nodes of the server.
+
+        Raises:
+            WrongServerError: if the answer is not ComfyUI's.
+        """
+        try:
+            answer = await self._patiently(lambda: self._json("GET", "/object_info"))
+        except InputError as error:
+            raise WrongServerError(str(error)) from error
+        nodes = well_formed(answer)
+        if not nodes:
+            raise WrongServerError(
+                f"{self.url}/object_info answered with other JSON than ComfyUI; is it a ComfyUI server?"
+            )
+        return nodes
 
     async def upload(self, path: Path) -> str:
         """Send a file to the server's input folder. Its name has a hash of the content, so different files have different names.
@@ -66,7 +89,7 @@ class Server:
         except OSError as error:
             raise InputError(f"upload: {path} cannot be read ({error})") from error
         stem = re.sub(r"[^\w.-]+", "_", path.stem)[:40]
-        name = f"{stem}-{hashlib.sha256(content).hexdigest()[:8]}{path.suffix.lower()}"
+        name = f"{stem}-{hashlib.sha256(content).hexdigest()[:8]}{path.suffix.lower()[:20]}"
 
         async def send() -> dict[str, Any]:
             form = aiohttp.FormData(quote_fields=False)  # A form can be sent only once.
@@ -75,6 +98,8 @@ class Server:
             return await self._json("POST", "/upload/image", data=form, timeout=LARGE)
 
         answer = await self._patiently(send)
+        if not isinstance(answer, dict) or not isinstance(answer.get("name"), str):
+            raise WrongServerError(f"{self.url}/upload/image did not answer as ComfyUI does; is it a ComfyUI server?")
         return "/".join(part for part in (answer.get("subfolder"), answer["name"]) if part)
 
     async def queue(self, prompt: Prompt, prompt_id: str) -> None:
@@ -85,10 +110,13 @@ class Server:
         """
         content = {"prompt": prompt, "client_id": self._client_id, "prompt_id": prompt_id}
         answer = await self._json("POST", "/prompt", json=content, accept=(200, 400))
+        if not isinstance(answer, dict) or not {"prompt_id", "error", "node_errors"} & set(answer):
+            raise WrongServerError(f"{self.url}/prompt did not answer as ComfyUI does; is it a ComfyUI server?")
+        node_errors = answer.get("node_errors")
         errors = [
-            f"node {key} ({errors['class_type']}): {error['message']}: {error['details']}"
-            for key, errors in (answer.get("node_errors") or {}).items()
-            for error in errors["errors"]
+            f"node {key} ({node.get('class_type')}): {error.get('message')}: {error.get('details')}"
+            for key, node in (node_errors if isinstance(node_errors, dict) else {}).items()
+            for error in node.get("errors", [])
         ]
         if "prompt_id" in answer and not errors:
             return
@@ -98,8 +126,14 @@ class Server:
         text = error.get("message", error) if isinstance(error, dict) else error
         raise InputError(f"{self.url} refuses the workflow: {'; '.join(errors) or text}")
 
-    async def events(self, prompt_id: str) -> AsyncIterator[dict[str, Any]]:
-        """Progress of a prompt until it ends; the last event is `{"event": "finished", "outputs": [...], ...}`.
+    def listen(self, prompt_id: str) -> Listener:
+        """The websocket, for a prompt that is queued next."""
+        return Listener(self._session, f"{self.url}/ws?clientId={self._client_id}", prompt_id)
+
+    async def events(
+        self, prompt: Prompt, prompt_id: str, listener: Listener, object_info: Mapping[str, Any]
+    ) -> AsyncIterator[dict[str, Any]]:
+        """Progress of a queued prompt until it ends; the last event is `{"event": "finished", "outputs": [...], ...}`.
 
         Its `blocked` is the reason why nodes were left out (ComfyUI's ExecutionBlocker), or None.
 
@@ -108,41 +142,48 @@ class Server:
             PromptNotFoundError: if the server does not have the prompt.
             ServerError: if the server is lost.
         """
-        news: asyncio.Queue[dict[str, Any]] = asyncio.Queue()
-        listener = asyncio.create_task(self._listen(prompt_id, news))
         clock, lost = asyncio.get_running_loop().time, 0
-        answered, blocked = clock(), None
-        try:
-            while True:
-                with contextlib.suppress(asyncio.TimeoutError):
-                    event = await asyncio.wait_for(news.get(), POLL_SECONDS)
-                    if event["event"] != "ended":
-                        yield event
-                        continue
-                    blocked = event["error"] or blocked
-                try:
-                    entry = await self._finished(prompt_id)
-                    lost, answered = 0, clock()
-                except PromptNotFoundError:
-                    lost, answered = lost + 1, clock()
-                    if lost >= LOST_POLLS:
-                        raise
+        answered = clock()
+        while True:
+            with contextlib.suppress(asyncio.TimeoutError):
+                event = await asyncio.wait_for(listener.news.get(), POLL_SECONDS)
+                if event["event"] != "ended":
+                    yield event
                     continue
-                except ServerError:
-                    if clock() - answered > self._outage:
-                        raise
-                    continue
-                if entry is not None:
-                    while not news.empty():  # Messages from before the end.
-                        blocked = news.get_nowait().get("error") or blocked
-                    yield {
-                        "event": "finished",
-                        "outputs": outputs_of(entry),
-                        "blocked": blocked,
-                    }
-                    return
-        finally:
-            listener.cancel()
+            try:
+                entry = await self._finished(prompt_id)
+                lost, answered = 0, clock()
+            except PromptNotFoundError:
+                lost, answered = lost + 1, clock()
+                if lost >= LOST_POLLS:
+                    raise
+                continue
+            except WrongServerError:
+                raise
+            except ServerError:
+                if clock() - answered > self._outage:
+                    raise
+                continue
+            if entry is not None:
+                yield await self._finish(entry, prompt, listener, object_info)
+                return
+
+    async def _finish(
+        self, entry: Mapping[str, Any], prompt: Prompt, listener: Listener, object_info: Mapping[str, Any]
+    ) -> dict[str, Any]:
+        """The last event of a prompt. A run without a result counts as blocked, whatever the history says."""
+        end = asyncio.get_running_loop().time() + LAST_MESSAGE_SECONDS
+        while not (listener.complete or listener.gap) and asyncio.get_running_loop().time() < end:
+            await asyncio.sleep(0.02)
+        # Without a cache, some hosts keep no results in the history.
+        saved = entry.get("outputs")
+        entry = {**entry, "outputs": {**listener.outputs, **(saved if isinstance(saved, dict) else {})}}
+        outputs, blocked, missing = outputs_of(entry), listener.blocked, left_out(entry, prompt, object_info)
+        if not blocked and missing and not (outputs and listener.complete):
+            blocked = (
+                f"the run ended without a result of {', '.join(missing)}; the server's log may tell why it was left out"
+            )
+        return {"event": "finished", "outputs": outputs, "blocked": blocked}
 
     async def cancel(self, prompt_id: str) -> bool:
         """Stop this prompt, queued or running. Other prompts continue.
@@ -163,12 +204,14 @@ class Server:
         Raises:
             InputError: if it cannot be written, or the server does not have it any more.
         """
-        path = folder / (f"{name}{Path(file.filename).suffix}" if name else Path(file.filename).name)
-        temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex}.part")
+        path = folder / local_name(file.filename, name)
+        temporary = folder / f".{uuid.uuid4().hex}.part"
         query = {"filename": file.filename, "subfolder": file.subfolder, "type": file.type}
 
         async def fetch() -> None:
             async with self._open("GET", "/view", params=query, timeout=LARGE) as answer:
+                if answer.content_type == "text/html":  # ComfyUI sends no page as one.
+                    raise WrongServerError(f"{self.url}/view answered with a web page in place of {file.filename}")
                 with temporary.open("wb") as stream:
                     async for block in answer.content.iter_chunked(2**20):
                         stream.write(block)
@@ -182,35 +225,18 @@ class Server:
         finally:
             temporary.unlink(missing_ok=True)
 
-    async def _listen(self, prompt_id: str, news: asyncio.Queue) -> None:
-        """Forward the websocket's messages on a prompt. Without a websocket, polling finds the end."""
-        try:
-            async with self._session.ws_connect(f"{self.url}/ws?clientId={self._client_id}", heartbeat=30) as socket:
-                async for message in socket:
-                    if message.type != aiohttp.WSMsgType.TEXT:
-                        continue
-                    event = json.loads(message.data)
-                    values = event.get("data") or {}
-                    if values.get("prompt_id") != prompt_id:
-                        continue
-                    if event["type"] == "progress":
-                        news.put_nowait({"event": "progress", **{key: values[key] for key in ("node", "value", "max")}})
-                    elif event["type"] in ("execution_success", "execution_error", "execution_interrupted"):
-                        # Only this message names the nodes that were left out; the history reports a success.
-                        news.put_nowait(
-                            {"event": "ended", "error": failure(values) if "exception_message" in values else None}
-                        )
-        except (aiohttp.ClientError, OSError, asyncio.TimeoutError):
-            return
-
     async def _finished(self, prompt_id: str) -> dict[str, Any] | None:
         """The history of a prompt that has ended; None while it waits or runs."""
         # The queue first: a prompt that leaves it in between is in the history.
         queue = await self._json("GET", "/queue")
         history = await self._json("GET", f"/history/{prompt_id}")
-        if prompt_id in history:
-            return history[prompt_id]
-        if any(item[1] == prompt_id for state in ("queue_running", "queue_pending") for item in queue[state]):
+        entry = history.get(prompt_id) if isinstance(history, dict) else None
+        if not isinstance(queue, dict) or not isinstance(entry, (dict, type(None))):
+            raise WrongServerError(f"{self.url} did not answer as ComfyUI does; is it a ComfyUI server?")
+        if entry is not None:
+            return entry
+        waiting = [item for state in ("queue_running", "queue_pending") for item in queue.get(state) or []]
+        if any(isinstance(item, list) and prompt_id in item[1:2] for item in waiting):
             return None
         raise PromptNotFoundError(
             f"{self.url} does not have prompt {prompt_id}; was the server restarted, or its queue cleared?"
@@ -223,6 +249,8 @@ class Server:
         while True:
             try:
                 return await ask()
+            except WrongServerError:
+                raise
             except ServerError:
                 if not self._answered or clock() - start > self._outage:
                     raise
@@ -248,12 +276,16 @@ class Server:
                 if answer.status in GATEWAY:
                     raise ServerError(f"{self.url}{path} answered {answer.status}; is ComfyUI running there?")
                 if answer.status not in accept:
-                    raise InputError(f"{self.url}{path} answered {answer.status}: {(await answer.text())[:200]}")
+                    text = f"{self.url}{path} answered {answer.status}: {' '.join((await answer.text(errors='replace')).split())[:200]}"
+                    wrong = answer.status in REFUSALS or (answer.status == 404 and path in ("/prompt", "/upload/image"))
+                    raise WrongServerError(text) if wrong else InputError(text)
                 self._answered = True
                 yield answer
         except (aiohttp.ClientError, asyncio.TimeoutError) as error:
             raise ServerError(
                 f"{self.url} cannot be reached ({type(error).__name__}: {error}); is ComfyUI running there?"
             ) from error
-        except json.JSONDecodeError as error:
-            raise InputError(f"{self.url}{path} did not answer with JSON; is it a ComfyUI server?") from error
+        except InputError:  # It is a ValueError, too.
+            raise
+        except ValueError as error:
+            raise WrongServerError(f"{self.url}{path} did not answer with JSON; is it a ComfyUI server?") from error

@@ -5,7 +5,7 @@ import json
 import pytest
 
 from emo_core.__main__ import main
-from emo_core.client import server
+from emo_core.client import follow, server
 from tests.client.server import PROMPT
 
 
@@ -13,6 +13,8 @@ from tests.client.server import PROMPT
 def quick_polls(monkeypatch):
     """Shorter waits in tests."""
     monkeypatch.setattr(server, "POLL_SECONDS", 0.1)
+    monkeypatch.setattr(server, "LAST_MESSAGE_SECONDS", 0.3)
+    monkeypatch.setattr(follow, "RECONNECT_SECONDS", 0.1)
 
 
 @pytest.fixture

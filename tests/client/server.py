@@ -1,6 +1,7 @@
 """A small server with ComfyUI's answers, and with faults on request. tests/host/test_client.py runs the client on the real server."""
 
 import asyncio
+import base64
 import threading
 from dataclasses import dataclass, field
 
@@ -25,6 +26,8 @@ INFO = {
                 "on": ["BOOLEAN", {"default": True}],
                 "size": [[256, 512], {}],
                 "points": ["CURVE_WIDGET", {}],
+                "tint": ["COLOR", {}],
+                "curve": ["CURVE", {}],
             },
         },
         "output": ["IMAGE"],
@@ -36,6 +39,7 @@ INFO = {
         "output_node": True,
         "display_name": "Save Image",
     },
+    "Colours": {"input": {}, "output": ["COLOR", "CURVE"], "display_name": "Colours"},
 }
 PROMPT = {
     "1": {"class_type": "LoadImage", "inputs": {"image": "portrait.png"}, "_meta": {"title": "Portrait"}},
@@ -56,6 +60,24 @@ class FakeServer:
     """How long a prompt takes."""
     slow_to_queue: float = 0.0
     websocket: bool = True
+    drops_websocket: bool = False
+    """Every websocket breaks off while a prompt runs."""
+    refuses: int = 0
+    """Status of all answers."""
+    login_page: bool = False
+    """All answers are HTML with the status 200."""
+    page_for_results: bool = False
+    """Only downloads are answered so: a login has expired."""
+    empty_history: bool = False
+    """Only the websocket tells of results, as on hosts without a cache."""
+    login: str = ""
+    """The only USER:PASSWORD that it lets in."""
+    root: str = ""
+    """Path in front of its routes."""
+    info: dict | None = None
+    """Its nodes, in place of `INFO`."""
+    leaves_out: tuple[str, ...] = ()
+    """Output nodes without a result, of which nothing tells."""
     node_errors: dict = field(default_factory=dict)
     """Sent with a 200."""
     fails: bool = False
@@ -83,6 +105,7 @@ class FakeServer:
     history: dict = field(default_factory=dict)
     dead: bool = False
     url: str = ""
+    requests: int = 0
 
     def __enter__(self):
         self._loop = asyncio.new_event_loop()
@@ -110,7 +133,7 @@ class FakeServer:
             ("GET", "/view", self._view),
             ("GET", "/ws", self._ws),
         ):
-            app.router.add_route(method, path, _async(answer))
+            app.router.add_route(method, self.root + path, _async(answer))
         runner = web.AppRunner(app, shutdown_timeout=0.1)
         self._loop.run_until_complete(runner.setup())
         site = web.TCPSite(runner, "127.0.0.1", 0)
@@ -125,13 +148,22 @@ class FakeServer:
     async def _alive(self, request, handler):
         if self.dead:
             request.transport.close()
+        self.requests += 1
+        if self.refuses:
+            return web.Response(status=self.refuses, text="go away")
+        if self.login_page or (self.page_for_results and request.path.endswith("/view")):
+            return web.Response(text="<html>Please log in</html>", content_type="text/html")
+        if self.login:
+            known = "Basic " + base64.b64encode(self.login.encode()).decode()
+            if request.headers.get("Authorization") != known:
+                return web.Response(status=401)
         return await handler(request)
 
     def _object_info(self, request):
         if self.prompts and self.overloaded:
             self.overloaded -= 1
             return web.Response(status=503)
-        return web.json_response(INFO)
+        return web.json_response(INFO if self.info is None else self.info)
 
     def _queue(self, request):
         return web.json_response({"queue_running": [[0, key] for key in self.running], "queue_pending": []})
@@ -170,13 +202,28 @@ class FakeServer:
             event = {"type": "progress", "data": {"prompt_id": prompt_id, "node": "2", "value": 1, "max": 2}}
             for socket in self._sockets:
                 await socket.send_json(event)
+        for socket in list(self._sockets) if self.drops_websocket else []:
+            await socket.close()
         await asyncio.sleep(self.seconds / 2)
         if key not in self.running:
             return
         self.running.discard(key)
         error = {"node_id": "2", "node_type": "Blur", "exception_message": "out of paint\n"}
-        images = [{"filename": f"x_{number:05}_.png", "subfolder": "", "type": kind} for kind in ("output", "temp")]
-        outputs = {} if self.blocks else {"3": {"images": images}}
+        savers = {
+            name: node["class_type"] for name, node in self.prompts[key].items() if node["class_type"][:4] == "Save"
+        }
+        outputs = {
+            name: {
+                "images": [_file(number, "mp4" if kind == "SaveVideo" else "png", type) for type in ("output", "temp")]
+            }
+            for name, kind in savers.items()
+            if not self.blocks and name not in self.leaves_out
+        }
+        for socket in self._sockets:
+            for name, output in outputs.items():
+                data = {"prompt_id": key, "node": name, "output": output}
+                await socket.send_json({"type": "executed", "data": data})
+        outputs = {} if self.empty_history else outputs
         self.history[key] = _entry([["execution_error", error]] if self.fails else [], outputs)
         if self.blocks:
             error = {
@@ -230,6 +277,10 @@ class FakeServer:
             pass
         self._sockets.remove(socket)
         return socket
+
+
+def _file(number, ending, type):
+    return {"filename": f"x_{number:05}_.{ending}", "subfolder": "", "type": type}
 
 
 def _entry(messages, outputs=None):

@@ -1,5 +1,7 @@
 """Many jobs on several servers, some of them with faults."""
 
+from pathlib import Path
+
 import pytest
 
 from tests.client.server import FakeServer
@@ -121,12 +123,60 @@ def test_different_files_of_one_name_are_all_uploaded(queue, table, tmp_path):
         ("name\n/evil\n", "is not a file name"),
         ("name\na:b\n", "is not a file name"),
         ("name,My blur.note\nx,a,b\n", "job 1 in"),
+        ("name,\nx,b\n", "'b' is in a column without a name"),
+        ("name,name\nx,y\n", "2 columns 'name'"),
+        ("\n\n", "has no jobs"),
+        ("name\ncon\n", "is not a file name"),
     ],
 )
 def test_wrong_tables_are_refused(queue, table, text, message):
     code, _, stderr = queue(*table(text))
     assert code == 2
     assert message in stderr
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "\ufeffname,My blur.radius,,\r\none,7,,\r\n,,,\r\n",
+        "\n\nname,My blur.radius\none,7\n",
+        "name;My blur.radius\r\none;7\r\n",
+        "name\tMy blur.radius\rone\t7\r",
+        'name,"My blur.radius"\n"one",7',
+    ],
+    ids=["trailing columns", "empty first lines", "semicolons", "tabs and old line ends", "quotes"],
+)
+def test_tables_of_spreadsheets_are_read(queue, results, table, text):
+    options = table("")
+    Path(options[1]).write_bytes(text.encode())
+    with FakeServer() as server:
+        code, _, stderr = queue("--server", server.url, *options)
+    assert code == 0, stderr
+    assert [prompt["2"]["inputs"]["radius"] for prompt in server.prompts.values()] == [7]
+    assert results() == ["one.png"]
+
+
+@pytest.mark.parametrize("sign", "\u2028\u2029\x85\x0c\x1c")
+def test_only_ends_of_lines_end_a_job(queue, table, sign):
+    with FakeServer() as server:
+        code, _, stderr = queue("--server", server.url, *table(f"My blur.note,My blur.radius\na{sign}b,7\n"))
+    assert code == 0, stderr
+    (prompt,) = server.prompts.values()
+    assert (prompt["2"]["inputs"]["note"], prompt["2"]["inputs"]["radius"]) == (f"a{sign}b", 7)
+
+
+def test_long_names_are_cut_between_characters_and_stay_different(queue, results, table):
+    names = ["今天天气真好" * 12, "今天天气真好" * 12 + "吗", "a\u0301" * 90, "short"]
+    with FakeServer() as server:
+        code, _, stderr = queue("--server", server.url, *table("name\n" + "\n".join(names) + "\n"))
+    assert code == 0, stderr
+    assert len(set(results())) == 4
+    assert "short.png" in results()
+    assert all(len(name.encode()) <= 255 for name in results())
+    stems = {name.rpartition("-")[0] for name in results() if "-" in name}
+    assert {stem[:6] for stem in stems} == {"今天天气真好", "a\u0301" * 3}
+    assert all(any(name.startswith(stem) for name in names) for stem in stems)
+    assert not any(name.startswith(stem + "\u0301") for stem in stems for name in names)
 
 
 def test_a_table_in_another_encoding_is_refused(queue, table):

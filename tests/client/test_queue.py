@@ -84,6 +84,7 @@ def test_bad_input_is_refused_before_it_is_sent(queue, options, message):
         ("2", {"note": "", "points": {"__value__": [1, 2]}}),
         ("2", {"points": [[0, 0], [1, 1]]}),
         ("2", {"on": 1}),
+        ("2", {"tint": "#ff0000", "curve": {"points": [[0, 0], [1, 1]]}}),
         ("2", {"control_after_generate": "fixed"}),
         ("1", {"image": "portrait.png", "upload": "image", "audioUI": ""}),
     ],
@@ -194,50 +195,37 @@ def test_sockets_of_any_type_take_every_link(queue, tmp_path, monkeypatch):
         assert queue("--server", server.url, template=tmp_path / "x.json")[0] == 0
 
 
-def dynamic(monkeypatch, inputs):
-    """A prompt with a node with dynamic inputs, and a server that has it."""
-    image, info = ["IMAGE", {}], dict(INFO)
-    grows = {"template": {"input": {"required": {"image": image}}, "prefix": "image", "min": 2, "max": 50}}
-    chosen = {"options": [{"key": "mp4", "inputs": {"required": {"codec": ["COMBO", {"options": ["h264"]}]}}}]}
-    required = {"images": ["COMFY_AUTOGROW_V3", grows], "format": ["COMFY_DYNAMICCOMBO_V3", chosen], "a.b": image}
-    slot = {"mask": ["COMFY_DYNAMICSLOT_V3", {"slotType": "MASK", "inputs": {}}]}
-    info["Batch"] = {"input": {"required": required, "optional": slot}, "output": ["IMAGE"], "display_name": "Batch"}
-    monkeypatch.setattr("tests.client.server.INFO", info)
-    prompt = json.loads(json.dumps(PROMPT)) | {"4": {"class_type": "Batch", "inputs": {"a.b": ["1", 0], **inputs}}}
-    prompt["3"]["inputs"]["images"] = ["4", 0]
-    return prompt
+def test_the_body_of_a_request_is_taken(queue, tmp_path):
+    """Scripts save what they post."""
+    (tmp_path / "x.json").write_text(json.dumps({"prompt": PROMPT, "client_id": "a", "extra_data": {}}))
+    with FakeServer() as server:
+        assert queue("--server", server.url, template=tmp_path / "x.json")[0] == 0
+    assert len(server.prompts) == 1
 
 
 @pytest.mark.parametrize(
-    "inputs",
-    [
-        {"images.image0": ["1", 0], "images.image1": ["2", 0], "format": "mp4", "format.codec": "h264"},
-        {"format": "mp4", "format.codec": "h264", "format.codec.crf": 20, "mask": ["1", 1]},
-    ],
+    "websocket", [{"websocket": False}, {"drops_websocket": True}, {}], ids=["none", "lost", "whole"]
 )
-def test_dynamic_inputs_are_accepted(queue, tmp_path, monkeypatch, inputs):
-    (tmp_path / "x.json").write_text(json.dumps(dynamic(monkeypatch, inputs)))
-    with FakeServer() as server:
-        code, _, text = queue("--server", server.url, template=tmp_path / "x.json")
-    assert code == 0, text
-    assert next(iter(server.prompts.values()))["4"]["inputs"] == {"a.b": ["1", 0], **inputs}
+def test_a_run_without_a_result_is_not_done(queue, websocket):
+    """The history reports a success."""
+    with FakeServer(**websocket, leaves_out=("3",), seconds=0.6) as server:
+        code, events, text = queue("--server", server.url)
+    assert code == 4
+    assert [event["event"] for event in events if event["event"] != "progress"] == ["queued", "failed"]
+    assert "without a result of node 3 (SaveImage)" in text
 
 
-@pytest.mark.parametrize(
-    ("inputs", "message"),
-    [
-        ({"image.image0": ["1", 0]}, "no input 'image.image0'"),
-        ({"a.c": 1}, "no input 'a.c' (did you mean 'a.b'?)"),
-        ({"images.image0": ["9", 0]}, "images.image0: it is linked to node 9, which does not exist"),
-        ({"images.image0": ["1", 2]}, "output 2 of node 1 (Portrait), which has 2"),
-    ],
-)
-def test_wrong_dynamic_inputs_are_refused(queue, tmp_path, monkeypatch, inputs, message):
-    (tmp_path / "x.json").write_text(json.dumps(dynamic(monkeypatch, inputs)))
-    with FakeServer() as server:
-        code, _, text = queue("--server", server.url, template=tmp_path / "x.json")
-    assert code == 2
-    assert message in text
+def test_results_that_only_the_websocket_tells_of_are_fetched(queue, results):
+    """Hosts without a cache have none in the history."""
+    with FakeServer(empty_history=True) as server:
+        assert queue("--server", server.url)[0] == 0
+    assert results() == ["x_00001_.png"]
+
+
+def test_a_lost_websocket_is_opened_again(queue):
+    with FakeServer(drops_websocket=True, seconds=1.5) as server:
+        code, events, _ = queue("--server", server.url)
+    assert (code, events[-1]["event"]) == (0, "done")
 
 
 def test_an_interrupted_prompt_is_exit_code_4(queue):
