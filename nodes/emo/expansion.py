@@ -5,16 +5,31 @@ from typing import Any
 
 from comfy.cli_args import args
 from comfy_api.latest import io
-from comfy_execution.graph_utils import GraphBuilder, is_link
+from comfy_execution.graph_utils import GraphBuilder
 
-import nodes  # The host's registry.
-
+from ...emo_core.errors import InputError
+from ..host.graph import consumer_of, depends_on_list
 from .chaining import Chain
 
 CHAINER_INPUTS = ("vae", "seconds", "mode", "return_frames")
 """Inputs of MotionFrameChainer that EMOSampler does not have."""
 SINGLE_CLIPS = 64
 """Number of clips at the start of a video that get a node each."""
+FRAMES_SLOT = 1
+"""Number of the chainer's output `frames`."""
+
+
+def check_frames_are_returned(hidden: Any) -> None:
+    """Check a chainer without return_frames, before it generates anything.
+
+    Raises:
+        InputError: if a node that runs reads the chainer's frames.
+    """
+    consumer = consumer_of(hidden.dynprompt, hidden.unique_id, FRAMES_SLOT)
+    if consumer is not None:
+        raise InputError(
+            f"return_frames: is off, but {consumer} reads `frames`; turn return_frames on, or remove the wire from `frames`"
+        )
 
 
 def should_expand(mode: str, chain: Chain, hidden: Any) -> bool:
@@ -25,22 +40,7 @@ def should_expand(mode: str, chain: Chain, hidden: Any) -> bool:
     """
     if mode == "loop" or not chain.missing or args.cache_none:
         return False
-    return not _depends_on_list(hidden.dynprompt, hidden.unique_id)
-
-
-def _depends_on_list(dynprompt: Any, key: str) -> bool:
-    """Whether any node upstream of this one outputs lists."""
-    waiting, visited = [key], {key}
-    while waiting:
-        for value in dynprompt.get_node(waiting.pop())["inputs"].values():
-            if not is_link(value) or value[0] in visited:
-                continue
-            visited.add(value[0])
-            waiting.append(value[0])
-            kind = nodes.NODE_CLASS_MAPPINGS.get(dynprompt.get_node(value[0])["class_type"])
-            if kind is not None and any(getattr(kind, "OUTPUT_IS_LIST", None) or ()):
-                return True
-    return False
+    return not depends_on_list(hidden.dynprompt, hidden.unique_id)
 
 
 def expand(chain: Chain, inputs: Mapping[str, Any]) -> io.NodeOutput:

@@ -22,6 +22,9 @@ class Graph:
     def get_node(self, key):
         return self.prompt[key]
 
+    def all_node_ids(self):
+        return set(self.prompt)
+
     def value(self, link):
         key, slot = link
         if key not in self.done:
@@ -31,13 +34,17 @@ class Graph:
 
     def run(self, key):
         node = self.prompt[key]
-        kind = node_classes()[node["class_type"]]
         inputs = {name: self.value(item) if isinstance(item, list) else item for name, item in node["inputs"].items()}
+        return self.execute(key, inputs)
+
+    def execute(self, key, inputs):
+        """Run one node with these values, and return its outputs."""
+        kind = node_classes()[self.prompt[key]["class_type"]]
         names = module("comfy_api.latest").io.Hidden
         hidden = {names.unique_id: key, names.dynprompt: self}
         # Newer hosts read them from `hidden_inputs`.
         clone = kind.PREPARE_CLASS_CLONE({**hidden, "hidden_inputs": hidden})
-        self.ran.append((node["class_type"], key))
+        self.ran.append((self.prompt[key]["class_type"], key))
         output = clone.execute(**inputs)
         self.prompt |= output.expand or {}
         return output.args
