@@ -18,9 +18,6 @@ class VideoFromFile:
     def get_stream_source(self):
         return self._file
 
-    def as_trimmed(self, start_time=0, duration=0, strict_duration=True):
-        return VideoFromFile(self.get_stream_source())
-
 
 class InputImpl:
     VideoFromFile = VideoFromFile
