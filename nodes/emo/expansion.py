@@ -13,8 +13,8 @@ from .chaining import Chain
 
 CHAINER_INPUTS = ("vae", "seconds", "mode", "return_frames")
 """Inputs of MotionFrameChainer that EMOSampler does not have."""
-SINGLE_CLIPS = 64
-"""Number of clips at the start of a video that get a node each."""
+FIRST_CLIPS = 8
+"""Number of clips of the first node."""
 FRAMES_SLOT = 1
 """Number of the chainer's output `frames`."""
 
@@ -66,16 +66,14 @@ def expand(chain: Chain, inputs: Mapping[str, Any]) -> io.NodeOutput:
 def group_clips(indices: list[int]) -> Iterator[tuple[int, int]]:
     """Group consecutive clips into nodes: yields the first index and the number of clips of each node.
 
-    Each node costs the host time and memory that grow with the number of nodes before it. So the first `SINGLE_CLIPS` clips
-    get a node each, the following nodes get four clips, then sixteen, and so on. The start of a group depends only on the
-    clip's index: a longer video has the same groups.
+    A node's key in the host's cache contains the keys of all nodes before it, and the host keeps the keys of cancelled runs.
+    So each node makes as many clips as all nodes before it, from `FIRST_CLIPS` on. A cancelled node loses none of its
+    finished clips: the model keeps them. The borders of the groups are the same in a longer video.
     """
-    begin, end, size, base = 0, SINGLE_CLIPS, 1, 0
+    begin, end = 0, FIRST_CLIPS
     while begin < len(indices):
-        index = indices[begin]
-        while index >= end:
-            base, size = end, size * 4
-            end = base + size * SINGLE_CLIPS // 2
-        count = min(size - (index - base) % size, len(indices) - begin)
-        yield index, count
+        while indices[begin] >= end:
+            end *= 2
+        count = min(end - indices[begin], len(indices) - begin)
+        yield indices[begin], count
         begin += count

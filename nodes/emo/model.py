@@ -17,6 +17,10 @@ from ...emo_core.emo.weights.checkpoint import checkpoint_size, load_checkpoint
 from ...emo_core.errors import CheckpointError
 from ..host.layers import host_layers
 from ..host.patcher import managed
+from .clip_files import ClipFiles
+from .clip_key import model_identity
+from .clip_store import ClipStore
+from .folders import clip_folder
 from .vae import EmoVAE, host_vae
 
 PRECISIONS = [torch.float16, torch.bfloat16, torch.float32]
@@ -34,6 +38,8 @@ class EmoModel:
     """Of an `AudioEncoder`; None if the checkpoint contains none."""
     vae: Any | None
     """The checkpoint's VAE with the host's interface; None if the checkpoint contains none."""
+    clips: ClipStore
+    """Clips that this model has finished."""
 
     @property
     def patcher(self) -> ModelPatcher:
@@ -84,13 +90,14 @@ def load_model(path: Path) -> EmoModel:
     dtype = mm.unet_dtype(device, checkpoint_size(path), PRECISIONS)
     dtype = mm.unet_manual_cast(dtype, device, PRECISIONS) or dtype
     checkpoint = load_checkpoint(path, dtype=dtype, vae_dtype=torch.float32, ops=host_layers(device))
-    encoder = checkpoint.audio_encoder
+    encoder, folder = checkpoint.audio_encoder, clip_folder()
     return EmoModel(
         name=checkpoint.config.name,
         config=checkpoint.config,
         network=managed(Denoiser(checkpoint.emo), device, mm.unet_offload_device()),
         encoder=encoder and managed(encoder, mm.text_encoder_device(), mm.text_encoder_offload_device()),
         vae=None if checkpoint.vae is None else _vae(checkpoint.vae, path),
+        clips=ClipStore(model_identity(path), None if folder is None else ClipFiles(folder)),
     )
 
 
