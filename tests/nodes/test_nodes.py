@@ -1,6 +1,7 @@
 """Each node by itself: its results, and its messages for bad input."""
 
 import copy
+import dataclasses
 from fractions import Fraction
 from functools import partial
 from types import SimpleNamespace
@@ -18,10 +19,24 @@ CHECKPOINT_NAMES = ["emo-mini (built in)", "emo-mini-few (built in)"]
 
 
 def problem(call, match):
-    """The core raises its own errors, which are the pack's copy of the class here."""
-    with pytest.raises(Exception, match=match) as caught:
+    """The core raises its own errors, which are the pack's copy of the class here. A node raises them as Python's own."""
+    with pytest.raises((ValueError, RuntimeError, module(".emo_core.errors").EmoError), match=match) as caught:
         call()
-    assert type(caught.value).__name__ in ("InputError", "CheckpointError")
+    assert type(caught.value.__cause__ or caught.value).__name__ in ("InputError", "CheckpointError")
+
+
+def test_the_host_shows_a_nodes_error_without_a_path(nodes, model):
+    """The host writes the module of an error's class before the message, except for Python's own."""
+    for call in (
+        lambda: nodes.SpeedCondition.execute(model, 9.0, ""),
+        lambda: nodes.LoadAudioWav2Vec.execute(
+            dataclasses.replace(model, encoder=None), 0.0, 0.0, 0.0, 0.0, audio=audio()
+        ),
+    ):
+        with pytest.raises((ValueError, RuntimeError)) as caught:
+            call()
+        assert type(caught.value).__module__ == "builtins"
+        assert str(caught.value) == str(caught.value.__cause__)
 
 
 @pytest.mark.parametrize("name", node_classes())
