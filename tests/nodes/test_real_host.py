@@ -102,3 +102,15 @@ def test_the_models_are_of_the_hosts_own_kind(model):
     assert patchers.is_model_patcher_output(model)
     layer = model.network.model.emo.backbone.conv_in
     assert layer.weight_comfy_model_dtype == layer.weight.dtype
+
+
+@pytest.mark.parametrize("name", ["basic", "sub_quad", "split", "pytorch"])
+def test_every_attention_of_the_host_keeps_the_layout_of_heads(monkeypatch, name):
+    """Those that run on a CPU; the user chooses one with the host's flags. Every one takes many rows, too."""
+    layers, host = module(".nodes.host.layers"), module("comfy.ldm.modules.attention")
+    monkeypatch.setattr(layers, "optimized_attention", getattr(host, f"attention_{name}"))
+    draw = torch.Generator().manual_seed(0)
+    q = torch.randn(300, 3, 5, 8, generator=draw)
+    k, v = torch.randn(2, 300, 3, 7, 8, generator=draw)
+    out = layers.host_attention(q, k, v)
+    assert torch.allclose(out, torch.nn.functional.scaled_dot_product_attention(q, k, v), atol=1e-5)
