@@ -12,7 +12,7 @@ from .clip_files import ClipFiles
 from .clip_key import ClipKey
 
 MEMORY_BYTES = 2**29
-"""Most bytes of latents in memory: some 20 minutes of emo-mini, 4 minutes of a model of 512 x 512 pixels."""
+"""Most bytes of latents in memory: some 10 minutes of emo-mini, 4 minutes of a model of 512 x 512 pixels."""
 VIDEOS_KEPT = 4
 """Videos in memory. Only the last ones can be continued; trying many seeds must not fill the memory."""
 

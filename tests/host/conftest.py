@@ -123,6 +123,14 @@ class Host:
     def cancel(self):
         self.post("/interrupt", {})
 
+    def free(self):
+        """Drop models and results, as the button "Unload Models and Execution Cache" does."""
+        status, _ = self.post("/free", {"unload_models": True, "free_memory": True})
+        assert status == 200
+        # The server frees between two prompts.
+        self.run({"1": {"class_type": "EmptyImage", "inputs": {"width": 8, "height": 8, "batch_size": 1, "color": 0}},
+                  "2": {"class_type": "PreviewImage", "inputs": {"images": ["1", 0]}}})  # fmt: skip
+
     def memory(self):
         """Resident bytes of the server."""
         status = Path(f"/proc/{self.process.pid}/status").read_text()

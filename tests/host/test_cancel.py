@@ -137,9 +137,8 @@ def test_the_resumed_video_is_the_same(host):
     run(host, prompt, stop_at=2)
     again = run(host, prompt)
     assert again.clips == [2, 3, 4, 5]
-    # Freed, all is made anew.
-    assert host.post("/free", {"unload_models": True, "free_memory": True})[0] == 200
-    whole = run(host, with_another_node(workflow("talk", seed=21, **{**SIX_CLIPS, "mode": "loop"})))
+    host.free()
+    whole = run(host, workflow("talk", seed=21, **{**SIX_CLIPS, "mode": "loop"}))
     assert whole.clips == ALL
     frames = pictures(videos(host, again.entry)[0])
     assert np.array_equal(frames, pictures(videos(host, whole.entry)[0]))
