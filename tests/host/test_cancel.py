@@ -15,7 +15,7 @@ from tests.host.conftest import Host, knows, messages, videos, workflow
 from tests.host.test_server import pictures
 
 pytestmark = pytest.mark.host
-STEPS, CLIPS = 4, 6
+STEPS, CLIPS = 2, 6
 SIX_CLIPS = {"duration": 2.88, "steps": STEPS, "mode": "expanded"}
 ALL = list(range(CLIPS))
 CYCLES = 50
@@ -43,7 +43,7 @@ class Run:
 
 
 async def watched(host, prompt, *, clips=CLIPS, steps=STEPS, stop_at=None):
-    """Queue a prompt, and press Cancel when clip `stop_at` makes its second step.
+    """Queue a prompt, and press Cancel when clip `stop_at` makes its first step.
 
     The progress bar counts the steps of all `clips`. It jumps over a clip that is finished already.
     """
@@ -61,7 +61,7 @@ async def watched(host, prompt, *, clips=CLIPS, steps=STEPS, stop_at=None):
                 late += cancelled
                 clip, step = divmod(data["value"], steps)
                 made |= {clip} if step else set()
-                if clip == stop_at and step == 2 and not cancelled:
+                if clip == stop_at and step == 1 and not cancelled:
                     host.cancel()
                     cancelled = True
             if event["type"] in ("execution_success", "execution_error", "execution_interrupted"):
