@@ -8,8 +8,9 @@ from comfy_api.latest import ComfyExtension, io
 
 from . import emo
 from .emo.folders import register_folders
+from .host.errors import with_plain_errors
 
-NODES: list[type[io.ComfyNode]] = [*emo.NODES]
+NODES: list[type[io.ComfyNode]] = [with_plain_errors(node) for node in emo.NODES]
 
 
 class NodePack(ComfyExtension):

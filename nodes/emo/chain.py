@@ -76,12 +76,14 @@ class MotionFrameChainer(io.ComfyNode):
     ) -> io.NodeOutput:
         from ..host.video import temporary_video
         from .chaining import Chain, frames_or_blocker
-        from .expansion import expand, should_expand
+        from .expansion import check_frames_are_returned, expand, should_expand
         from .generation import Scene
 
         chain = Chain(Scene.from_inputs(emo_audio=emo_audio, **inputs), vae, emo_audio, seconds)
         if return_frames:
             chain.check_room()
+        else:
+            check_frames_are_returned(cls.hidden)
         if should_expand(require_choice("mode", mode, MODES), chain, cls.hidden):
             return expand(chain, cls.hidden.dynprompt.get_node(cls.hidden.unique_id)["inputs"])
         path, frames = chain.write(keep_frames=return_frames)

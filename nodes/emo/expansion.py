@@ -5,16 +5,31 @@ from typing import Any
 
 from comfy.cli_args import args
 from comfy_api.latest import io
-from comfy_execution.graph_utils import GraphBuilder, is_link
+from comfy_execution.graph_utils import GraphBuilder
 
-import nodes  # The host's registry.
-
+from ...emo_core.errors import InputError
+from ..host.graph import consumer_of, depends_on_list
 from .chaining import Chain
 
 CHAINER_INPUTS = ("vae", "seconds", "mode", "return_frames")
 """Inputs of MotionFrameChainer that EMOSampler does not have."""
-SINGLE_CLIPS = 64
-"""Number of clips at the start of a video that get a node each."""
+FIRST_CLIPS = 8
+"""Number of clips of the first node."""
+FRAMES_SLOT = 1
+"""Number of the chainer's output `frames`."""
+
+
+def check_frames_are_returned(hidden: Any) -> None:
+    """Check a chainer without return_frames, before it generates anything.
+
+    Raises:
+        InputError: if a node that runs reads the chainer's frames.
+    """
+    consumer = consumer_of(hidden.dynprompt, hidden.unique_id, FRAMES_SLOT)
+    if consumer is not None:
+        raise InputError(
+            f"return_frames: is off, but {consumer} reads `frames`; turn return_frames on, or remove the wire from `frames`"
+        )
 
 
 def should_expand(mode: str, chain: Chain, hidden: Any) -> bool:
@@ -25,22 +40,7 @@ def should_expand(mode: str, chain: Chain, hidden: Any) -> bool:
     """
     if mode == "loop" or not chain.missing or args.cache_none:
         return False
-    return not _depends_on_list(hidden.dynprompt, hidden.unique_id)
-
-
-def _depends_on_list(dynprompt: Any, key: str) -> bool:
-    """Whether any node upstream of this one outputs lists."""
-    waiting, visited = [key], {key}
-    while waiting:
-        for value in dynprompt.get_node(waiting.pop())["inputs"].values():
-            if not is_link(value) or value[0] in visited:
-                continue
-            visited.add(value[0])
-            waiting.append(value[0])
-            kind = nodes.NODE_CLASS_MAPPINGS.get(dynprompt.get_node(value[0])["class_type"])
-            if kind is not None and any(getattr(kind, "OUTPUT_IS_LIST", None) or ()):
-                return True
-    return False
+    return not depends_on_list(hidden.dynprompt, hidden.unique_id)
 
 
 def expand(chain: Chain, inputs: Mapping[str, Any]) -> io.NodeOutput:
@@ -66,16 +66,14 @@ def expand(chain: Chain, inputs: Mapping[str, Any]) -> io.NodeOutput:
 def group_clips(indices: list[int]) -> Iterator[tuple[int, int]]:
     """Group consecutive clips into nodes: yields the first index and the number of clips of each node.
 
-    Each node costs the host time and memory that grow with the number of nodes before it. So the first `SINGLE_CLIPS` clips
-    get a node each, the following nodes get four clips, then sixteen, and so on. The start of a group depends only on the
-    clip's index: a longer video has the same groups.
+    A node's key in the host's cache contains the keys of all nodes before it, and the host keeps the keys of cancelled runs.
+    So each node makes as many clips as all nodes before it, from `FIRST_CLIPS` on. A cancelled node loses none of its
+    finished clips: the model keeps them. The borders of the groups are the same in a longer video.
     """
-    begin, end, size, base = 0, SINGLE_CLIPS, 1, 0
+    begin, end = 0, FIRST_CLIPS
     while begin < len(indices):
-        index = indices[begin]
-        while index >= end:
-            base, size = end, size * 4
-            end = base + size * SINGLE_CLIPS // 2
-        count = min(size - (index - base) % size, len(indices) - begin)
-        yield index, count
+        while indices[begin] >= end:
+            end *= 2
+        count = min(end - indices[begin], len(indices) - begin)
+        yield indices[begin], count
         begin += count

@@ -1,5 +1,6 @@
 """Folders of EMO's files: checkpoints in `models/emo`, face embeddings in the input folder."""
 
+import os
 from pathlib import Path
 
 import folder_paths
@@ -12,6 +13,8 @@ BUILT_IN = "emo-mini (built in)"
 FEW_STEP = "emo-mini-few (built in)"
 BUILT_IN_FILES = {BUILT_IN: EMO_MINI, FEW_STEP: EMO_MINI_FEW}
 """Checkpoints that come with the pack."""
+CLIP_FOLDER_VARIABLE = "EMO_CLIP_CACHE"
+"""Environment variable with the folder that finished clips are stored in; empty or not set: they are kept in memory only."""
 
 
 def register_folders() -> None:
@@ -37,6 +40,12 @@ def embeddings() -> list[str]:
 def embedding_path(name: str) -> Path:
     """The file of a face embedding."""
     return input_folder() / name
+
+
+def clip_folder() -> Path | None:
+    """The folder for finished clips, if the user has named one."""
+    name = os.environ.get(CLIP_FOLDER_VARIABLE, "").strip()
+    return Path(name).expanduser() if name else None
 
 
 def insightface_folders() -> tuple[Path, ...]:

@@ -19,6 +19,7 @@ from ...emo_core.emo.sampling.schedule import check_steps
 from ...emo_core.errors import InputError
 from ...emo_core.face.region import fit_mask
 from ..host.images import is_painted
+from .clip_key import clip_key
 from .face_locator import FaceDetails
 from .model import EmoModel
 from .progress import StepProgress
@@ -119,16 +120,25 @@ class Scene:
         return motion.frames_of_last(len(row)), motion
 
     def run(self, clip: Clip, before: MotionFrames | None, report: StepProgress) -> MotionFrames:
-        """Generate a clip that continues `before`. The result ends with its frames, on the host's intermediate device."""
-        config, device = self.model.config.temporal, self.subject.reference.device
+        """Generate a clip that continues `before`, unless the model has made it before.
+
+        Returns:
+            The chain, which ends with the clip's frames, on the host's intermediate device.
+        """
+        store, settings = self.model.clips, self.settings
+        motion = None if before is None else before.latents.to(self.subject.reference.device)
         # This may load the audio encoder, so it must happen before the network is loaded, which must stay loaded.
-        self.subject.values["audio"].windows(clip.start, clip.start + config.frames)
-        passes = self.settings.guidance.passes
-        denoiser = self.model.load_denoiser(passes, report.models)
-        motion = None if before is None else before.latents.to(device)
-        latents = generate_clip(denoiser, self.subject, self.settings, clip, motion, callback=report)
+        key = clip_key(store.identity, self.model.network.model, self.subject, settings, clip, motion)
+        latents = store.get(key)
+        if latents is None:
+            denoiser = self.model.load_denoiser(settings.guidance.passes, report.models)
+            latents = generate_clip(denoiser, self.subject, settings, clip, motion, callback=report)
+            store.put(key, latents)
+        else:
+            report.skip(settings.steps)
         chain = before or MotionFrames(latents[:0], clip.index)
-        return chain.follow(clip, latents.to(mm.intermediate_device()), config.motion_frames, self.scale)
+        frames = latents.to(mm.intermediate_device())
+        return chain.follow(clip, frames, self.model.config.temporal.motion_frames, self.scale)
 
 
 def _check_voice(model: EmoModel, voice: Voice) -> None:

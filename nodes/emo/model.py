@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import comfy.model_management as mm
 import torch
@@ -10,10 +11,16 @@ from comfy_execution.graph_utils import ExecutionBlocker
 from torch import Tensor
 
 from ...emo_core.emo.config import EMOConfig
+from ...emo_core.emo.models.vae import VAE
 from ...emo_core.emo.sampling.denoiser import Denoiser
 from ...emo_core.emo.weights.checkpoint import checkpoint_size, load_checkpoint
 from ...emo_core.errors import CheckpointError
 from ..host.layers import host_layers
+from ..host.patcher import managed
+from .clip_files import ClipFiles
+from .clip_key import model_identity
+from .clip_store import ClipStore
+from .folders import clip_folder
 from .vae import EmoVAE, host_vae
 
 PRECISIONS = [torch.float16, torch.bfloat16, torch.float32]
@@ -29,8 +36,24 @@ class EmoModel:
     """Of a `Denoiser`."""
     encoder: ModelPatcher | None
     """Of an `AudioEncoder`; None if the checkpoint contains none."""
-    vae: object | None
+    vae: Any | None
     """The checkpoint's VAE with the host's interface; None if the checkpoint contains none."""
+    clips: ClipStore
+    """Clips that this model has finished."""
+
+    @property
+    def patcher(self) -> ModelPatcher:
+        """The network. The host's cache looks for this name: under memory pressure it drops old models first."""
+        return self.network
+
+    def get_models(self) -> list[ModelPatcher]:
+        """All models. The host keeps those of the running prompt in memory."""
+        parts = (self.network, self.encoder, self.vae and self.vae.patcher)
+        return [part for part in parts if part is not None]
+
+    def is_dynamic(self) -> bool:
+        """Whether the host moves all weights piece by piece. Older hosts do not ask."""
+        return all(model.is_dynamic() for model in self.get_models())
 
     def load_denoiser(self, passes: int, others: list[ModelPatcher]) -> Denoiser:
         """Load the network for a clip.
@@ -67,18 +90,25 @@ def load_model(path: Path) -> EmoModel:
     dtype = mm.unet_dtype(device, checkpoint_size(path), PRECISIONS)
     dtype = mm.unet_manual_cast(dtype, device, PRECISIONS) or dtype
     checkpoint = load_checkpoint(path, dtype=dtype, vae_dtype=torch.float32, ops=host_layers(device))
-    encoder = checkpoint.audio_encoder
+    encoder, folder = checkpoint.audio_encoder, clip_folder()
     return EmoModel(
         name=checkpoint.config.name,
         config=checkpoint.config,
-        network=ModelPatcher(Denoiser(checkpoint.emo), device, mm.unet_offload_device()),
-        encoder=encoder and ModelPatcher(encoder, mm.text_encoder_device(), mm.text_encoder_offload_device()),
-        vae=None if checkpoint.vae is None else _vae(checkpoint.vae),
+        network=managed(Denoiser(checkpoint.emo), device, mm.unet_offload_device()),
+        encoder=encoder and managed(encoder, mm.text_encoder_device(), mm.text_encoder_offload_device()),
+        vae=None if checkpoint.vae is None else _vae(checkpoint.vae, path),
+        clips=ClipStore(model_identity(path), None if folder is None else ClipFiles(folder)),
     )
 
 
-def _vae(vae: torch.nn.Module) -> object:
-    return EmoVAE(vae) if vae.config.kind == "tiny" else host_vae(vae)
+def reload_vae(path: Path, disable_dynamic: bool = False) -> ModelPatcher:
+    """Load a checkpoint's VAE again: the host asks for a second copy on another GPU. It makes its own kind of patcher."""
+    return _vae(load_checkpoint(path, vae_dtype=torch.float32).vae, path).patcher
+
+
+def _vae(vae: VAE, path: Path) -> Any:
+    adapter = EmoVAE if vae.config.kind == "tiny" else host_vae
+    return adapter(vae, (reload_vae, (path,)))
 
 
 def missing_vae(model: EmoModel) -> ExecutionBlocker:

@@ -38,6 +38,12 @@ class StepProgress:
         self._done += 1
         self._bar.update_absolute(self._done, self._total, self._preview(step.preview[-1:]))
 
+    def skip(self, steps: int) -> None:
+        """Count the steps of a clip that is finished already."""
+        mm.throw_exception_if_processing_interrupted()
+        self._done += steps
+        self._bar.update_absolute(self._done, self._total)
+
 
 def _previewer(model: EmoModel) -> Callable[[Tensor], Preview | None]:
     """The host's previewer for SD 1.5 latents, or the small VAE of emo-mini, which is as fast and shows the real picture."""

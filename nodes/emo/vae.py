@@ -1,33 +1,55 @@
 """The checkpoint's VAE with the interface of the host's, for VAE Encode, VAE Decode and similar nodes."""
 
+from typing import Any
+
 import comfy.model_management as mm
 import comfy.sd
 import torch
-from comfy.model_patcher import ModelPatcher
 from einops import rearrange
 from torch import Tensor
 
 from ...emo_core.emo.models.vae import VAE, decode_frames
 from ...emo_core.errors import InputError
+from ..host.patcher import Reload, managed
 
 BATCH = 8
 """Pictures encoded at a time, so that memory does not grow with the length of a video."""
 
 
-def host_vae(vae: VAE) -> comfy.sd.VAE:
-    """A full-size VAE (AutoencoderKL, diffusers' keys) as the host's own, which can tile and handles full memory."""
-    return comfy.sd.VAE(sd=vae.net.state_dict())
+def host_vae(vae: VAE, reload: Reload | None = None) -> comfy.sd.VAE:
+    """A full-size VAE (AutoencoderKL, diffusers' keys) as the host's own, which can tile and handles full memory.
+
+    Args:
+        vae: of the checkpoint.
+        reload: as for `managed`.
+    """
+    host = comfy.sd.VAE(sd=vae.net.state_dict())
+    if hasattr(host.patcher, "cached_patcher_init"):
+        host.patcher.cached_patcher_init = reload
+    return host
 
 
 class EmoVAE:
-    """The small autoencoder of emo-mini, with the methods that the host's nodes call."""
+    """The small autoencoder of emo-mini, with the methods and attributes of the host's VAE that its nodes use.
 
-    def __init__(self, vae: VAE) -> None:
+    Select VAE Device makes a shallow copy and sets `patcher`, `first_stage_model` and `device`.
+    """
+
+    latent_dim = 2
+    output_channels = 3
+    vae_dtype = torch.float32
+    downscale_index_formula = None
+    upscale_index_formula = None
+
+    def __init__(self, vae: VAE, reload: Reload | None = None) -> None:
         self._factor = vae.config.factor
         self._scale = vae.config.scaling_factor
         self.latent_channels = vae.config.channels
-        self.downscale_ratio = self._factor
-        self.patcher = ModelPatcher(vae, mm.vae_device(), mm.vae_offload_device())
+        self.downscale_ratio = self.upscale_ratio = self._factor
+        self.first_stage_model = vae
+        self.device = mm.vae_device()
+        self.output_device = mm.intermediate_device()
+        self.patcher = managed(vae, self.device, mm.vae_offload_device(), reload)
 
     def encode(self, pixels: Tensor) -> Tensor:
         """(B, H, W, 3) in [0, 1] to unscaled latents (B, C, h, w). Sides are cropped to a multiple of the factor, as by the host.
@@ -40,13 +62,13 @@ class EmoVAE:
         height, width = (side // self._factor * self._factor for side in pixels.shape[1:3])
         top, left = (pixels.shape[1] - height) // 2, (pixels.shape[2] - width) // 2
         pixels = rearrange(pixels[:, top : top + height, left : left + width, :3], "b h w c -> b c h w")
-        vae, target = self._load(), mm.intermediate_device()
+        vae = self._load()
         with torch.no_grad():
-            parts = (part.to(self._device, torch.float32) * 2 - 1 for part in pixels.split(BATCH))
-            return torch.cat([(vae.encode(part) / self._scale).to(target) for part in parts])
+            parts = (part.to(self._weights_device, torch.float32) * 2 - 1 for part in pixels.split(BATCH))
+            return torch.cat([(vae.encode(part) / self._scale).to(self.output_device) for part in parts])
 
-    def decode(self, latents: Tensor) -> Tensor:
-        """Unscaled latents (B, C, h, w) to (B, H, W, 3) in [0, 1].
+    def decode(self, latents: Tensor, vae_options: dict[str, Any] | None = None) -> Tensor:
+        """Unscaled latents (B, C, h, w) to (B, H, W, 3) in [0, 1]. `vae_options` are for other VAEs.
 
         Raises:
             InputError: if the latents have another number of channels.
@@ -61,8 +83,8 @@ class EmoVAE:
 
     def decode_loaded(self, latents: Tensor) -> Tensor:
         """As `decode`, without loading: the caller has loaded `patcher`."""
-        latents = latents.to(self._device, torch.float32) * self._scale
-        return rearrange(decode_frames(self.patcher.model, latents), "b c h w -> b h w c").to(mm.intermediate_device())
+        latents = latents.to(self._weights_device, torch.float32) * self._scale
+        return rearrange(decode_frames(self.patcher.model, latents), "b c h w -> b h w c").to(self.output_device)
 
     def encode_tiled(self, pixels: Tensor, **_tiles: int | None) -> Tensor:
         """As `encode`: pictures of this size need no tiles."""
@@ -86,11 +108,23 @@ class EmoVAE:
     def throw_exception_if_invalid(self) -> None:
         """Does nothing: `load_checkpoint` has checked the weights."""
 
+    def get_sd(self) -> dict[str, Tensor]:
+        """The weights, for Save VAE and Save Checkpoint."""
+        return self.patcher.model.state_dict()
+
+    def model_size(self) -> int:
+        """Bytes of the weights."""
+        return self.patcher.model_size()
+
+    def is_dynamic(self) -> bool:
+        """Whether the host moves the weights piece by piece. Older hosts do not ask."""
+        return self.patcher.is_dynamic()
+
     @property
-    def _device(self) -> torch.device:
+    def _weights_device(self) -> torch.device:
         """The device of the weights: with --novram the host does not move weights that cannot stream."""
         return next(self.patcher.model.parameters()).device
 
     def _load(self) -> VAE:
-        mm.load_models_gpu([self.patcher], force_full_load=True)  # diffusers' layers cannot stream their weights.
+        mm.load_models_gpu([self.patcher], force_full_load=True)  # These layers cannot stream their weights.
         return self.patcher.model

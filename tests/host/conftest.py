@@ -33,10 +33,15 @@ def host_python() -> str:
     return next((str(path) for path in named if path and Path(path).exists()), sys.executable)
 
 
+def knows(option: str) -> bool:
+    """Whether this ComfyUI has a command-line option."""
+    return f'"{option}"' in (host_folder() / "comfy" / "cli_args.py").read_text()
+
+
 class Host:
     """A running server."""
 
-    def __init__(self, base: Path, *options: str) -> None:
+    def __init__(self, base: Path, *options: str, **environment: str) -> None:
         self.base = base
         for name in ("custom_nodes", "input", "models"):
             (base / name).mkdir(parents=True, exist_ok=True)
@@ -54,7 +59,11 @@ class Host:
         arguments += ["--database-url", "sqlite:///:memory:", "--disable-api-nodes", *options]
         with self.log.open("w") as stream:
             self.process = subprocess.Popen(
-                [host_python(), "main.py", *arguments], cwd=host_folder(), stdout=stream, stderr=subprocess.STDOUT
+                [host_python(), "main.py", *arguments],
+                cwd=host_folder(),
+                env={**os.environ, **environment},
+                stdout=stream,
+                stderr=subprocess.STDOUT,
             )
         self._wait_until_up()
 
@@ -113,6 +122,14 @@ class Host:
 
     def cancel(self):
         self.post("/interrupt", {})
+
+    def free(self):
+        """Drop models and results, as the button "Unload Models and Execution Cache" does."""
+        status, _ = self.post("/free", {"unload_models": True, "free_memory": True})
+        assert status == 200
+        # The server frees between two prompts.
+        self.run({"1": {"class_type": "EmptyImage", "inputs": {"width": 8, "height": 8, "batch_size": 1, "color": 0}},
+                  "2": {"class_type": "PreviewImage", "inputs": {"images": ["1", 0]}}})  # fmt: skip
 
     def memory(self):
         """Resident bytes of the server."""

@@ -1,5 +1,6 @@
 """Fixtures to run nodes one by one or as a graph, on the fake host or, with EMO_REAL_HOST, on a real one."""
 
+import dataclasses
 import importlib
 import sys
 from types import SimpleNamespace
@@ -22,6 +23,9 @@ class Graph:
     def get_node(self, key):
         return self.prompt[key]
 
+    def all_node_ids(self):
+        return set(self.prompt)
+
     def value(self, link):
         key, slot = link
         if key not in self.done:
@@ -31,13 +35,17 @@ class Graph:
 
     def run(self, key):
         node = self.prompt[key]
-        kind = node_classes()[node["class_type"]]
         inputs = {name: self.value(item) if isinstance(item, list) else item for name, item in node["inputs"].items()}
+        return self.execute(key, inputs)
+
+    def execute(self, key, inputs):
+        """Run one node with these values, and return its outputs."""
+        kind = node_classes()[self.prompt[key]["class_type"]]
         names = module("comfy_api.latest").io.Hidden
         hidden = {names.unique_id: key, names.dynprompt: self}
         # Newer hosts read them from `hidden_inputs`.
         clone = kind.PREPARE_CLASS_CLONE({**hidden, "hidden_inputs": hidden})
-        self.ran.append((node["class_type"], key))
+        self.ran.append((self.prompt[key]["class_type"], key))
         output = clone.execute(**inputs)
         self.prompt |= output.expand or {}
         return output.args
@@ -64,9 +72,20 @@ def host_input(tmp_path, monkeypatch):
 
 
 @pytest.fixture(scope="session")
-def model(checkpoint):
+def loaded(checkpoint):
     """The tiny model, loaded by the host."""
     return module(".nodes.emo.model").load_model(checkpoint)
+
+
+def without_clips(model):
+    """The same model before it has made any clip."""
+    return dataclasses.replace(model, clips=module(".nodes.emo.clip_store").ClipStore(model.clips.identity))
+
+
+@pytest.fixture
+def model(loaded):
+    """The tiny model for one test."""
+    return without_clips(loaded)
 
 
 @pytest.fixture(autouse=True)
@@ -101,17 +120,17 @@ def audio(seconds=1.23, channels=1, rate=16000):
 
 
 @pytest.fixture(scope="session")
-def emo_audio(nodes, model):
+def emo_audio(nodes, loaded):
     """Audio features of the tone: 31 frames, 8 clips."""
-    return nodes.LoadAudioWav2Vec.execute(model, 0.0, 0.0, 0.0, 0.0, audio=audio())[0]
+    return nodes.LoadAudioWav2Vec.execute(loaded, 0.0, 0.0, 0.0, 0.0, audio=audio())[0]
 
 
 @pytest.fixture(scope="session")
-def scene(model, emo_audio):
+def inputs(loaded, emo_audio):
     """The inputs that sampler and chainer share."""
     latent = torch.randn(1, CONFIG.vae.channels, *(CONFIG.latent_size,) * 2, generator=torch.Generator().manual_seed(1))
     return {
-        "model": model,
+        "model": loaded,
         "reference": {"samples": latent},
         "emo_audio": emo_audio,
         "seed": 5,
@@ -120,3 +139,9 @@ def scene(model, emo_audio):
         "reference_scale": 0.0,
         "audio_scale": 0.0,
     }
+
+
+@pytest.fixture
+def scene(inputs, model):
+    """The inputs that sampler and chainer share, for one test."""
+    return {**inputs, "model": model}

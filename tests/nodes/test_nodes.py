@@ -1,5 +1,7 @@
 """Each node by itself: its results, and its messages for bad input."""
 
+import copy
+import dataclasses
 from fractions import Fraction
 from functools import partial
 from types import SimpleNamespace
@@ -17,10 +19,24 @@ CHECKPOINT_NAMES = ["emo-mini (built in)", "emo-mini-few (built in)"]
 
 
 def problem(call, match):
-    """The core raises its own errors, which are the pack's copy of the class here."""
-    with pytest.raises(Exception, match=match) as caught:
+    """The core raises its own errors, which are the pack's copy of the class here. A node raises them as Python's own."""
+    with pytest.raises((ValueError, RuntimeError, module(".emo_core.errors").EmoError), match=match) as caught:
         call()
-    assert type(caught.value).__name__ in ("InputError", "CheckpointError")
+    assert type(caught.value.__cause__ or caught.value).__name__ in ("InputError", "CheckpointError")
+
+
+def test_the_host_shows_a_nodes_error_without_a_path(nodes, model):
+    """The host writes the module of an error's class before the message, except for Python's own."""
+    for call in (
+        lambda: nodes.SpeedCondition.execute(model, 9.0, ""),
+        lambda: nodes.LoadAudioWav2Vec.execute(
+            dataclasses.replace(model, encoder=None), 0.0, 0.0, 0.0, 0.0, audio=audio()
+        ),
+    ):
+        with pytest.raises((ValueError, RuntimeError)) as caught:
+            call()
+        assert type(caught.value).__module__ == "builtins"
+        assert str(caught.value) == str(caught.value.__cause__)
 
 
 @pytest.mark.parametrize("name", node_classes())
@@ -82,6 +98,25 @@ def test_the_vae_has_the_interface_of_the_hosts(model):
         model.vae.decode_tiled(latents, tile_x=8, tile_y=8, overlap=1, tile_t=None, overlap_t=None), frames
     )
     problem(lambda: model.vae.decode(latents[:, :1]), "got latents of 1 channels")
+    assert model.vae.get_sd().keys() == model.vae.first_stage_model.state_dict().keys()
+
+
+def test_the_vae_can_be_copied_to_another_device(model, checkpoint):
+    """As Select VAE Device does: a shallow copy, another patcher, and `device` and `first_stage_model` set."""
+    pictures = torch.rand(1, CONFIG.image_size, CONFIG.image_size, 3)
+    other = copy.copy(model.vae)
+    assert other.device == torch.device("cpu")
+    other.patcher = module(".nodes.emo.model").reload_vae(checkpoint)
+    other.first_stage_model = other.patcher.model
+    assert other.patcher.model is not model.vae.patcher.model
+    assert torch.equal(other.decode(other.encode(pictures)), model.vae.decode(model.vae.encode(pictures)))
+    assert model.vae.patcher is not other.patcher
+
+
+def test_the_model_shows_the_host_its_parts(model):
+    """The host's cache asks for `patcher`; dynamic VRAM asks for `get_models()`."""
+    assert model.patcher is model.network
+    assert model.get_models() == [model.network, model.encoder, model.vae.patcher]
 
 
 @pytest.mark.parametrize(("rate", "channels"), [(16000, 1), (44100, 2), (22050, 6)])
@@ -246,7 +281,7 @@ def test_the_last_row_or_column_of_an_odd_side_is_repeated(nodes, model):
 
 def test_the_video_is_as_long_as_the_sound(nodes, scene, model):
     video, _ = nodes.MotionFrameChainer.execute(
-        vae=model.vae, seconds=0.0, mode="loop", return_frames=False, **scene
+        vae=model.vae, seconds=0.0, mode="loop", return_frames=True, **scene
     ).args
     with av.open(video.get_stream_source()) as container:
         assert container.streams.video[0].frames == 31

@@ -1,5 +1,6 @@
 """The host's own VAE and memory management, which the fake does not have. Run by `make host`."""
 
+import importlib
 import os
 
 import pytest
@@ -67,3 +68,49 @@ def test_the_host_can_unload_the_network(nodes, scene, model):
     assert model.network in loaded
     management.free_memory(1e30, management.get_torch_device())
     assert model.network not in [entry.model for entry in management.current_loaded_models]
+
+
+def test_the_hosts_vae_nodes_take_the_small_vae(model):
+    """Also those that set the VAE's attributes."""
+    host, pictures = module("nodes"), torch.rand(1, 64, 64, 3)
+    latent = host.VAEEncode().encode(model.vae, pictures)[0]
+    expected = host.VAEDecode().decode(model.vae, latent)[0]
+    assert expected.shape == (1, 64, 64, 3)
+    assert torch.equal(host.VAEDecodeTiled().decode(model.vae, latent, 64, 16)[0], expected)
+    assert torch.equal(host.VAEEncodeTiled().encode(model.vae, pictures, 64, 16)[0]["samples"], latent["samples"])
+    host.VAEEncodeForInpaint().encode(model.vae, pictures, torch.ones(1, 64, 64))
+    if not hasattr(model.vae.patcher, "cached_patcher_init"):
+        return  # A host without Select VAE Device.
+    select = importlib.import_module("comfy_extras.nodes_multigpu").SelectVAEDeviceNode
+    for device in ("default", "gpu:7", "cpu"):
+        other = select.execute(model.vae, device)[0]
+        assert other is not model.vae
+        assert torch.equal(host.VAEDecode().decode(other, latent)[0], expected)
+    clone = model.vae.patcher.deepclone_multigpu(model.vae.patcher.load_device)
+    assert clone.model is not model.vae.patcher.model
+    weights = model.vae.get_sd()
+    assert all(torch.equal(value, weights[key]) for key, value in clone.model.state_dict().items())
+
+
+def test_the_models_are_of_the_hosts_own_kind(model):
+    """With dynamic VRAM, one model of another kind makes the host unload all others."""
+    patchers = module("comfy.model_patcher")
+    kind = getattr(patchers, "CoreModelPatcher", patchers.ModelPatcher)
+    assert [type(part) for part in model.get_models()] == [kind] * 3
+    if not hasattr(patchers, "PromptModelTracker"):
+        return
+    assert patchers.is_model_patcher_output(model)
+    layer = model.network.model.emo.backbone.conv_in
+    assert layer.weight_comfy_model_dtype == layer.weight.dtype
+
+
+@pytest.mark.parametrize("name", ["basic", "sub_quad", "split", "pytorch"])
+def test_every_attention_of_the_host_keeps_the_layout_of_heads(monkeypatch, name):
+    """Those that run on a CPU; the user chooses one with the host's flags. Every one takes many rows, too."""
+    layers, host = module(".nodes.host.layers"), module("comfy.ldm.modules.attention")
+    monkeypatch.setattr(layers, "optimized_attention", getattr(host, f"attention_{name}"))
+    draw = torch.Generator().manual_seed(0)
+    q = torch.randn(300, 3, 5, 8, generator=draw)
+    k, v = torch.randn(2, 300, 3, 7, 8, generator=draw)
+    out = layers.host_attention(q, k, v)
+    assert torch.allclose(out, torch.nn.functional.scaled_dot_product_attention(q, k, v), atol=1e-5)
