@@ -34,7 +34,7 @@ def make_detector(bundle: Path | None = None, *, landmarks: bool = False, blends
     except InputError:
         raise
     except (ImportError, AttributeError, TypeError, ValueError, RuntimeError, OSError) as error:
-        detector = f"MediaPipe is installed but does not work here ({error}); install it again"
+        detector = f"MediaPipe is installed but does not work here ({error})"
         logging.getLogger(__name__).warning("%s; the built-in face detector is used instead", detector)
     if not isinstance(detector, str):
         return detector
@@ -46,7 +46,7 @@ def make_detector(bundle: Path | None = None, *, landmarks: bool = False, blends
 def _mediapipe(bundle: Path | None, blendshapes: bool) -> FaceDetector | str:
     """MediaPipe's detector, or a message why there is none."""
     if importlib.util.find_spec("mediapipe") is None:
-        return "mediapipe is not installed; `pip install mediapipe==0.10.21`"
+        return "mediapipe is not installed; the command line finds it in a Python with requirements-face.txt"
     bundle = bundle or _default_bundle()
     if bundle is not None:
         return TasksDetector(bundle, blendshapes=blendshapes)
