@@ -43,7 +43,7 @@ def test_tooltip_readme_and_workflow_name_the_same_draft_steps():
     numbers = {
         re.search(r"(\d+) make a good draft", tooltip)[1],
         re.search(r"(\d+) steps make a good draft", (ROOT / "README.md").read_text())[1],
-        re.search(r"For a draft, (\d+) `steps`", (FOLDER / "talk.json").read_text())[1],
+        re.search(r"For a draft, (\d+) \*\*steps", (FOLDER / "talk.json").read_text())[1],
     }
     assert len(numbers) == 1
 
