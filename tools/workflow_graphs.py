@@ -164,7 +164,7 @@ def batch(canvas: Canvas) -> None:
             )
     canvas.note(
         3,
-        "## Several portraits, several voices\nEach portrait and each voice is encoded once.\n\nFor hundreds of pairs, queue `talk` "
+        "## Several portraits, several voices\nEach portrait and each voice is encoded once.\n\nFor hundreds of pairs, queue *talk* "
         "with a table instead: the command **queue** of this pack reads a CSV file (see docs/headless.md).\n\nThe four files are the "
         "pack's examples. If one is missing, copy the pack's folder **assets** into ComfyUI's folder **input**.",
         270,
