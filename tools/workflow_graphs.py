@@ -5,7 +5,7 @@ from typing import Any
 
 from tools.canvas import Canvas
 
-HELP = "Select a node and press ⓘ above it for its help page."
+HELP = "Select a node and press its *i* button for its help page."
 EXAMPLES = (
     "*Portrait* and *Voice* show the pack's example files. If one is missing, choose a file of your own, or copy the pack's folder "
     "**assets** into ComfyUI's folder **input**."
