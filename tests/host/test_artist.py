@@ -17,6 +17,12 @@ WIDTHS = """() => [...document.querySelectorAll('.node-help-content')].map(page 
     text: page.innerText, outside: [...page.querySelectorAll('*')].filter(part =>
         part.getBoundingClientRect().right > page.parentElement.getBoundingClientRect().right + 1).length}))"""
 
+PLACE = """blueprint => { const find = type => app.graph._nodes.find(node => node.type == type);
+    const items = {nodes: blueprint.nodes, subgraphs: blueprint.definitions.subgraphs};
+    const node = app.canvas._deserializeItems(items, {position: [0, 900]}).nodes.values().next().value;
+    find('LoadImage').connect(0, node, 0); find('LoadAudio').connect(0, node, 1); node.connect(0, find('SaveVideo'), 0); }"""
+"""Puts the blueprint into the graph of talk, between its files and Save Video, with the frontend's own function."""
+
 
 def is_new(host):
     """Whether the host is newer than the floor, by a field that the floor does not know."""
@@ -90,16 +96,10 @@ def test_the_blueprint_becomes_a_node_that_makes_the_prompt_of_talk(page, host, 
     """The host lists it, and it expands to the nodes of the workflow `talk`."""
     (key,) = (key for key, entry in host.get("/global_subgraphs").items() if entry["name"] == "Talking portrait")
     open_workflow(page, "talk")
-    page.evaluate(
-        """kind => { const graph = app.graph, find = type => graph._nodes.find(node => node.type == type);
-            const [picture, sound, save] = ['LoadImage', 'LoadAudio', 'SaveVideo'].map(find);
-            const node = app.extensionManager ? LiteGraph.createNode(kind) : null;
-            graph.add(node); picture.connect(0, node, 0); sound.connect(0, node, 1); node.connect(0, save, 0); }""",
-        f"SubgraphBlueprint.{key}",
-    )
+    page.evaluate(PLACE, json.loads(host.get(f"/global_subgraphs/{key}")["data"]))
     prompt = page.evaluate("async () => (await app.graphToPrompt()).output")
     twin = json.loads((ROOT / "workflows" / "api" / "talk.json").read_text())
-    chainer = twin["7"]["inputs"]
+    (chainer,) = (node["inputs"] for node in twin.values() if node["class_type"] == "MotionFrameChainer")
     (made,) = (
         node["inputs"] for key, node in prompt.items() if node["class_type"] == "MotionFrameChainer" and ":" in key
     )
