@@ -7,6 +7,7 @@ and runs nodes later, so modules that a schema does not need are imported inside
 from comfy_api.latest import ComfyExtension, io
 
 from . import emo
+from .emo.examples import serve_examples
 from .emo.folders import register_folders
 from .host.errors import with_plain_errors
 
@@ -18,6 +19,7 @@ class NodePack(ComfyExtension):
 
     def __init__(self) -> None:
         register_folders()
+        serve_examples()
 
     async def get_node_list(self) -> list[type[io.ComfyNode]]:
         """The nodes, in the order of the menu."""

@@ -9,6 +9,8 @@ from tools.export_nodes import SNAPSHOT
 
 EXTRA = {"LoadImage": ["image"], "LoadAudio": [None, None]}
 """Values of widgets that exist only in the browser: the upload buttons and the player."""
+EXAMPLE = "emo_example"
+"""Property of a node that shows one of the pack's example files. web/examples.js brings the file to the input folder."""
 PREVIEW_HEIGHT = {"MotionFrameChainer": 190, "EMOSampler": 190}
 """Pixels for the preview that a node shows while it runs."""
 COLUMN, ROW, TOP = 400, 60, 120
@@ -25,6 +27,7 @@ class Canvas:
     links: list[list] = field(default_factory=list)
     groups: list[dict] = field(default_factory=list)
     bottoms: dict[float, int] = field(default_factory=dict)
+    extra: dict[str, Any] = field(default_factory=dict)
 
     def add(self, kind: str, column: float, title: str | None = None, height: int = 0, **inputs: Any) -> dict:
         """Add a node below the last one of its column. Inputs are values, or (node, output name) for a link."""
@@ -57,7 +60,19 @@ class Canvas:
         node |= {"inputs": sockets, "outputs": outputs, "widgets_values": values + EXTRA.get(kind, [])}
         ours = kind in json.loads(SNAPSHOT.read_text())
         node["properties"] = {"Node name for S&R": kind, "cnr_id": "emo-talking-portrait" if ours else "comfy-core"}
+        if kind in EXTRA:
+            node["properties"][EXAMPLE] = values[0]
         return node
+
+    def download(self, node: dict, name: str, url: str, folder: str) -> None:
+        """Tell the host where a loader's file comes from. It offers the download if the file is missing."""
+        node["properties"]["models"] = [{"name": name, "url": url, "directory": folder}]
+
+    def app(self, inputs: list[tuple[dict, str]], outputs: list[dict]) -> None:
+        """Choose the widgets and the results that the host's App mode shows. The workflow opens as a graph."""
+        chosen = [[str(node["id"]), widget] for node, widget in inputs]
+        self.extra["linearData"] = {"inputs": chosen, "outputs": [str(node["id"]) for node in outputs]}
+        self.extra["linearMode"] = False
 
     def note(self, column: float, text: str, height: int) -> None:
         """Add a Markdown note."""
@@ -96,7 +111,7 @@ class Canvas:
             "links": self.links,
             "groups": self.groups,
             "config": {},
-            "extra": {},
+            "extra": self.extra,
             "version": 0.4,
         }
 

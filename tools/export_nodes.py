@@ -1,6 +1,7 @@
 """Write the files that are derived from the node schemas: `python -m tools.export_nodes`.
 
-These are the snapshot (tests/contract/nodes.json), node_list.json, and the tables of the help pages (web/docs).
+These are the snapshot (tests/contract/nodes.json), node_list.json, the translations (locales), and the lists of inputs and outputs
+in the help pages (web/docs).
 """
 
 import json
@@ -8,12 +9,13 @@ from pathlib import Path
 from typing import Any
 
 from tests.pack import node_info
+from tools.export_locales import export, languages
 
 ROOT = Path(__file__).resolve().parents[1]
 SNAPSHOT = ROOT / "tests" / "contract" / "nodes.json"
 NODE_LIST = ROOT / "node_list.json"
 HELP = ROOT / "web" / "docs"
-MARK = "<!-- The tables below are generated from the node's schema by `make nodes`. -->\n"
+MARK = "<!-- The lists below are generated from the node's schema by `make nodes`. -->\n"
 
 
 def main() -> None:
@@ -24,6 +26,7 @@ def main() -> None:
     for name, node in info.items():
         page = HELP / f"{name}.md"
         page.write_text(help_page(page.read_text() if page.exists() else "", node))
+    export(info, languages())
 
 
 def as_json(content: Any) -> str:
@@ -37,22 +40,22 @@ def node_list(info: dict[str, Any]) -> dict[str, str]:
 
 
 def help_page(text: str, node: dict[str, Any]) -> str:
-    """The page with new tables. The text above the mark is written by hand and kept."""
+    """The page with new lists, which fit the host's narrow panel. The text above the mark is written by hand and kept."""
     words = text.partition(MARK)[0] or f"# {node['display_name']}\n\n{node['description']}\n\n"
-    rows = [
-        (f"`{name}`" + ("" if group == "required" else " (optional)"), _kind(spec), _default(spec), spec[1]["tooltip"])
+    inputs = [
+        f"- **{name}** ({_kind(spec)}{_default(spec)}{'' if group == 'required' else ', optional'}): {_line(spec[1]['tooltip'])}"
         for group in ("required", "optional")
         for name, spec in node["input"].get(group, {}).items()
     ]
-    table = ["## Inputs", "", "| input | type | default | meaning |", "|---|---|---|---|", *map(_row, rows)]
-    outputs = zip(node["output_name"], node["output"], node["output_tooltips"], strict=True)
-    table += ["", "## Outputs", "", "| output | type | meaning |", "|---|---|---|"]
-    table += [_row((f"`{name}`", kind, tooltip)) for name, kind, tooltip in outputs]
-    return words + MARK + "\n" + "\n".join(table) + "\n"
+    outputs = [
+        f"- **{name}** ({kind}): {_line(tooltip)}"
+        for name, kind, tooltip in zip(node["output_name"], node["output"], node["output_tooltips"], strict=True)
+    ]
+    return words + MARK + "\n" + "\n".join(["## Inputs", "", *inputs, "", "## Outputs", "", *outputs]) + "\n"
 
 
-def _row(cells: tuple[str, ...]) -> str:
-    return "| " + " | ".join(cell.replace("|", "\\|").replace("\n", " ") for cell in cells) + " |"
+def _line(text: str) -> str:
+    return text.replace("\n", " ")
 
 
 def _kind(spec: list) -> str:
@@ -61,7 +64,7 @@ def _kind(spec: list) -> str:
 
 def _default(spec: list) -> str:
     default = spec[1].get("default")
-    return "" if default in (None, "") else f"`{default}`"
+    return "" if default in (None, "") else f", default {default}"
 
 
 if __name__ == "__main__":

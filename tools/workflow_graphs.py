@@ -5,7 +5,14 @@ from typing import Any
 
 from tools.canvas import Canvas
 
-HELP = "Select a node and press ⓘ above it for its help page."
+HELP = "Select a node and press its *i* button for its help page."
+EXAMPLES = (
+    "*Portrait* and *Voice* show the pack's example files. If one is missing, choose a file of your own, or copy the pack's folder "
+    "**assets** into ComfyUI's folder **input**."
+)
+VAE_FILE, AUDIO_ENCODER_FILE = "vae-ft-mse-840000-ema-pruned.safetensors", "wav2vec2-base-960h.safetensors"
+VAE_URL = f"https://huggingface.co/stabilityai/sd-vae-ft-mse-original/resolve/main/{VAE_FILE}"
+AUDIO_ENCODER_URL = "https://huggingface.co/facebook/wav2vec2-base-960h/resolve/main/model.safetensors"
 
 
 def front(canvas: Canvas, portrait: str = "portrait.png", voice: str = "voice.wav", **face: Any) -> dict[str, Any]:
@@ -26,23 +33,32 @@ def front(canvas: Canvas, portrait: str = "portrait.png", voice: str = "voice.wa
     return {
         "subject": subject,
         "vae": (loader, "vae"),
+        "loader": loader,
         "picture": picture,
+        "sound": sound,
         "located": located,
         "features": features,
     }
+
+
+def app(canvas: Canvas, parts: dict[str, Any], chain: dict, saved: dict, *more: tuple[dict, str]) -> None:
+    """Show portrait, voice, checkpoint, seed and steps in the host's App mode, with more widgets between them."""
+    first, last = [(parts["picture"], "image"), (parts["sound"], "audio")], [(chain, "seed"), (chain, "steps")]
+    canvas.app([*first, *more, (parts["loader"], "checkpoint"), *last], [saved])
 
 
 def talk(canvas: Canvas) -> None:
     """One portrait, one voice, one video."""
     parts = front(canvas)
     chain = canvas.add("MotionFrameChainer", 2, vae=parts["vae"], **parts["subject"])
-    canvas.add("SaveVideo", 3, height=420, video=(chain, "video"), filename_prefix="video/talk")
+    saved = canvas.add("SaveVideo", 3, height=420, video=(chain, "video"), filename_prefix="video/talk")
+    app(canvas, parts, chain, saved)
     canvas.note(
         2,
-        "## Talk\n1. Load a portrait and a voice.\n2. Queue. emo-mini runs on a CPU. For a draft, 10 `steps` suffice. For the fastest run, choose emo-mini-few in EMO "
-        "Model Loader and set `steps` to 0, its own number (2).\n"
-        f"3. The video is as long as the sound.\n\nAnimate only people who agreed to it. {HELP}",
-        230,
+        "## Talk\n1. Load a portrait and a voice.\n2. Run. emo-mini works on a CPU. For a draft, 10 **steps** suffice (0 is the "
+        "checkpoint's own number, 40). For the fastest run, choose *emo-mini-few* in EMO Model Loader.\n"
+        f"3. The video is as long as the sound.\n\n{EXAMPLES}\n\nAnimate only people who agreed to it. {HELP}",
+        330,
     )
     canvas.group("Portrait and voice", 0, 0)
     canvas.group("Face and audio features", 1, 1)
@@ -64,13 +80,14 @@ def sing(canvas: Canvas) -> None:
         **parts["subject"],
         emo_speed=(speed, "emo_speed"),
     )
-    canvas.add("SaveVideo", 4, height=420, video=(chain, "video"), filename_prefix="video/sing")
+    saved = canvas.add("SaveVideo", 4, height=420, video=(chain, "video"), filename_prefix="video/sing")
+    app(canvas, parts, chain, saved, (parts["located"], "expand"), (speed, "curve"))
     canvas.note(
         3,
-        "## Sing\nEMO has two weak controls of head motion:\n- **Face region**: `expand` 1.5 allows more head motion.\n- **Speed**: the "
-        "`curve` starts slow and is fastest at 1.5 s.\n\nAn `audio_scale` of 2.5 moves the mouth more than emo-mini's own 1.7. Use a "
-        "voice without instruments: separate it from the music first.",
-        250,
+        "## Sing\nEMO has two weak controls of head motion:\n- Face region: **expand** 1.5 allows more head motion.\n- Speed: the "
+        "**curve** starts slow and is fastest at 1.5 s.\n\nAn **audio_scale** of 2.5 moves the mouth more than emo-mini's own 1.7. "
+        f"Use a voice without instruments: separate it from the music first.\n\n{EXAMPLES}",
+        330,
     )
     canvas.group("Portrait and song", 0, 0)
     canvas.group("Face region and head speed", 1, 2)
@@ -80,16 +97,15 @@ def sing(canvas: Canvas) -> None:
 def long(canvas: Canvas) -> None:
     """A video of any length, in clips that the host caches."""
     parts = front(canvas)
-    chain = canvas.add(
-        "MotionFrameChainer", 2, vae=parts["vae"], steps=20, seconds=2.0, mode="expanded", **parts["subject"]
-    )
-    canvas.add("SaveVideo", 3, height=420, video=(chain, "video"), filename_prefix="video/long")
+    chain = canvas.add("MotionFrameChainer", 2, vae=parts["vae"], seconds=2.0, mode="expanded", **parts["subject"])
+    saved = canvas.add("SaveVideo", 3, height=420, video=(chain, "video"), filename_prefix="video/long")
+    app(canvas, parts, chain, saved, (chain, "seconds"))
     canvas.note(
         2,
-        "## Any length\nGenerate the first `seconds` and check them. Then raise `seconds` (0 is the whole sound) and queue again: "
-        "finished clips come from the cache, also after Cancel.\n\nFrames are written to disk. For hours of sound use mode *loop*, which "
-        "needs the least memory.",
-        210,
+        "## Any length\nGenerate the first **seconds** and check them. Then raise **seconds** (0 is the whole sound) and run again: "
+        "finished clips come from the cache, also after Cancel.\n\nFrames are written to disk. For hours of sound use **mode** *loop* "
+        f"(an advanced input), which needs the least memory.\n\n{EXAMPLES}",
+        300,
     )
     canvas.group("Portrait and voice", 0, 0)
     canvas.group("Face and audio features", 1, 1)
@@ -110,12 +126,14 @@ def paste_back(canvas: Canvas) -> None:
     video = canvas.add(
         "CreateVideo", 3, images=(pasted, "image"), fps=(parts["features"], "fps"), audio=(parts["features"], "audio")
     )
-    canvas.add("SaveVideo", 3, height=420, video=(video, "VIDEO"), filename_prefix="video/paste-back")
+    saved = canvas.add("SaveVideo", 3, height=420, video=(video, "VIDEO"), filename_prefix="video/paste-back")
+    app(canvas, parts, chain, saved)
     canvas.note(
         2,
         "## Paste back\nThe face is cropped, animated, and pasted into the photo with a soft edge.\n\nAll frames are kept in memory. "
-        "Scale photos above 2 megapixels down: put an *Upscale Image* behind *Portrait* and wire it to both nodes.",
-        200,
+        "Scale photos above 2 megapixels down: put an *Upscale Image* behind *Portrait* and wire it to both nodes.\n\n"
+        f"Motion Frame Chainer returns frames only if **return_frames** is on.\n\n{EXAMPLES}",
+        300,
     )
     canvas.group("Photo and voice", 0, 0)
     canvas.group("Face and audio features", 1, 1)
@@ -140,17 +158,16 @@ def batch(canvas: Canvas) -> None:
     for face, letter in zip(faces, "AB", strict=True):
         for voice, number in zip(voices, "12", strict=True):
             name = f"{letter}{number}"
-            chain = canvas.add(
-                "MotionFrameChainer", 2, f"Chain {name}", model=model, vae=vae, emo_audio=voice, steps=20, **face
-            )
+            chain = canvas.add("MotionFrameChainer", 2, f"Chain {name}", model=model, vae=vae, emo_audio=voice, **face)
             canvas.add(
                 "SaveVideo", 3, f"Video {name}", height=420, video=(chain, "video"), filename_prefix=f"video/{name}"
             )
     canvas.note(
         3,
-        "## Several portraits, several voices\nEach portrait and each voice is encoded once.\n\nFor hundreds of pairs, queue `talk` "
-        "with a table instead: `python -m emo_core queue workflows/api/talk.json --batch jobs.csv --out DIR`",
-        200,
+        "## Several portraits, several voices\nEach portrait and each voice is encoded once.\n\nFor hundreds of pairs, queue *talk* "
+        "with a table instead: the command **queue** of this pack reads a CSV file (see docs/headless.md).\n\nThe four files are the "
+        "pack's examples. If one is missing, copy the pack's folder **assets** into ComfyUI's folder **input**.",
+        270,
     )
     canvas.group("Portraits and voices", 0, 0)
     canvas.group("Face and audio features", 1, 1)
@@ -162,12 +179,11 @@ def chain_by_hand(canvas: Canvas) -> None:
     parts = front(canvas)
     slow = canvas.add("SpeedCondition", 2, "Slow", height=200, model=parts["subject"]["model"], speed=0.05)
     fast = canvas.add("SpeedCondition", 2, "Fast", height=200, model=parts["subject"]["model"], speed=0.35)
-    first = canvas.add("EMOSampler", 3, "Clip 0", steps=20, **parts["subject"], emo_speed=(slow, "emo_speed"))
+    first = canvas.add("EMOSampler", 3, "Clip 0", **parts["subject"], emo_speed=(slow, "emo_speed"))
     second = canvas.add(
         "EMOSampler",
         3,
         "Clip 1",
-        steps=20,
         **parts["subject"],
         emo_speed=(fast, "emo_speed"),
         motion_frames=(first, "motion_frames"),
@@ -178,17 +194,18 @@ def chain_by_hand(canvas: Canvas) -> None:
         "MotionFrameChainer",
         4,
         "All clips",
-        steps=20,
         vae=parts["vae"],
         **parts["subject"],
         motion_frames=(second, "motion_frames"),
     )
-    canvas.add("SaveVideo", 5, height=420, video=(chain, "video"), filename_prefix="video/chain-by-hand")
+    saved = canvas.add("SaveVideo", 5, height=420, video=(chain, "video"), filename_prefix="video/chain-by-hand")
+    app(canvas, parts, chain, saved, (slow, "speed"), (fast, "speed"))
     canvas.note(
         5,
         "## Chain by hand\nThe head moves slowly in clip 0 and fast in clip 1. Motion Frame Chainer generates the remaining clips and "
-        "writes all of them to one video.\n\nEach clip continues the `motion_frames` of the previous one.",
-        190,
+        "writes all of them to one video.\n\nEach clip continues the **motion_frames** of the previous one. Use the same seed and steps in "
+        f"all three nodes.\n\n{EXAMPLES}",
+        290,
     )
     canvas.group("Portrait and voice", 0, 0)
     canvas.group("Face and audio features", 1, 2)
@@ -199,8 +216,10 @@ def chain_by_hand(canvas: Canvas) -> None:
 def talk_hallo(canvas: Canvas) -> None:
     """Hallo's public weights, with the host's audio encoder and VAE."""
     loader = canvas.add("EMOModelLoader", 0, checkpoint="hallo.safetensors")
-    vae = canvas.add("VAELoader", 0, "VAE for SD 1.5", vae_name="vae-ft-mse-840000-ema-pruned.safetensors")
-    encoder = canvas.add("AudioEncoderLoader", 0, "wav2vec2", audio_encoder_name="wav2vec2-base-960h.safetensors")
+    vae = canvas.add("VAELoader", 0, "VAE for SD 1.5", vae_name=VAE_FILE)
+    canvas.download(vae, VAE_FILE, VAE_URL, "vae")
+    encoder = canvas.add("AudioEncoderLoader", 0, "wav2vec2", audio_encoder_name=AUDIO_ENCODER_FILE)
+    canvas.download(encoder, AUDIO_ENCODER_FILE, AUDIO_ENCODER_URL, "audio_encoders")
     picture = canvas.add("LoadImage", 0, "Portrait", height=330, image="portrait.png")
     sound = canvas.add("LoadAudio", 0, "Voice", height=140, audio="voice.wav")
     model = (loader, "model")
@@ -226,14 +245,18 @@ def talk_hallo(canvas: Canvas) -> None:
         emo_face=(located, "emo_face"),
         vae=(vae, "VAE"),
     )
-    canvas.add("SaveVideo", 3, height=520, video=(chain, "video"), filename_prefix="video/talk-hallo")
+    saved = canvas.add("SaveVideo", 3, height=420, video=(chain, "video"), filename_prefix="video/talk-hallo")
+    canvas.app([(picture, "image"), (sound, "audio"), (chain, "seed"), (chain, "steps")], [saved])
     canvas.note(
         3,
-        "## Hallo\nHallo's public weights, 512 x 512. A GPU is needed, and three files (see docs/hallo.md of this pack):\n"
-        "- `models/emo/hallo.safetensors`, from `python -m emo_core weights import --hallo net.pth`\n- `models/vae/vae-ft-mse-840000-ema-pruned"
-        ".safetensors`\n- `models/audio_encoders/wav2vec2-base-960h.safetensors`\n\nHallo has no speed layers. It is controlled by "
-        "`pose_weight`, `face_weight` and `lip_weight` of Face Locator Mask.",
-        270,
+        "## Hallo\nHallo's public weights, 512 x 512. A GPU is needed, and three files. **The three loaders are red until their files are "
+        "in ComfyUI's folder models.** Then press R.\n"
+        "1. emo / *hallo.safetensors*: made from Hallo's *net.pth* (docs/hallo.md of this pack says how)\n"
+        f"2. vae / *{VAE_FILE}*: [download]({VAE_URL})\n"
+        f"3. audio_encoders / *{AUDIO_ENCODER_FILE}*: [download]({AUDIO_ENCODER_URL}), then rename\n\nWithout these files, open the "
+        "workflow *talk*: its model comes with the pack.\n\nHallo has no speed layers. It is controlled by **pose_weight**, "
+        "**face_weight** and **lip_weight** of Face Locator Mask (advanced inputs).",
+        470,
     )
     canvas.group("Files, portrait and voice", 0, 0)
     canvas.group("Face and audio features", 1, 1)

@@ -1,4 +1,4 @@
-"""Write the example workflows: `python -m tools.workflows [--server URL]`.
+"""Write the example workflows and the blueprint: `python -m tools.workflows [--server URL]`.
 
 The UI files are drawn by `tools.workflow_graphs`; the API files are converted from them by the client. With a server, the
 schemas of ComfyUI's own nodes are updated first (tests/contract/host_nodes.json).
@@ -11,6 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from emo_core.client.convert import to_api
+from tools.blueprint import FILE as BLUEPRINT
+from tools.blueprint import blueprint
 from tools.canvas import Canvas
 from tools.export_nodes import SNAPSHOT, as_json
 from tools.workflow_graphs import GRAPHS
@@ -46,6 +48,8 @@ def main() -> None:
         workflow = canvas.as_json()
         (FOLDER / f"{name}.json").write_text(as_json(workflow))
         (FOLDER / "api" / f"{name}.json").write_text(as_json(to_api(workflow, info)))
+    BLUEPRINT.parent.mkdir(exist_ok=True)
+    BLUEPRINT.write_text(as_json(blueprint(info)))
 
 
 def host_nodes(server: str) -> dict[str, Any]:

@@ -40,7 +40,7 @@ def make_detector(
     except InputError:
         raise
     except (ImportError, AttributeError, TypeError, ValueError, RuntimeError, OSError) as error:
-        detector = f"MediaPipe is installed but does not work here ({error}); install it again"
+        detector = f"MediaPipe is installed but does not work here ({error})"
         logging.getLogger(__name__).warning("%s; the built-in face detector is used instead", detector)
     if not isinstance(detector, str):
         return CloserLook(detector, BuiltInDetector())
@@ -52,7 +52,7 @@ def make_detector(
 def _mediapipe(bundle: Path | None, blendshapes: bool, quiet: bool) -> FaceDetector | str:
     """MediaPipe's detector, or a message why there is none."""
     if importlib.util.find_spec("mediapipe") is None:
-        return "mediapipe is not installed; `pip install mediapipe==0.10.21`"
+        return "mediapipe is not installed; the command line finds it in a Python with requirements-face.txt"
     bundle = bundle or _default_bundle()
     start = QuietStart if quiet else lambda make: make()
     if bundle is not None:

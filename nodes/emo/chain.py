@@ -5,7 +5,7 @@ from typing import Any
 from comfy_api.latest import io
 
 from ..host.menus import check_choices, require_choice
-from ..host.schema import schema
+from ..host.schema import advanced, schema
 from .inputs import SCHEDULERS, sampling_inputs, subject_inputs
 from .sockets import CATEGORY
 
@@ -25,7 +25,15 @@ class MotionFrameChainer(io.ComfyNode):
                 "Generates a video of any length, clip by clip. Each clip continues the last frames of the previous one. "
                 "Frames are written to an mp4 with the sound and are not kept in memory."
             ),
-            search_aliases=["long video", "talking video", "emo video", "any length"],
+            search_aliases=[
+                "lip sync",
+                "talking head",
+                "talking portrait",
+                "long video",
+                "talking video",
+                "emo video",
+                "any length",
+            ],
             inputs=[
                 *subject_inputs(),
                 io.Vae.Input("vae", tooltip="From EMO Model Loader, or from Load VAE for checkpoints without VAE."),
@@ -41,15 +49,18 @@ class MotionFrameChainer(io.ComfyNode):
                         "clips (mode expanded)."
                     ),
                 ),
-                io.Combo.Input(
-                    "mode",
-                    options=MODES,
-                    default="auto",
-                    tooltip=(
-                        "Both modes give the same video. expanded: ComfyUI runs one EMO Sampler per clip (one per several clips in "
-                        "long videos) and caches it, so that a cancelled or longer run reuses finished clips. loop: all clips run in "
-                        "this node, with the least memory. auto: expanded, except for lists and with --cache-none."
-                    ),
+                advanced(
+                    io.Combo.Input(
+                        "mode",
+                        options=MODES,
+                        default="auto",
+                        tooltip=(
+                            "Both modes give the same video. expanded: ComfyUI runs one EMO Sampler per clip (one per several "
+                            "clips in long videos) and caches it, so that a cancelled or longer run reuses finished clips. loop: "
+                            "all clips run in this node, with the least memory. auto: expanded, except for lists and with "
+                            "--cache-none."
+                        ),
+                    )
                 ),
                 io.Boolean.Input(
                     "return_frames",

@@ -5,9 +5,9 @@ from typing import Any
 from comfy_api.latest import io, ui
 
 from ..host.menus import check_choices, require_choice
-from ..host.schema import schema
+from ..host.schema import advanced, schema
 from .folders import embedding_path, embeddings
-from .sockets import CATEGORY, EmoCrop, EmoFace, EmoModel
+from .sockets import CATEGORY, EmoCrop, EmoFace, EmoModel, FaceLandmarks
 
 DETECTORS = ["auto", "mediapipe", "built-in", "none"]
 REGIONS = ["face", "whole picture"]
@@ -29,6 +29,7 @@ class FaceLocatorMask(io.ComfyNode):
                 "the mask in which the face may move. A batch of frames gets the union of its face boxes."
             ),
             search_aliases=["face crop", "face detect", "face region", "emo crop"],
+            has_intermediate_output=True,
             inputs=[
                 EmoModel.Input("model", tooltip="From EMO Model Loader: its framing and picture size are used."),
                 io.Image.Input("image", tooltip="A portrait, or any photo with a face."),
@@ -38,6 +39,14 @@ class FaceLocatorMask(io.ComfyNode):
                     tooltip=(
                         "White on the face: used instead of a detector. An all-black mask is ignored. Load Image's mask works if "
                         "the face was painted in the mask editor; for a transparent picture it marks the background."
+                    ),
+                ),
+                FaceLandmarks.Input(
+                    "face_landmarks",
+                    optional=True,
+                    tooltip=(
+                        "From ComfyUI's Detect Face Landmarks, made from the same image: used instead of a detector. Its num_faces "
+                        "limits face_index. Ignored if a mask is used."
                     ),
                 ),
                 io.Float.Input(
@@ -67,32 +76,38 @@ class FaceLocatorMask(io.ComfyNode):
                         "for portraits that are cropped already."
                     ),
                 ),
-                io.Combo.Input(
-                    "region",
-                    options=REGIONS,
-                    default="face",
-                    tooltip="face: the expanded face box. whole picture: an all-white mask.",
+                advanced(
+                    io.Combo.Input(
+                        "region",
+                        options=REGIONS,
+                        default="face",
+                        tooltip="face: the expanded face box. whole picture: an all-white mask.",
+                    )
                 ),
                 *(
-                    io.Float.Input(
-                        f"{name}_weight",
-                        default=1.0,
-                        min=0.0,
-                        max=3.0,
-                        step=0.05,
-                        tooltip=f"Weight of the audio attention on {region}. Only Hallo uses it.",
+                    advanced(
+                        io.Float.Input(
+                            f"{name}_weight",
+                            default=1.0,
+                            min=0.0,
+                            max=3.0,
+                            step=0.05,
+                            tooltip=f"Weight of the audio attention on {region}. Only Hallo uses it.",
+                        )
                     )
                     for name, region in (("pose", "the head pose"), ("face", "the face"), ("lip", "the lips"))
                 ),
-                io.Combo.Input(
-                    "face_embedding",
-                    options=[AUTO, NONE, *embeddings()],
-                    default=AUTO,
-                    optional=True,
-                    tooltip=(
-                        "Face embedding; only Hallo uses it. auto: computed by insightface with antelopev2, if both are "
-                        "installed. none: unknown face. Others: .npy files in the input folder."
-                    ),
+                advanced(
+                    io.Combo.Input(
+                        "face_embedding",
+                        options=[AUTO, NONE, *embeddings()],
+                        default=AUTO,
+                        optional=True,
+                        tooltip=(
+                            "Face embedding; only Hallo uses it. auto: computed by insightface with antelopev2, if both are "
+                            "installed. none: unknown face. Others: .npy files in the input folder."
+                        ),
+                    )
                 ),
             ],
             outputs=[
@@ -140,6 +155,7 @@ class FaceLocatorMask(io.ComfyNode):
         lip_weight: float,
         mask: Any = None,
         face_embedding: str = AUTO,
+        face_landmarks: Any = None,
     ) -> io.NodeOutput:
         from .face_locator import FaceRequest, locate
 
@@ -151,7 +167,7 @@ class FaceLocatorMask(io.ComfyNode):
             weights=(pose_weight, face_weight, lip_weight),
             embedding=_embedding(face_embedding),
         )
-        face = locate(model.config, image, mask, request)
+        face = locate(model.config, image, mask, request, face_landmarks)
         preview = ui.PreviewImage(face.preview, cls=cls)
         return io.NodeOutput(face.mask, face.pictures, face.crop, face.details, ui=preview)
 

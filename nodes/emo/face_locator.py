@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import torch
@@ -13,6 +13,7 @@ from ...emo_core.emo.conditions.audio_regions import face_regions
 from ...emo_core.emo.conditions.face_region import face_mask
 from ...emo_core.emo.conditions.identity import find_identity, load_identity
 from ...emo_core.emo.config import EMOConfig
+from ...emo_core.errors import InputError
 from ...emo_core.face.box import Box
 from ...emo_core.face.built_in_detector import BuiltInDetector
 from ...emo_core.face.crop import Crop
@@ -22,6 +23,7 @@ from ...emo_core.face.framing import frame_portrait
 from ...emo_core.face.selection import RegionRequest, find_faces, united
 from ..host.images import to_image, to_uint8, usable_mask
 from ..host.progress import cancellable
+from .face_landmarks import wired_detector
 from .folders import insightface_folders
 
 OUTLINE_COLOUR = (64, 200, 120)
@@ -68,17 +70,21 @@ class LocatedFace:
     """(1, S, S, 3) the first picture with its region outlined."""
 
 
-def locate(config: EMOConfig, image: Tensor, mask: Tensor | None, request: FaceRequest) -> LocatedFace:
-    """Find the face in pictures (B, H, W, C) in [0, 1], or take it from a mask (B, h, w).
+def locate(
+    config: EMOConfig, image: Tensor, mask: Tensor | None, request: FaceRequest, landmarks: Any = None
+) -> LocatedFace:
+    """Find the face in pictures (B, H, W, C) in [0, 1], or take it from a mask (B, h, w) or the host's FACE_LANDMARKS.
 
     Raises:
-        InputError: if no face is found, or there is no face with the requested index.
+        InputError: if no face is found, there is no face with the requested index, or landmarks belong to other pictures.
     """
     pictures = to_uint8(image)
     painted = usable_mask(mask, pictures.shape[1:3])
-    kind = "mask" if painted is not None else "none" if request.detector == "none" else "auto"
+    kind = _kind(painted is not None, landmarks is not None, request.detector)
     region = RegionRequest(kind, mask=painted, expand=request.expand, face_index=request.face_index)
-    detector = _detector(request.detector) if kind == "auto" else None
+    detector = None
+    if kind == "auto":
+        detector = _detector(request.detector) if landmarks is None else wired_detector(landmarks, pictures)
     faces = find_faces(cancellable(pictures), region, detector)
     first = next((index for index, face in enumerate(faces) if face is not None), 0)
     union = united(faces)
@@ -101,10 +107,25 @@ def _identity(embedding: Path | str | None, picture: np.ndarray, face: Box | Non
     return load_identity(embedding, config)
 
 
+def _kind(painted: bool, wired: bool, detector: str) -> Literal["mask", "auto", "none"]:
+    """Where the face comes from: a painted mask comes before wired landmarks, and these before the detector."""
+    if painted:
+        return "mask"
+    return "none" if detector == "none" and not wired else "auto"
+
+
 def _detector(name: str) -> FaceDetector:
     if name == "built-in":
         return BuiltInDetector()
-    return make_detector(landmarks=name == "mediapipe")
+    try:
+        return make_detector(landmarks=name == "mediapipe")
+    except InputError as error:
+        if name != "mediapipe":
+            raise
+        raise InputError(
+            f"detector: mediapipe cannot be used here ({error}); choose auto or built-in, or wire face_landmarks from Detect "
+            "Face Landmarks (do not install mediapipe into ComfyUI's Python: it may replace ComfyUI's numpy)"
+        ) from error
 
 
 def _outlined(picture: np.ndarray, mask: Tensor) -> np.ndarray:

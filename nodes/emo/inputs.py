@@ -3,6 +3,7 @@
 from comfy_api.latest import io
 
 from ...emo_core.emo.sampling.schedule import MAX_STEPS, SCHEDULERS
+from ..host.schema import advanced
 from .sockets import EmoAudio, EmoFace, EmoModel, EmoMotion, EmoSpeed
 
 MAX_SEED = 0xFFFF_FFFF_FFFF_FFFF
@@ -68,29 +69,33 @@ def sampling_inputs() -> list[io.Input]:
         ),
         io.Int.Input(
             "steps",
-            default=40,
+            default=0,
             min=0,
             max=MAX_STEPS,
             tooltip=(
-                "Denoising steps per clip. The paper uses 40; 10 make a good draft; 0 uses the checkpoint's own number "
-                "(emo-mini-few: 2)."
+                "Denoising steps per clip. 0 uses the checkpoint's own number, which is best (emo-mini: 40, emo-mini-few: 2). "
+                "With emo-mini, 10 make a good draft."
             ),
         ),
-        io.Combo.Input(
-            "scheduler",
-            options=list(SCHEDULERS),
-            default="ddim",
-            tooltip="ddim: for both built-in checkpoints, as in the paper. lcm: only for weights distilled by LCM.",
+        advanced(
+            io.Combo.Input(
+                "scheduler",
+                options=list(SCHEDULERS),
+                default="ddim",
+                tooltip="ddim: for both built-in checkpoints, as in the paper. lcm: only for weights distilled by LCM.",
+            )
         ),
-        io.Float.Input(
-            "reference_scale",
-            default=0.0,
-            min=0.0,
-            max=20.0,
-            step=0.1,
-            tooltip=(
-                "Guidance scale of the reference portrait. 1 turns it off and is faster; 0 uses the checkpoint's own value."
-            ),
+        advanced(
+            io.Float.Input(
+                "reference_scale",
+                default=0.0,
+                min=0.0,
+                max=20.0,
+                step=0.1,
+                tooltip=(
+                    "Guidance scale of the reference portrait. 1 turns it off and is faster; 0 uses the checkpoint's own value."
+                ),
+            )
         ),
         io.Float.Input(
             "audio_scale",

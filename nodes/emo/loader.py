@@ -28,7 +28,7 @@ class EMOModelLoader(io.ComfyNode):
                     default=BUILT_IN,
                     tooltip=(
                         "Built in: emo-mini (256 x 256, 25 fps), and emo-mini-few, which is distilled to 2 steps without "
-                        "guidance; set steps to 0 for it. Others: .safetensors files in models/emo."
+                        "guidance. Others: .safetensors files in models/emo."
                     ),
                 )
             ],

@@ -5,7 +5,7 @@ from typing import Any
 from comfy_api.latest import io
 
 from ..host.menus import check_choices
-from ..host.schema import schema
+from ..host.schema import advanced, schema
 from .inputs import SCHEDULERS, sampling_inputs, subject_inputs
 from .sockets import CATEGORY, EmoMotion
 
@@ -26,12 +26,14 @@ class EMOSampler(io.ComfyNode):
             search_aliases=["emote portrait alive", "talking head", "lip sync", "ksampler emo"],
             inputs=[
                 *subject_inputs(),
-                io.Int.Input(
-                    "clip_index",
-                    default=-1,
-                    min=-1,
-                    max=1_000_000,
-                    tooltip="Number of the clip in the video. -1: the clip after the motion frames, or 0 without them.",
+                advanced(
+                    io.Int.Input(
+                        "clip_index",
+                        default=-1,
+                        min=-1,
+                        max=1_000_000,
+                        tooltip="Number of the clip in the video. -1: the clip after the motion frames, or 0 without them.",
+                    )
                 ),
                 io.Int.Input(
                     "clips",

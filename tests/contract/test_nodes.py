@@ -43,7 +43,7 @@ def test_tooltip_readme_and_workflow_name_the_same_draft_steps():
     numbers = {
         re.search(r"(\d+) make a good draft", tooltip)[1],
         re.search(r"(\d+) steps make a good draft", (ROOT / "README.md").read_text())[1],
-        re.search(r"For a draft, (\d+) `steps`", (FOLDER / "talk.json").read_text())[1],
+        re.search(r"For a draft, (\d+) \*\*steps", (FOLDER / "talk.json").read_text())[1],
     }
     assert len(numbers) == 1
 
@@ -110,6 +110,7 @@ def test_the_registrys_archive_contains_everything_that_the_nodes_import():
     """.comfyignore leaves out only files that neither a node nor a kept command imports."""
     ignored = [line for line in (ROOT / ".comfyignore").read_text().splitlines() if line and not line.startswith("#")]
     needed = {"__init__.py", "nodes/", "emo_core/", "models/", "web/", "workflows/", "requirements.txt", "assets/"}
+    needed |= {"subgraphs/", "locales/"}
     assert not needed & set(ignored)
     assert [line for line in ignored if not (ROOT / line).exists()] == []
     absent = {line.strip("/").replace("/", ".") for line in ignored if line.startswith("emo_core/")}

@@ -93,7 +93,7 @@ def test_without_mediapipe_the_built_in_detector_is_used(monkeypatch, tmp_path):
     monkeypatch.setattr(detectors.importlib.util, "find_spec", lambda name: None)
     assert isinstance(make_detector(), BuiltInDetector)
     for arguments in ({"bundle": tmp_path / "face_landmarker.task"}, {"landmarks": True}):
-        with pytest.raises(InputError, match=r"mediapipe is not installed.*pip install.*no landmarks"):
+        with pytest.raises(InputError, match=r"mediapipe is not installed.*requirements-face.txt.*no landmarks"):
             make_detector(**arguments)
 
 

@@ -1,0 +1,100 @@
+"""The host's FACE_LANDMARKS as a face detector of the core.
+
+ComfyUI's node Detect Face Landmarks gives `{"frames": [[face, ...], ...], "image_size": (H, W), ...}`: a list of faces per
+picture. Each face has `landmarks_xy`, MediaPipe's mesh (478, 2) in pixels of the picture.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from ...emo_core.errors import InputError
+from ...emo_core.face.detect import Face
+
+POINTS = 478
+"""Points of MediaPipe's face mesh."""
+SOURCE = "wire the output of Detect Face Landmarks, made from the picture that is wired to `image`"
+
+
+class WiredDetector:
+    """Gives the faces that were detected by another node. Implements `FaceDetector`."""
+
+    def __init__(self, pictures: np.ndarray, faces: list[list[Face]]) -> None:
+        """Keep the faces of each picture.
+
+        Args:
+            pictures: (B, H, W, 3) uint8.
+            faces: B lists, largest face first.
+        """
+        self._pictures, self._faces = pictures, faces
+
+    def detect(self, image: np.ndarray) -> list[Face]:
+        """The faces of one of the pictures; none for any other picture."""
+        for picture, faces in zip(self._pictures, self._faces, strict=True):
+            if picture.shape == image.shape and np.may_share_memory(picture, image):
+                return faces
+        return []
+
+
+def wired_detector(landmarks: Any, pictures: np.ndarray) -> WiredDetector:
+    """Check FACE_LANDMARKS, and convert them.
+
+    Args:
+        landmarks: the host's FACE_LANDMARKS.
+        pictures: (B, H, W, 3) uint8, from which they were made.
+
+    Raises:
+        InputError: if it is no FACE_LANDMARKS, or belongs to other pictures.
+    """
+    frames = landmarks.get("frames") if isinstance(landmarks, Mapping) else None
+    if not _is_list(frames) or not all(_is_list(faces) for faces in frames):
+        raise InputError(
+            f"face_landmarks: got {type(landmarks).__name__} without a list of faces per picture; {SOURCE}"
+        )
+    count, height, width = pictures.shape[:3]
+    if len(frames) != count:
+        raise InputError(f"face_landmarks: got landmarks of {len(frames)} pictures for {count} in `image`; {SOURCE}")
+    size = _size(landmarks.get("image_size"))
+    if size != (height, width):
+        raise InputError(
+            f"face_landmarks: got landmarks of a picture of {size[1]} x {size[0]} for one of {width} x {height} in `image`; "
+            f"{SOURCE}"
+        )
+    return WiredDetector(pictures, [_faces(faces) for faces in frames])
+
+
+def _size(size: Any) -> tuple[int, int]:
+    """Height and width."""
+    try:
+        height, width = (int(side) for side in size)
+    except (TypeError, ValueError):
+        raise InputError(f"face_landmarks: got image_size {size!r}; expected height and width; {SOURCE}") from None
+    return height, width
+
+
+def _faces(faces: Sequence[Any]) -> list[Face]:
+    """The faces of a picture, largest first."""
+    found = [Face.of_mesh(_mesh(face)) for face in faces]
+    return sorted(found, key=lambda face: -face.box.width * face.box.height)
+
+
+def _mesh(face: Any) -> np.ndarray:
+    """(478, 3) float64 in pixels. The host's depth has another unit than its x and y, so z is 0."""
+    points = face.get("landmarks_xy") if isinstance(face, Mapping) else None
+    try:
+        points = np.asarray(points, np.float64)
+    except (TypeError, ValueError):
+        points = np.empty(0)
+    if points.shape != (POINTS, 2):
+        got = " x ".join(map(str, points.shape)) or "no points"
+        raise InputError(f"face_landmarks: got a face with landmarks_xy of {got}; expected {POINTS} x 2; {SOURCE}")
+    if not np.isfinite(points).all():
+        raise InputError(f"face_landmarks: got a face with points that are no numbers; {SOURCE}")
+    return np.pad(points, ((0, 0), (0, 1)))
+
+
+def _is_list(value: Any) -> bool:
+    return isinstance(value, Sequence) and not isinstance(value, str | bytes)
