@@ -105,15 +105,16 @@ def _animate(request: Request, progress: Progress | None) -> Result:
     found = find_upright(
         image, region, make_detector(request.face_model, quiet=True) if region.kind == "auto" else None
     )
-    crop = frame_portrait(found.image, found.face and found.face.box, config.framing, config.image_size)
+    (upright,), (face,) = found.images, found.faces
+    crop = frame_portrait(upright, None if face is None else face.box, config.framing, config.image_size)
     device, dtype = choose_device(request.device, request.dtype)
     checkpoint = load_checkpoint(request.checkpoint, device=device, dtype=dtype)
     vae, encoder = _vae_and_encoder(checkpoint, request, device)
     fps = request.fps or config.fps
     scene = Scene(
         config=config,
-        image=found.image,
-        face=found.face,
+        image=upright,
+        face=face,
         crop=crop,
         features=AudioFeatures(sound, encoder, fps=fps, window=config.audio.window),
         fps=fps,

@@ -3,6 +3,7 @@
 Shape legend: H W picture.
 """
 
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -12,7 +13,8 @@ from ..errors import InputError
 from .crop import Crop
 from .detect import Face, FaceDetector
 from .detector_view import GREY, View
-from .selection import RegionRequest, find_face
+from .selection import RegionRequest, find_faces
+from .tracking import follow_face
 
 EYE_CORNERS = (33, 263)
 """Landmarks of the outer eye corners, from left to right in an upright picture."""
@@ -34,65 +36,83 @@ MARGIN = 0.35
 
 
 @dataclass(frozen=True, slots=True)
-class UprightFace:
-    """A portrait whose face is upright."""
+class UprightFaces:
+    """Pictures whose face is upright."""
 
-    image: np.ndarray
-    """(H, W, 3) uint8, turned."""
-    face: Face | None
-    """In pixels of that; None for the whole picture."""
+    images: Sequence[np.ndarray]
+    """Each (H, W, 3) uint8, turned."""
+    faces: list[Face | None]
+    """The same face in each of them, in its pixels; None where it is missing, and for the whole picture."""
     turns: int
-    """Quarter turns, counter-clockwise, from the given portrait to `image`."""
+    """Quarter turns, counter-clockwise, from the given pictures to `images`."""
 
     def of_given(self, crop: Crop) -> Crop:
-        """A square of the upright portrait as a square of the given one, for pasting back."""
-        height, width = self.image.shape[:2]
+        """A square of the upright pictures as a square of the given ones, for pasting back."""
+        height, width = self.images[0].shape[:2]
         return replace(crop, turns=self.turns, picture=(height, width) if self.turns % 2 else (width, height))
 
 
-def find_upright(image: np.ndarray, request: RegionRequest, detector: FaceDetector | None) -> UprightFace:
-    """Find the face of a portrait (H, W, 3) uint8 and turn the portrait until the face is upright.
+def find_upright(
+    images: Sequence[np.ndarray],
+    request: RegionRequest,
+    detector: FaceDetector | None,
+    watch: Callable[[Iterable[np.ndarray]], Iterable[np.ndarray]] = iter,
+) -> UprightFaces:
+    """Find one face in all frames of a clip, or in a portrait, and turn the pictures until the face is upright.
 
     Only a detected face is turned. A box, a mask or the whole picture are taken as they are.
 
+    Args:
+        images: each (H, W, 3) uint8.
+        request: the choice of the face.
+        detector: for `auto`.
+        watch: iterates over pictures for the detector; raise in it to cancel.
+
     Raises:
-        InputError: as `find_face`, or if the face lies on its side however the portrait is turned.
+        InputError: as `find_faces`, or if the face lies on its side however the pictures are turned.
     """
     try:
-        face = find_face(image, request, detector)
+        faces = find_faces(watch(images), request, detector)
     except InputError:
-        turned = _turned_with_face(image, detector) if request.kind == "auto" else None
+        turned = _turned_with_face(images, detector) if request.kind == "auto" else None
         if turned is None:
             raise
         return turned
-    turns = quarter_turns(image, face, detector) if request.kind == "auto" else 0
+    first = next((place for place, face in enumerate(faces) if face is not None), 0)
+    turns = quarter_turns(images[first], faces[first], detector) if request.kind == "auto" else 0
     if not turns:
-        return UprightFace(image, face, 0)
-    turned = np.ascontiguousarray(np.rot90(image, turns))
-    expected = _turned_centre(face, image.shape, turns)
-    faces = [other for other in detector.detect(turned) if _holds(other, expected)]
-    if not faces or quarter_turns(turned, faces[0], detector):
+        return UprightFaces(images, faces, 0)
+    upright = turned_pictures(images, turns)
+    frames = [detector.detect(image) for image in watch(upright[first:])]
+    expected = _turned_centre(faces[first], images[first].shape, turns)
+    face = next((other for other in frames[0] if _holds(other, expected)), None)
+    if face is None or quarter_turns(upright[first], face, detector):
         raise InputError("portrait: the face lies on its side or head; turn the picture upright and give it again")
-    return UprightFace(turned, faces[0], turns)
+    return UprightFaces(upright, [None] * first + follow_face(face, frames[0], frames), turns)
 
 
-def _turned_with_face(image: np.ndarray, detector: FaceDetector) -> UprightFace | None:
-    """The portrait turned so that its only face is upright, where no face is found as it is; None if there is none."""
-    if detector.detect(image):
+def _turned_with_face(images: Sequence[np.ndarray], detector: FaceDetector) -> UprightFaces | None:
+    """A portrait turned so that its only face is upright, where no face is found as it is; None if there is none."""
+    if len(images) > 1 or detector.detect(images[0]):
         return None
     for turns in TURNS:
-        turned = np.ascontiguousarray(np.rot90(image, turns))
-        faces = detector.detect(turned)
-        if len(faces) == 1 and not quarter_turns(turned, faces[0], detector):
-            return UprightFace(turned, faces[0], turns)
+        turned = turned_pictures(images, turns)
+        faces = detector.detect(turned[0])
+        if len(faces) == 1 and not quarter_turns(turned[0], faces[0], detector):
+            return UprightFaces(turned, faces, turns)
     return None
+
+
+def turned_pictures(images: Sequence[np.ndarray], turns: int) -> list[np.ndarray]:
+    """Pictures after quarter turns, counter-clockwise."""
+    return [np.ascontiguousarray(np.rot90(image, turns)) for image in images]
 
 
 def quarter_turns(image: np.ndarray, face: Face, detector: FaceDetector) -> int:
     """Quarter turns, counter-clockwise, that make a detected face of a picture (H, W, 3) uint8 upright."""
     square = View.around(face.box, SIZE).cut(image)
     if face.landmarks is None:
-        return _turns_by_score(square, detector)
+        return 0 if face.score is None else _turns_by_score(square, detector)
     # Detectors may fit upright landmarks to a face that stands on its head. Such landmarks are not steady.
     motions = [_landmark_motion(square, detector)]
     if motions[0] <= STEADY:

@@ -21,6 +21,7 @@ from ...emo_core.face.detect import FaceDetector
 from ...emo_core.face.detectors import make_detector
 from ...emo_core.face.framing import frame_portrait
 from ...emo_core.face.selection import RegionRequest, find_faces, united
+from ...emo_core.face.upright import UprightFaces, find_upright, roll_turns, turned_pictures
 from ..host.images import to_image, to_uint8, usable_mask
 from ..host.progress import cancellable
 from .face_landmarks import wired_detector
@@ -82,10 +83,11 @@ def locate(
     painted = usable_mask(mask, pictures.shape[1:3])
     kind = _kind(painted is not None, landmarks is not None, request.detector)
     region = RegionRequest(kind, mask=painted, expand=request.expand, face_index=request.face_index)
-    detector = None
-    if kind == "auto":
-        detector = _detector(request.detector) if landmarks is None else wired_detector(landmarks, pictures)
-    faces = find_faces(cancellable(pictures), region, detector)
+    found = _wired(landmarks, pictures, region) if kind == "auto" and landmarks is not None else None
+    if found is None:
+        detector = _detector(request.detector) if kind == "auto" else None
+        found = find_upright(pictures, region, detector, cancellable)
+    pictures, faces = found.images, found.faces
     first = next((index for index, face in enumerate(faces) if face is not None), 0)
     union = united(faces)
     box = None if union is None else union.box
@@ -98,7 +100,19 @@ def locate(
         request.weights,
         _identity(request.embedding, pictures[first], box, config),
     )
-    return LocatedFace(square[None], to_image(cropped), crop, details, to_image(_outlined(cropped[0], square)[None]))
+    preview = to_image(_outlined(cropped[0], square)[None])
+    return LocatedFace(square[None], to_image(cropped), found.of_given(crop), details, preview)
+
+
+def _wired(landmarks: Any, pictures: np.ndarray, region: RegionRequest) -> UprightFaces:
+    """The face by the host's FACE_LANDMARKS, turned upright by the line between its eyes."""
+    detector = wired_detector(landmarks, pictures)
+    faces = find_faces(cancellable(pictures), region, detector)
+    turns = roll_turns(next(face for face in faces if face is not None).landmarks)
+    if not turns:
+        return UprightFaces(pictures, faces, 0)
+    upright = np.stack(turned_pictures(pictures, turns))
+    return UprightFaces(upright, find_faces(upright, region, detector.turned(upright, turns)), turns)
 
 
 def _identity(embedding: Path | str | None, picture: np.ndarray, face: Box | None, config: EMOConfig) -> Tensor | None:

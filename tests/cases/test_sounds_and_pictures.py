@@ -104,15 +104,15 @@ def test_opposite_phases_are_heard():
 @pytest.mark.parametrize(("name", "turns"), [("far.jpg", 0), ("sideways.jpg", 3), ("upside-down.jpg", 2)])
 def test_faces_are_found_and_turned(detector, finder, name, turns):
     finder = detector if finder == "mediapipe" else BuiltInDetector()
-    found = find_upright(load_picture(CASES / name), RegionRequest(), finder)
+    found = find_upright([load_picture(CASES / name)], RegionRequest(), finder)
     assert found.turns == turns
     if turns:
-        straight = find_upright(load_picture(PORTRAIT), RegionRequest(), finder)
-        assert found.face.box.overlap(straight.face.box) > 0.8
-        difference = np.abs(found.image.astype(int) - load_picture(PORTRAIT))
+        straight = find_upright([load_picture(PORTRAIT)], RegionRequest(), finder)
+        assert found.faces[0].box.overlap(straight.faces[0].box) > 0.8
+        difference = np.abs(found.images[0].astype(int) - load_picture(PORTRAIT))
         assert difference.mean() < 4  # It is a JPEG.
     else:
-        assert found.face.box.overlap(Box(693, 357, 693 + 109, 357 + 146)) > 0.6
+        assert found.faces[0].box.overlap(Box(693, 357, 693 + 109, 357 + 146)) > 0.6
 
 
 @pytest.mark.parametrize("name", ["far.jpg", "sideways.jpg", "upside-down.jpg"])

@@ -26,23 +26,23 @@ def portraits(data):
 @pytest.mark.parametrize("turns", [0, 1, 2, 3])
 def test_a_portrait_is_turned_upright(detector, portraits, turns):
     for portrait in portraits:
-        straight = find_upright(portrait, RegionRequest(), detector)
-        found = find_upright(np.ascontiguousarray(np.rot90(portrait, turns)), RegionRequest(), detector)
+        straight = find_upright([portrait], RegionRequest(), detector)
+        found = find_upright([np.ascontiguousarray(np.rot90(portrait, turns))], RegionRequest(), detector)
         assert straight.turns == 0 and found.turns == -turns % 4
-        assert np.array_equal(found.image, portrait)
-        assert found.face.box.overlap(straight.face.box) > 0.9
+        assert np.array_equal(found.images[0], portrait)
+        assert found.faces[0].box.overlap(straight.faces[0].box) > 0.9
 
 
 def test_only_detected_faces_are_turned(detector, portraits):
     portrait = np.ascontiguousarray(np.rot90(portraits[0]))
     for request in (RegionRequest("none"), RegionRequest.parse("10,10,100,100")):
-        assert find_upright(portrait, request, detector).turns == 0
+        assert find_upright([portrait], request, detector).turns == 0
 
 
 def test_a_picture_without_a_face_is_refused(detector):
     noise = np.random.default_rng(0).integers(0, 255, (200, 200, 3), dtype=np.uint8)
     with pytest.raises(InputError, match="no face found in the 200 x 200 picture"):
-        find_upright(noise, RegionRequest(), detector)
+        find_upright([noise], RegionRequest(), detector)
 
 
 @pytest.mark.parametrize("turns", [0, 1, 2, 3])

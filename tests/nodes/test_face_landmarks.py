@@ -15,6 +15,8 @@ def mesh(left, top, right, bottom):
     """A face as the host's Detect Face Landmarks gives it, whose points fill a box."""
     points = np.random.default_rng(0).uniform((left, top), (right, bottom), (478, 2)).astype(np.float32)
     points[0], points[1] = (left, top), (right, bottom)
+    middle = (top + bottom) / 2
+    points[33], points[263] = (left + 10, middle), (right - 10, middle)  # The eyes.
     return {
         "landmarks_xy": points,
         "bbox_xyxy": np.array([left, top, right, bottom], np.float32),
@@ -65,6 +67,20 @@ def test_a_batch_gets_the_union_of_one_face(nodes, model):
     assert crop.side == pytest.approx(160 / CONFIG.face_share, abs=1)
     centre = crop.left + CONFIG.face_centre[0] * crop.side
     assert centre == pytest.approx((200 + 350) / 2, abs=1)
+
+
+def test_a_face_on_its_side_is_turned_upright(nodes, model):
+    """The mesh of a picture that lies on its side, counter-clockwise, gives the crop of the upright one."""
+    upright = locate(nodes, model, landmarks([LARGE]))
+    lying = {**LARGE, "landmarks_xy": np.stack([LARGE["landmarks_xy"][:, 1], WIDTH - LARGE["landmarks_xy"][:, 0]], 1)}
+    pictures = torch.rand(1, WIDTH, HEIGHT, 3)
+    wired = landmarks([lying], size=(WIDTH, HEIGHT))
+    given = (model, pictures, 1.0, 0, "auto", "face", 1.0, 1.0, 1.0)
+    mask, crops, crop, _ = nodes.FaceLocatorMask.execute(*given, face_landmarks=wired).args
+    assert torch.allclose(mask, upright[0])
+    assert (crop.left, crop.top, crop.side, crop.turns) == (upright[2].left, upright[2].top, upright[2].side, 3)
+    back = nodes.EMOPasteBack.execute(crops, crop, pictures, 0.1)[0]
+    assert back.shape == pictures.shape
 
 
 def test_a_painted_mask_comes_before_landmarks(nodes, model):

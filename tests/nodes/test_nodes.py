@@ -124,7 +124,7 @@ def test_any_rate_and_number_of_channels_is_encoded(nodes, model, rate, channels
     sound = audio(1.0, channels, rate)
     voice, fps, excerpt, frames = nodes.LoadAudioWav2Vec.execute(model, 0.0, 0.0, 0.0, 0.0, audio=sound).args
     assert excerpt["sample_rate"] == rate
-    assert excerpt["waveform"].shape == (1, 1 if channels != 2 else 2, rate)
+    assert excerpt["waveform"].shape == (1, min(channels, 2), rate)
     assert (fps, frames) == (25.0, 25)
     assert voice.features.windows(0, 25).shape == (25, 5, CONFIG.audio.layers, CONFIG.audio.width)
     assert voice.track.rate == rate
@@ -245,7 +245,7 @@ def test_without_a_working_mediapipe_auto_uses_the_built_in_detector(monkeypatch
     """Its import may fail, for instance with another numpy."""
     detect = module(".emo_core.face.detectors")
     monkeypatch.setattr(
-        detect, "_mediapipe", lambda bundle: (_ for _ in ()).throw(ImportError("numpy.core.multiarray"))
+        detect, "_mediapipe", lambda *arguments: (_ for _ in ()).throw(ImportError("numpy.core.multiarray"))
     )
     assert type(detect.make_detector()).__name__ == "BuiltInDetector"
     problem(lambda: detect.make_detector(landmarks=True), "does not work here")
