@@ -43,6 +43,8 @@ def widget_values(node: Node, object_info: Mapping[str, Any]) -> dict[str, Any]:
         # The browser adds a button behind the required inputs.
         if group == "required" and any(options_of(spec).get(mark) for spec in inputs.values() for mark in UPLOADS):
             source.skip()
+    if source.unknown and source.has_more():
+        raise InputError(f"workflow: {node} has a widget of type {source.unknown[0]}; {EXPORT}")
     if node.kind == CUSTOM_MENU:
         options = source.options()
         values["index"] = options.index(values.get("choice")) if values.get("choice") in options else -1
@@ -68,14 +70,15 @@ def _collect(
                 source.control(name)
         elif name in source:
             values[name] = source.take(name, spec)
-        elif (
-            node.values and node.named is None and not options.get("forceInput") and not _is_linkable(kind, object_info)
-        ):
-            raise InputError(f"workflow: {node} has a widget of type {kind}; {EXPORT}")
+        elif not _is_socket(name, spec, node, object_info):
+            source.unknown.append(kind)
 
 
-def _is_linkable(kind: Any, object_info: Mapping[str, Any]) -> bool:
-    return kind.startswith("COMFY_") or is_socket(kind, object_info)
+def _is_socket(name: str, spec: list, node: Node, object_info: Mapping[str, Any]) -> bool:
+    """Whether an input that is no known widget has no value by position. The browser lists a socket without a widget."""
+    kind, listed = spec[0], any(slot.name == name and not slot.widget for slot in node.inputs)
+    linkable = kind.startswith("COMFY_") or is_socket(kind, object_info)
+    return listed or linkable or bool(options_of(spec).get("forceInput"))
 
 
 def _without_dummies(node: Node, info: Mapping[str, Any]) -> list[Any]:
@@ -105,9 +108,14 @@ class _Named:
 
     def __init__(self, values: Mapping[str, Any]) -> None:
         self._values = values
+        self.unknown: list[Any] = []
 
     def __contains__(self, name: str) -> bool:
         return name in self._values
+
+    def has_more(self) -> bool:
+        """Nothing shifts values with names."""
+        return False
 
     def take(self, name: str, spec: list) -> Any:
         return _or_first(self._values[name], spec) if name in self._values else _or_unknown(default_of(spec))
@@ -130,6 +138,12 @@ class _Positional:
     def __init__(self, values: list[Any], node: Node) -> None:
         self._values = iter(values)
         self._node = node
+        self.unknown: list[Any] = []
+        """Types of inputs that are sockets, or widgets of a pack's own: then values are left over."""
+
+    def has_more(self) -> bool:
+        """Whether values are left over."""
+        return next(self._values, UNKNOWN) is not UNKNOWN
 
     def __contains__(self, name: str) -> bool:
         return False
