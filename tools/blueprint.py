@@ -1,4 +1,4 @@
-"""The blueprint "Talking portrait": the workflow `talk` as one node, which newer hosts list under Subgraph Blueprints."""
+"""The blueprint "Talking portrait (lip sync)": the workflow `talk` as one node, which newer hosts list under Subgraph Blueprints."""
 
 import uuid
 from pathlib import Path
@@ -7,7 +7,8 @@ from typing import Any
 from tools.canvas import Canvas
 
 ROOT = Path(__file__).resolve().parents[1]
-NAME = "Talking portrait"
+NAME = "Talking portrait (lip sync)"
+"""The host searches a blueprint of a pack by its file name only."""
 FILE = ROOT / "subgraphs" / f"{NAME}.json"
 DESCRIPTION = "Makes a talking video from a portrait and a voice (EMO). The model emo-mini comes with the pack."
 ALIASES = ["lip sync", "talking head", "talking video", "speaking avatar", "emo"]

@@ -7,6 +7,7 @@ import pytest
 from tests.conftest import ROOT
 from tests.host.test_browser import NODES, complaints, open_workflow, page  # noqa: F401 -- a fixture
 from tests.host.test_server import SNAPSHOT
+from tools.blueprint import NAME as BLUEPRINT
 
 pytestmark = pytest.mark.host
 NODES_2 = "Comfy.VueNodes.Enabled"
@@ -87,14 +88,17 @@ def test_searching_for_lip_sync_finds_the_nodes(page, newer):  # noqa: F811
     page.evaluate("() => { app.extensionManager.command.execute('Workspace.SearchBox.Toggle') }")
     page.wait_for_timeout(1000)
     page.keyboard.type("lip sync", delay=50)
-    for name in ("EMO Model Loader", "Motion Frame Chainer (EMO)", "Talking portrait"):
-        page.get_by_text(name, exact=True).first.wait_for(timeout=10_000)
-    page.keyboard.press("Escape")
+    try:
+        for name in ("EMO Model Loader", "Motion Frame Chainer (EMO)", BLUEPRINT):
+            page.get_by_text(name, exact=True).first.wait_for(timeout=10_000)
+    finally:
+        page.keyboard.press("Escape")
+        page.wait_for_timeout(500)
 
 
 def test_the_blueprint_becomes_a_node_that_makes_the_prompt_of_talk(page, host, newer):  # noqa: F811
     """The host lists it, and it expands to the nodes of the workflow `talk`."""
-    (key,) = (key for key, entry in host.get("/global_subgraphs").items() if entry["name"] == "Talking portrait")
+    (key,) = (key for key, entry in host.get("/global_subgraphs").items() if entry["name"] == BLUEPRINT)
     open_workflow(page, "talk")
     page.evaluate(PLACE, json.loads(host.get(f"/global_subgraphs/{key}")["data"]))
     prompt = page.evaluate("async () => (await app.graphToPrompt()).output")
