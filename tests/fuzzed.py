@@ -21,7 +21,7 @@ from tests.client.server import FakeServer
 from tests.conftest import CONFIG, ROOT, awake, tone
 
 TABLES = (
-    'audio,Motion Frame Chainer (EMO).seed,name\nvoice.wav,7,first\n,8,"second, with comma"\n',
+    'Motion Frame Chainer (EMO).seed,name\n7,first\n8,"second, with comma"\n',
     "name;Motion Frame Chainer (EMO).seed\r\nJörg;1\r\nZoë;2\r\n",
 )
 
