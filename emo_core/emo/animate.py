@@ -103,7 +103,7 @@ def _animate(request: Request, progress: Progress | None) -> Result:
     image = load_picture(request.portrait)
     sound = load_sound(request.audio, max_seconds=request.max_seconds)
     found = find_upright(
-        image, region, make_detector(request.face_model, quiet=True) if region.kind == "auto" else None
+        [image], region, make_detector(request.face_model, quiet=True) if region.kind == "auto" else None
     )
     (upright,), (face,) = found.images, found.faces
     crop = frame_portrait(upright, None if face is None else face.box, config.framing, config.image_size)

@@ -188,4 +188,4 @@ def test_a_default_track_that_is_silent_is_named(checkpoint, tmp_path, capsys):
 def test_the_readme_names_no_other_file():
     """Every file of the folder is tested here or in `test_queue_cases`."""
     named = "".join(path.read_text() for path in Path(__file__).parent.glob("*.py"))
-    assert [path.name for path in CASES.iterdir() if path.name not in named and path.name != "README.md"] == []
+    assert [path.name for path in CASES.iterdir() if path.stem not in named and path.name != "README.md"] == []
