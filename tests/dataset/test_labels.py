@@ -7,6 +7,7 @@ import pytest
 
 from emo_core.dataset.labels import Labels, face_margin, label, square_around
 from emo_core.face.crop import Crop
+from emo_core.face.framing import Framing
 from tests.face.test_pose import project
 from tests.synthetic import draw_clip
 
@@ -65,6 +66,15 @@ def test_the_square_is_expanded_and_stays_inside_the_picture():
     boxes = np.array([[100.0, 100.0, 200.0, 220.0], [120.0, 90.0, 220.0, 210.0]])
     assert square_around(boxes, (640, 480), 1.8, 256) == Crop(43, 38, 234, 256)
     assert square_around(boxes, (640, 480), 5, 256) == Crop(0, 0, 480, 256)
+
+
+def test_a_models_framing_places_the_mean_face():
+    """As `frame_face` does with a portrait, but inside the picture."""
+    boxes = np.array([[400.0, 300.0, 500.0, 420.0], [420.0, 300.0, 520.0, 420.0]])
+    framing = Framing(share=0.4, centre=(0.5, 0.6))
+    crop = square_around(boxes, (1280, 720), 1.8, 256, framing)
+    assert (crop.left, crop.top, crop.side) == (460 - 150, 360 - 180, 300)
+    assert square_around(boxes, (1280, 250), 1.8, 256, framing).side == 250
 
 
 def test_margin_of_a_face_in_a_narrow_picture():
