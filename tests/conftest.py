@@ -19,6 +19,8 @@ from emo_core.emo.weights.checkpoint import save_checkpoint
 
 ROOT = Path(__file__).resolve().parents[1]
 DATA = Path(os.environ.get("EMO_DATA", ROOT.parent / "shared" / "data"))
+CASES = ROOT.parent / "shared" / "cases" / "t2"
+"""Files as people bring them."""
 TINY_ENCODER = {
     "hidden_size": 16,
     "num_hidden_layers": 2,

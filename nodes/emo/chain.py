@@ -46,7 +46,7 @@ class MotionFrameChainer(io.ComfyNode):
                     step=0.01,
                     tooltip=(
                         "Maximum length of the video. 0 uses the whole sound. A later run with a higher value reuses the finished "
-                        "clips (mode expanded)."
+                        "clips."
                     ),
                 ),
                 advanced(
@@ -55,10 +55,8 @@ class MotionFrameChainer(io.ComfyNode):
                         options=MODES,
                         default="auto",
                         tooltip=(
-                            "Both modes give the same video. expanded: ComfyUI runs one EMO Sampler per clip (one per several "
-                            "clips in long videos) and caches it, so that a cancelled or longer run reuses finished clips. loop: "
-                            "all clips run in this node, with the least memory. auto: expanded, except for lists and with "
-                            "--cache-none."
+                            "Both modes give the same video, and reuse finished clips. expanded: ComfyUI runs one EMO Sampler per several "
+                            "clips. loop: all clips run in this node. auto: expanded, except for lists and with --cache-none."
                         ),
                     )
                 ),

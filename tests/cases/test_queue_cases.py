@@ -7,9 +7,8 @@ import pytest
 from tests.client.conftest import queue, quick_polls, results, table, workflow  # noqa: F401 -- fixtures
 from tests.client.server import FakeServer
 from tests.client.test_servers import LOGIN, TYPED
-from tests.conftest import ROOT
+from tests.conftest import CASES, ROOT
 
-CASES = ROOT.parent / "shared" / "cases" / "t2"
 CONTRACT = ROOT / "tests" / "contract"
 TALK = ROOT / "workflows" / "api" / "talk.json"
 CHAIN = "Motion Frame Chainer (EMO)"

@@ -17,9 +17,8 @@ from emo_core.face.upright import find_upright
 from emo_core.media.picture import load_picture
 from emo_core.media.sound import decode_sound
 from emo_core.media.video_reader import frames_at, open_source
-from tests.conftest import DATA, ROOT
+from tests.conftest import CASES, DATA, ROOT
 
-CASES = ROOT.parent / "shared" / "cases" / "t2"
 PORTRAIT = ROOT / "assets" / "portrait.png"
 pytestmark = pytest.mark.skipif(not CASES.is_dir(), reason="needs the shared folder beside the checkout")
 

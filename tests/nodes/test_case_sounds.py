@@ -8,7 +8,7 @@ import torch
 from emo_core.media.sound import decode_sound, mono_16k
 from emo_core.media.sound_frames import resampled
 from emo_core.media.sound_track import FileTrack
-from tests.cases.test_sounds_and_pictures import CASES
+from tests.conftest import CASES
 from tests.nodes.conftest import module
 
 pytestmark = pytest.mark.skipif(not CASES.is_dir(), reason="needs the shared folder beside the checkout")
