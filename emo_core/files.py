@@ -1,8 +1,8 @@
 """Files that users name, and files that are written whole or not at all."""
 
-import getpass
 import hashlib
 import json
+import logging
 import os
 import secrets
 import tempfile
@@ -13,6 +13,7 @@ from typing import Any
 
 from .errors import InputError
 
+_LOG = logging.getLogger(__name__)
 BLOCK = 2**22
 """Bytes that are hashed at a time."""
 
@@ -79,15 +80,21 @@ def locked(path: Path | None, role: str) -> Iterator[None]:
 
     # The system frees a lock when its process ends, however it ends. The lock's own file lies apart from the user's files.
     name = hashlib.sha256(str(path.resolve()).encode()).hexdigest()[:32]
-    folder = Path(tempfile.gettempdir()) / f"emo-locks-{getpass.getuser()}"
-    folder.mkdir(exist_ok=True)
+    folder = Path(tempfile.gettempdir()) / f"emo-locks-{os.getuid() if hasattr(os, 'getuid') else 'user'}"
+    lock = FileLock(folder / name, timeout=0)
     try:
-        with FileLock(folder / name, timeout=0):
-            yield
+        folder.mkdir(exist_ok=True)
+        lock.acquire()
     except Timeout:
         raise InputError(
             f"{role}: another command is writing to {path}; wait until it is done, or give another name"
         ) from None
+    except OSError as error:
+        _LOG.warning("%s: no lock can be made in %s (%s); start no second command with this name", role, folder, error)
+    try:
+        yield
+    finally:
+        lock.release()
 
 
 @contextmanager

@@ -9,7 +9,8 @@ from pathlib import Path
 
 from .clip_cutting import Recipe
 from .filters import Rules
-from .prepare import Summary, find_videos, prepare
+from .prepare import find_videos, prepare
+from .summary import Summary
 
 DEFAULT, RULES = Recipe(), Rules()
 

@@ -14,6 +14,7 @@ import numpy as np
 from ..errors import InputError
 from ..files import existing_file
 from .clip_cutting import Recipe
+from .filters import FAILED
 from .shards import HELD_OUT, INDEX, TRAIN, Clip, Dataset, Shard, read_clips, read_members, write_clips
 
 SHARD_BYTES = 256 * 2**20
@@ -39,6 +40,25 @@ class Split:
 def report_of(out: Path, key: str) -> Path:
     """Path of the report on a source."""
     return out / "reports" / f"{key}.json"
+
+
+def reports(out: Path) -> list[Path]:
+    """The reports on all sources."""
+    return sorted(path for path in (out / "reports").glob("*.json") if not path.name.startswith("."))
+
+
+def has_failed(report: Path) -> bool:
+    """Whether the program failed at a video: it is tried again."""
+    pieces = json.loads(report.read_text())["pieces"]
+    return bool(pieces) and pieces[-1]["reason"] == FAILED
+
+
+def make_folders(out: Path) -> None:
+    """Make the folders of reports and clips. What a killed process has begun to write is removed; see `files.temporary_name`."""
+    for folder in ("reports", "pending"):
+        (out / folder).mkdir(parents=True, exist_ok=True)
+        for path in (out / folder).glob(".*.part.*"):
+            path.unlink()
 
 
 def check_hold_out(out: Path, split: Split, contents: Container[str]) -> None:
@@ -82,7 +102,7 @@ def pack(out: Path, recipe: Recipe, split: Split) -> Dataset:
     packed = {key for shard in dataset.shards for key in shard.sources}
     for stray in (path for path in out.iterdir() if SHARD_NAME.fullmatch(path.name) and path.name not in names):
         stray.unlink()
-    pending = sorted((out / "pending").glob("*.tar"))
+    pending = sorted(path for path in (out / "pending").glob("*.tar") if not path.name.startswith("."))
     new = [path for path in pending if path.stem not in packed]
     groups = _splits_by_name(out, new, split.names) if split.names else _splits(new, split.share)
     if any(groups.values()):

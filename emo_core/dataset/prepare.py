@@ -16,7 +16,7 @@ import sys
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from itertools import chain
 from multiprocessing import get_context
 from pathlib import Path
@@ -30,33 +30,26 @@ from ..face.detectors import make_detector
 from ..files import locked, write_json
 from ..media.video_reader import VIDEO_SUFFIXES
 from .clip_cutting import UNREADABLE, Piece, Recipe, prepare_video
-from .filters import FAILED, REASONS
-from .packing import QUANTILES, Split, check_hold_out, content_of, matches, pack, report_of
-from .shards import CACHE_MARK, HELD_OUT, INDEX, Clip, Dataset, write_clips
+from .filters import FAILED
+from .packing import (
+    Split,
+    check_hold_out,
+    content_of,
+    has_failed,
+    make_folders,
+    matches,
+    pack,
+    report_of,
+    reports,
+)
+from .shards import CACHE_MARK, INDEX, Clip, write_clips
+from .summary import Summary, summarise
 
 HASHED_BYTES = 2**20
 """Bytes of a video's beginning, middle and end that are hashed for its key, each."""
 RECIPE = "recipe.json"
 BATCHES_PER_WORKER = 16
 """A worker's videos are divided into so many batches; each makes a new detector."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Summary:
-    """Numbers of a prepared dataset."""
-
-    sources: int
-    kept: int
-    """Clips that are kept."""
-    minutes: float
-    """Length of the kept clips."""
-    held_out: int
-    """Kept clips that are held out for validation."""
-    rejected: dict[str, int]
-    """Rejected pieces per reason."""
-    rejected_minutes: float
-    speed_quantiles: dict[str, float]
-    """Head speed in degrees per frame over all kept frames, by per cent."""
 
 
 def find_videos(paths: list[Path]) -> list[Path]:
@@ -121,15 +114,14 @@ def _prepare(
     # The first of several copies counts, so videos to hold out come first.
     keys = {path: source_key(path) for path in sorted(videos, key=lambda path: not matches(path.name, split.names))}
     check_hold_out(out, split, {content_of(keys[path]) for path in videos if matches(path.name, split.names)})
-    for folder in ("reports", "pending"):
-        (out / folder).mkdir(parents=True, exist_ok=True)
+    make_folders(out)
     _check_recipe(out, recipe)
     todo = _unfinished(out, keys)
     with tqdm(total=len(videos), initial=len(videos) - len(todo), desc="prepare", unit="video", disable=None) as bar:
         for count in _prepare_all(todo, out, recipe, workers, face_model):
             bar.update(count)
     dataset = pack(out, recipe, split)
-    summary = _summary(out, dataset)
+    summary = summarise(out, dataset)
     write_json(out / "summary.json", asdict(summary))
     if not summary.kept:
         table = ", ".join(f"{count} {reason}" for reason, count in summary.rejected.items())
@@ -144,7 +136,7 @@ def _prepare(
 
 def _unfinished(out: Path, keys: Mapping[Path, str]) -> dict[str, Path]:
     """Videos without a report, by key; each content once, whatever its path."""
-    done, todo = {content_of(path.stem) for path in (out / "reports").glob("*.json")}, {}
+    done, todo = {content_of(path.stem) for path in reports(out) if not has_failed(path)}, {}
     for path, key in keys.items():
         if content_of(key) in todo:
             tqdm.write(f"{path}: left out, the same as {todo[content_of(key)][1]}", file=sys.stderr)
@@ -209,6 +201,7 @@ def _prepare_all(
         yield from _in_processes(videos, out, recipe, workers, face_model)
     except BrokenProcessPool:
         tqdm.write("prepare: a worker process died; the other videos are read one by one", file=sys.stderr)
+        make_folders(out)
         for key, path in videos:
             if not report_of(out, key).is_file():
                 _prepare_alone(key, path, out, recipe, face_model)
@@ -280,20 +273,3 @@ def _kept(decisions: Iterator[tuple[Piece, Clip | None]], pieces: list[Piece]) -
         pieces.append(piece)
         if clip is not None:
             yield clip
-
-
-def _summary(out: Path, dataset: Dataset) -> Summary:
-    reports = [json.loads(path.read_text()) for path in sorted((out / "reports").glob("*.json"))]
-    pieces = [Piece(**piece) for report in reports for piece in report["pieces"]]
-    rejected = [piece for piece in pieces if piece.reason]
-    counts = {reason: sum(piece.reason == reason for piece in rejected) for reason in REASONS}
-    kept = [piece for piece in pieces if not piece.reason]
-    return Summary(
-        sources=len(reports),
-        kept=len(kept),
-        minutes=round(sum(piece.stop - piece.start for piece in kept) / 60, 2),
-        held_out=dataset.clips(HELD_OUT),
-        rejected={reason: count for reason, count in counts.items() if count},
-        rejected_minutes=round(sum(piece.stop - piece.start for piece in rejected) / 60, 2),
-        speed_quantiles=dict(zip(map(str, QUANTILES), dataset.speed_quantiles, strict=False)),
-    )

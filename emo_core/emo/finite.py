@@ -6,6 +6,10 @@ from torch import Tensor
 from ..errors import InputError
 
 
+class NotFiniteError(InputError):
+    """A network gives numbers that are not finite."""
+
+
 def check_finite(values: Tensor, dtype: torch.dtype, name: str) -> Tensor:
     """Return `values`, the output of a network.
 
@@ -15,7 +19,7 @@ def check_finite(values: Tensor, dtype: torch.dtype, name: str) -> Tensor:
         name: of the network, for the message.
 
     Raises:
-        InputError: if one of them is NaN or infinite.
+        NotFiniteError: if one of them is NaN or infinite.
     """
     if torch.isfinite(values).all():
         return values
@@ -24,4 +28,4 @@ def check_finite(values: Tensor, dtype: torch.dtype, name: str) -> Tensor:
         remedy = "the checkpoint's weights are damaged; download or export it again"
     else:
         remedy = "its numbers are too large for half precision; use --dtype fp32 (start ComfyUI with --force-fp32)"
-    raise InputError(f"dtype: the {name} gives numbers that are not finite in {kind}; {remedy}")
+    raise NotFiniteError(f"dtype: the {name} gives numbers that are not finite in {kind}; {remedy}")

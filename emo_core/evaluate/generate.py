@@ -27,6 +27,7 @@ from ..dataset.filters import Rules
 from ..dataset.prepare import find_videos, source_key
 from ..dataset.shards import Clip, encode_sound, encode_video
 from ..emo.conditions.face_region import box_masks
+from ..emo.finite import NotFiniteError
 from ..emo.sampling.denoiser import Denoiser
 from ..emo.sampling.generate import Settings
 from ..emo.training.objective import Frozen
@@ -160,6 +161,8 @@ class _Generator:
             try:
                 sound = self._sound(other, len(own)) if name == "other" else own
                 frames = clip.pictures() if name == "true" else self._generate(clip, sound)
+            except NotFiniteError:  # The next videos would end so, too.
+                raise
             except (InputError, av.FFmpegError, ValueError, IndexError) as error:  # For instance silence.
                 tqdm.write(f"{video.name}: not {name} ({error})", file=sys.stderr)
                 if name == "generated":

@@ -77,7 +77,7 @@ def find_face(image: np.ndarray, request: RegionRequest, detector: FaceDetector 
         return Face(_clipped(request.box, width, height))
     if request.kind == "mask":
         return Face(_mask_box(request.mask, width, height))
-    return _choose(detector.detect(image), request.face_index, f"{width} x {height}")
+    return choose_face(detector.detect(image), request.face_index, f"{width} x {height}")
 
 
 def find_faces(
@@ -100,7 +100,7 @@ def find_faces(
     start = next((place for place, faces in enumerate(frames) if len(faces) > (request.face_index or 0)), None)
     candidates = max(frames, key=len) if start is None else frames[start]
     try:
-        face = _choose(candidates, request.face_index, f"{width} x {height}")  # Raises if there is no start.
+        face = choose_face(candidates, request.face_index, f"{width} x {height}")  # Raises if there is no start.
     except InputError as error:
         if len(frames) == 1:
             raise
@@ -122,9 +122,19 @@ def _checked_size(image: np.ndarray) -> tuple[int, int]:
     return height, width
 
 
-def _choose(faces: list[Face], index: int | None, size: str) -> Face:
+class NoFaceError(InputError):
+    """No face is found."""
+
+
+def choose_face(faces: list[Face], index: int | None, size: str) -> Face:
+    """The face of a number, largest first; without a number, the only one. `size` of the picture is for messages.
+
+    Raises:
+        NoFaceError: if there is none.
+        InputError: if there are several and none is chosen, or none has the number.
+    """
     if not faces:
-        raise InputError(
+        raise NoFaceError(
             f"portrait: no face found in the {size} picture; give a clear frontal face, or its place "
             "(a mask, or x,y,w,h)"
         )

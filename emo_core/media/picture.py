@@ -13,6 +13,7 @@ from .picture_file import JPEG, PNG, CutOffError, completed_jpeg, without_texts
 
 UNREADABLE = (UnidentifiedImageError, OSError, SyntaxError, ValueError, Image.DecompressionBombError)
 """Errors that Pillow raises for a broken file."""
+GREYS = ("1", "L", "LA", "La")
 MODES = {"RGB ": "RGB", "GRAY": "L", "CMYK": "CMYK"}
 """Colour space of a profile -> mode of the pictures that it describes."""
 
@@ -83,8 +84,8 @@ def _to_srgb(picture: Image.Image) -> Image.Image:
     try:
         source = ImageCms.ImageCmsProfile(io.BytesIO(profile))
         mode = MODES[source.profile.xcolor_space]
-        if (picture.mode == "CMYK") != (mode == "CMYK"):
-            return picture.convert("RGB")
+        if (picture.mode == "CMYK") != (mode == "CMYK") or (mode == "L" and picture.mode not in GREYS):
+            return picture.convert("RGB")  # The profile is of another picture.
         return ImageCms.profileToProfile(
             picture.convert(mode), source, ImageCms.createProfile("sRGB"), outputMode="RGB"
         )
@@ -103,7 +104,9 @@ def _upright(picture: Image.Image) -> Image.Image:
 def _to_8_bit(picture: Image.Image) -> Image.Image:
     """Scale 16-bit and float greys by their depth."""
     grey = np.asarray(picture, dtype=np.float64)
-    depth = 1.0 if picture.mode == "F" and grey.max() <= 1 else 65535.0
+    peak = float(np.nan_to_num(grey).max(initial=0.0))
+    depths = (1.0, 255.0) if picture.mode == "F" else (255.0,) if picture.mode == "I" else ()
+    depth = next((depth for depth in depths if peak <= depth), 65535.0)
     scaled = Image.fromarray(np.clip(np.nan_to_num(grey) / depth * 255, 0, 255).astype(np.uint8))
     scaled.info = picture.info
     return scaled

@@ -13,6 +13,10 @@ JPEG = b"\xff\xd8"
 END_OF_JPEG = b"\xff\xd9"
 TEXTS = (b"tEXt", b"zTXt", b"iTXt")
 """PNG chunks that hold a workflow or a caption."""
+ORIENTED = (b"Raw profile type exif\0", b"XML:com.adobe.xmp\0")
+"""Texts that may say how the picture lies."""
+MAX_ORIENTED = 2**16
+"""Bytes of such a text, at most."""
 PROFILE = b"iCCP"
 """PNG chunk of a colour profile."""
 MAX_PROFILE = 2**20
@@ -24,7 +28,7 @@ class CutOffError(OSError):
 
 
 def without_texts(png: bytes) -> tuple[bytes, bytes | None]:
-    """Take the texts and the colour profile out of a PNG. Pillow limits their size, to 1 MiB each.
+    """Take the texts and the colour profile out of a PNG, but not its orientation. Pillow limits their size, to 1 MiB each.
 
     Returns:
         the PNG without them, and the profile if there is one.
@@ -33,7 +37,7 @@ def without_texts(png: bytes) -> tuple[bytes, bytes | None]:
     for kind, chunk in _chunks(png):
         if kind == PROFILE:
             profile = _profile(chunk[8:-4])
-        elif kind not in TEXTS:
+        elif kind not in TEXTS or (chunk[8:].startswith(ORIENTED) and len(chunk) <= MAX_ORIENTED):
             kept.append(chunk)
     return b"".join(kept), profile
 

@@ -26,6 +26,12 @@ MAX_OVERLAP = -1.0
 LONGEST_DAMAGE = 5.0
 """Seconds of silence for damage, at most: what lies there may be no sound, such as a picture."""
 
+CUT_SECONDS, CUT_SHARE = 0.2, 0.05
+"""A sound is cut off if so many seconds, and such a share of it, are missing: headers may round, or estimate."""
+
+ESTIMATED = ("mp3", "aac", "ac3")
+"""Formats without a length: FFmpeg estimates it from the first frames."""
+
 Report = Callable[[str], None]
 """Takes a sentence about a damaged place."""
 
@@ -77,18 +83,34 @@ def sound_frames(
         ValueError: with `by_clock`, if the timestamps jump.
         av.FFmpegError: if the file cannot be opened.
     """
-    clock = _Clock(by_clock, report or (lambda sentence: None))
     with _opened(path) as container:
-        for packet in _packets(container, container.streams.audio[track]):
+        stream = container.streams.audio[track]
+        clock = _Clock(_start(stream) if by_clock else None, report or (lambda sentence: None))
+        for packet in _packets(container, stream):
             try:
                 frames = packet.decode()
             except av.FFmpegError:
-                clock.miss(packet.size)
+                clock.miss(packet)
                 continue
             clock.read += packet.size
             for frame in frames:
                 yield from clock.follow(frame)
-    clock.end()
+        clock.end(_length(container, stream))
+
+
+def _start(stream: av.AudioStream) -> float:
+    """Timestamp of the first packet in seconds, whether it can be decoded or not."""
+    return float((stream.start_time or 0) * stream.time_base)
+
+
+def _length(container: av.container.InputContainer, stream: av.AudioStream) -> float:
+    """Seconds that the header promises; 0 if it is silent about the sound."""
+    if container.format.name in ESTIMATED:
+        return 0.0
+    if stream.duration:
+        return float(stream.duration * stream.time_base)
+    alone = len(container.streams) == len(container.streams.audio)
+    return (container.duration or 0) / av.time_base if alone else 0.0
 
 
 def _opened(path: Path) -> av.container.InputContainer:
@@ -104,47 +126,67 @@ def _packets(container: av.container.InputContainer, stream: av.AudioStream) -> 
 class _Clock:
     """Counts the time of the sound, and fills it with silence where there is none."""
 
-    def __init__(self, by_clock: bool, report: Report) -> None:
-        self._by_clock, self._report = by_clock, report
+    def __init__(self, start: float | None, report: Report) -> None:
+        self._start, self._report = start, report  # Timestamp in seconds; None: timestamps do not count.
         self._time = 0.0  # Length of the sound so far, in seconds.
-        self._start: float | None = None  # Timestamp of the first frame.
-        self._missed = 0  # Bytes that could not be decoded since the last frame.
+        self._missed, self._missed_seconds = (
+            0,
+            0.0,
+        )  # Bytes that could not be decoded since the last frame, and their time.
         self.read = 0
         """Bytes that could be decoded."""
 
-    def miss(self, size: int) -> None:
-        """A packet of `size` bytes cannot be decoded."""
-        self._missed += size
+    def miss(self, packet: av.Packet) -> None:
+        """A packet cannot be decoded."""
+        self._missed += packet.size
+        self._missed_seconds += float((packet.duration or 0) * packet.time_base)
 
     def follow(self, frame: av.AudioFrame) -> Iterator[av.AudioFrame]:
-        """The silence before a frame, and the frame; nothing if its time is over."""
+        """The silence before a frame, and the part of the frame that is not over yet."""
         pause = self._pause(frame)
         if self._missed:
             self._report(f"{max(pause, 0):.2f} s at {self._time:.2f} s cannot be decoded, and become silence")
-        self._missed = 0
-        if pause < -GAP:
-            return
-        pause = pause if pause > GAP or not self._by_clock else 0.0
+        self._missed, self._missed_seconds = 0, 0.0
+        pause = pause if abs(pause) > GAP or self._start is None else 0.0
+        over = round(max(0.0, -pause) * frame.sample_rate)
         yield from _silence(pause, frame)
-        self._time += pause + frame.samples / frame.sample_rate
+        self._time += max(pause, 0.0) + max(frame.samples - over, 0) / frame.sample_rate
         frame.pts = None  # Encoders and resamplers count on.
-        yield frame
+        if not over:
+            yield frame
+        elif over < frame.samples:
+            yield _later_part(frame, over)
 
     def _pause(self, frame: av.AudioFrame) -> float:
         """Seconds between the sound so far and a frame; negative if they overlap."""
-        if not self._by_clock or frame.time is None:
+        if self._start is None or frame.time is None:
             # A damaged packet may span several, so its length in bytes tells its time better than its own duration.
-            return min(self._missed * self._time / max(self.read, 1), LONGEST_DAMAGE)
-        self._start = frame.time if self._start is None else self._start
+            missed = self._missed * self._time / self.read if self._time else self._missed_seconds
+            return min(missed, LONGEST_DAMAGE)
         gap = frame.time - self._start - self._time
         if not MAX_OVERLAP < gap < MAX_GAP:
             raise ValueError(f"the timestamps of its sound jump by {gap:+.1f} s at {self._time:.2f} s")
         return gap
 
-    def end(self) -> None:
-        """Report damage behind the last frame."""
+    def end(self, expected: float) -> None:
+        """Report damage behind the last frame, and a file that is cut off.
+
+        Args:
+            expected: seconds; 0 if unknown.
+        """
         if self._missed:
             self._report(f"no sound can be decoded after {self._time:.2f} s")
+        elif self._time and expected - self._time > max(CUT_SECONDS, CUT_SHARE * expected):
+            self._report(f"it is cut off at {self._time:.2f} s of {expected:.2f} s")
+
+
+def _later_part(frame: av.AudioFrame, first: int) -> av.AudioFrame:
+    """A frame from sample `first` on."""
+    step = 1 if frame.format.is_planar else frame.layout.nb_channels
+    samples = np.ascontiguousarray(frame.to_ndarray()[:, first * step :])
+    part = av.AudioFrame.from_ndarray(samples, format=frame.format.name, layout=frame.layout)
+    part.rate = frame.sample_rate
+    return part
 
 
 def _silence(seconds: float, like: av.AudioFrame) -> Iterator[av.AudioFrame]:

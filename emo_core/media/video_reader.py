@@ -20,7 +20,7 @@ from ..errors import InputError
 from ..files import existing_file
 from .hdr import BT2020, HLG, PQ, to_sdr
 from .sound import SAMPLE_RATE, sound_blocks
-from .sound_frames import choose_track
+from .sound_frames import MAX_GAP, choose_track
 
 VIDEO_SUFFIXES = frozenset(".mp4 .mov .mkv .webm .avi .m4v .mpg .mpeg .ts .mts .wmv .flv .ogv .3gp".split())
 """Suffixes of the files that are read from a folder. A file that is named is read whatever its suffix."""
@@ -121,13 +121,16 @@ def frames_at(source: Source, fps: float) -> Iterator[tuple[int, np.ndarray]]:
 
 def _timed_frames(source: Source) -> Iterator[tuple[float, av.VideoFrame]]:
     """Seconds from the first frame, and the frame, up to the first damaged place: those behind it would show remains of others."""
-    count = 0
+    count, last = 0, 0.0
     with av.open(str(source.path.absolute())) as container:
         video = container.streams.video[0]
         video.thread_type = "AUTO"
         for frame in _decoded(container, video):
-            yield count / source.fps if frame.time is None else frame.time - source.start, frame
-            count += 1
+            time = count / source.fps if frame.time is None else frame.time - source.start
+            if time - last > MAX_GAP:
+                break  # A wrong timestamp: as damage.
+            yield time, frame
+            count, last = count + 1, time
     if not count:
         raise ValueError("no picture in it can be decoded")
 

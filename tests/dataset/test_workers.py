@@ -45,10 +45,14 @@ def test_a_worker_that_dies_is_reported(videos, tmp_path, capsys):
 
 
 class FaultyAt(BundledDetector):
-    """Fails at pictures that are not square."""
+    """Fails at pictures that are not square, or at all."""
+
+    def __init__(self, always=False):
+        super().__init__()
+        self.always = always
 
     def detect(self, image):
-        if image.shape[0] != image.shape[1]:
+        if self.always or image.shape[0] != image.shape[1]:
             raise RuntimeError("calculator\nfailed")
         return super().detect(image)
 
@@ -64,3 +68,20 @@ def test_a_library_that_fails_at_one_video_leaves_the_others(videos, portrait, s
         "failed",
         "RuntimeError: calculator failed",
     )
+
+
+def test_a_video_at_which_the_program_failed_is_tried_again(videos, tmp_path, monkeypatch):
+    with monkeypatch.context() as patch:
+        patch.setattr("emo_core.dataset.prepare._detector", lambda face_model: FaultyAt(always=True))
+        with pytest.raises(InputError, match=r"none of 1 gave a usable clip \(1 failed\)"):
+            prepare([videos / "video 0.mp4"], tmp_path, SMALL)
+    assert prepare([videos / "video 0.mp4"], tmp_path, SMALL).kept == 1
+
+
+def test_files_that_a_killed_process_left_are_removed(videos, tmp_path):
+    """Of its temporary names; they are no clips and no reports."""
+    for name in ("pending/.x-0.01234567.part.tar", "reports/.x-0.01234567.part.json"):
+        (tmp_path / name).parent.mkdir(parents=True)
+        (tmp_path / name).write_bytes(b"begun")
+    assert prepare([videos / "video 0.mp4"], tmp_path, SMALL).sources == 1
+    assert not [path for path in tmp_path.rglob(".*") if path.is_file()]

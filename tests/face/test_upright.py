@@ -9,8 +9,9 @@ from emo_core.face.built_in_detector import BuiltInDetector
 from emo_core.face.crop import Crop, PasteBack
 from emo_core.face.detectors import make_detector
 from emo_core.face.selection import RegionRequest
-from emo_core.face.upright import find_upright
+from emo_core.face.upright import find_upright, roll_turns
 from emo_core.media.picture import load_picture
+from tests.conftest import ROOT
 
 
 @pytest.fixture(scope="module")
@@ -74,3 +75,31 @@ def test_distant_faces_are_found(detector, portraits, share, built_in):
     expected = [30 + face.left * scale, 300 + face.top * scale, 30 + face.right * scale, 300 + face.bottom * scale]
     edges = [found.box.left, found.box.top, found.box.right, found.box.bottom]
     assert np.abs(np.subtract(edges, expected)).max() < 0.15 * face.height * scale
+
+
+@pytest.mark.parametrize("degrees", [-30, -25, 25, 30])
+def test_tilted_heads_are_not_turned(detector, portraits, degrees):
+    """Heads tilt by as much in upright pictures."""
+    for portrait in (portraits[0], load_picture(ROOT / "assets" / "portrait.png")):
+        tilted = np.asarray(Image.fromarray(portrait).rotate(degrees, Image.Resampling.BICUBIC, fillcolor=(128,) * 3))
+        for finder in (detector, BuiltInDetector()):
+            if len(finder.detect(tilted)) == 1:
+                assert find_upright([tilted], RegionRequest(), finder).turns == 0
+
+
+def test_the_chosen_number_counts_in_turned_pictures_too(detector):
+    portrait = load_picture(ROOT / "assets" / "portrait.png")
+    lying = np.ascontiguousarray(np.rot90(portrait))
+    assert find_upright([lying], RegionRequest(face_index=0), UprightOnly(detector)).turns == 3
+    with pytest.raises(InputError, match="face index: got 3; the portrait has 1"):
+        find_upright([lying], RegionRequest(face_index=3), UprightOnly(detector))
+
+
+class UprightOnly:
+    """A detector that misses faces which are not upright."""
+
+    def __init__(self, detector):
+        self.detector = detector
+
+    def detect(self, image):
+        return [face for face in self.detector.detect(image) if not roll_turns(face.landmarks)]

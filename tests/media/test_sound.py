@@ -198,3 +198,15 @@ def test_a_video_without_sound_is_refused(tmp_path):
         container.mux(stream.encode(None))
     with pytest.raises(InputError, match="no sound track"):
         load_sound(tmp_path / "mute.mp4")
+
+
+@pytest.mark.parametrize(("suffix", "codec"), [("flac", "flac"), ("mka", "aac")])
+def test_a_sound_that_is_cut_off_is_read_with_a_warning(tmp_path, caplog, suffix, codec):
+    write_with_av(tmp_path / f"a.{suffix}", tone(4.0, 48000), 48000, codec)
+    content = (tmp_path / f"a.{suffix}").read_bytes()
+    (tmp_path / f"cut.{suffix}").write_bytes(content[: len(content) * 6 // 10])
+    assert 2.0 < load_sound(tmp_path / f"cut.{suffix}").seconds < 2.8
+    assert "cut off at" in caplog.text or "no sound can be decoded after" in caplog.text
+    caplog.clear()
+    load_sound(tmp_path / f"a.{suffix}")
+    assert not caplog.text

@@ -133,3 +133,92 @@ def test_stretches_of_the_sound_are_those_of_the_whole(tmp_path, start):
     reader = SoundReader(source)
     for first, last in ((0, 100), (100, 2000), (2500, 3300), (3300, 3300), (5000, 5001), (8100, 13000), (13000, 13500)):
         assert np.array_equal(reader.read(first, last), whole[first:last])
+
+
+def film(path, codec, packets):
+    """A black video of four seconds beside sound; `packets` are arrays (S,) at 16 kHz and their times in seconds."""
+    with av.open(str(path), "w") as container:
+        video = container.add_stream("libx264", rate=25, options={"bf": "0"})
+        video.width = video.height = 32
+        video.pix_fmt = "yuv420p"
+        audio = container.add_stream(codec, rate=16000, layout="mono")
+        encoded = []
+        for t in range(100):
+            frame = av.VideoFrame.from_ndarray(np.zeros((32, 32, 3), np.uint8), format="rgb24")
+            frame.pts = t
+            encoded += video.encode(frame)
+        for start, wave in packets:
+            form = audio.codec_context.format.name
+            samples = wave if form == "fltp" else (wave * 32767).astype(np.int16)
+            sound = av.AudioFrame.from_ndarray(samples[None], format=form, layout="mono")
+            sound.rate, sound.pts, sound.time_base = 16000, round(start * 16000), Fraction(1, 16000)
+            encoded += audio.encode(sound)
+        for packet in sorted([*encoded, *audio.encode(None), *video.encode(None)], key=lambda p: p.dts * p.time_base):
+            container.mux(packet)
+    return path
+
+
+def damaged(path, source, until):
+    """The same film, whose sound before `until` in seconds cannot be decoded."""
+    with av.open(str(source)) as given, av.open(str(path), "w") as container:
+        streams = [container.add_stream_from_template(stream) for stream in given.streams]
+        for packet in given.demux():
+            if packet.dts is None:
+                continue
+            if packet.stream.type == "audio" and packet.pts * packet.time_base < until:
+                bad = av.Packet(b"\x10" + b"\xee" * (packet.size + 3))
+                bad.pts, bad.dts, bad.time_base = packet.pts, packet.dts, packet.time_base
+                bad.stream = streams[packet.stream.index]
+                container.mux(bad)
+            else:
+                packet.stream = streams[packet.stream.index]
+                container.mux(packet)
+    return open_source(path)
+
+
+def steady(seconds):
+    return (0.3 * np.sin(np.arange(round(seconds * 16000)) / 16000 * 2 * np.pi * 300)).astype(np.float32)
+
+
+@pytest.mark.parametrize("suffix", ["mkv", "mp4"])
+def test_damage_at_the_start_of_the_sound_is_silence(tmp_path, suffix):
+    """The sound behind it stays beside its pictures."""
+    beeps = np.zeros(64000, np.float32)
+    for second in (1, 2, 3):
+        beeps[second * 16000 : second * 16000 + 1600] = steady(0.1)
+    source = film(tmp_path / "whole.mkv", "aac", [(0.0, beeps)])
+    waveform = sound_of(damaged(tmp_path / f"front.{suffix}", source, until=1.5))
+    heard = np.flatnonzero(np.abs(waveform) > 0.1) / 16000
+    assert heard.min() == pytest.approx(2.0, abs=0.04)
+    assert set(heard.astype(int)) <= {1, 2, 3} and heard.max() == pytest.approx(3.1, abs=0.04)
+
+
+def test_of_overlapping_packets_only_the_overlap_is_left_out(tmp_path):
+    """From 1.5 s on, a recorder's clock is 40 ms early."""
+    wave = steady(4.0)
+    starts = np.arange(0, 64000, 4096)
+    packets = [(start / 16000 - (0.04 if start > 24000 else 0.0), wave[start : start + 4096]) for start in starts]
+    waveform = sound_of(open_source(film(tmp_path / "overlap.mkv", "pcm_s16le", packets)))
+    assert len(waveform) == pytest.approx(64000 - 640, abs=16)
+    assert np.abs(waveform[: len(waveform) // 160 * 160]).reshape(-1, 160).max(1).min() > 0.2
+
+
+def test_a_gap_in_the_timestamps_is_silence(tmp_path):
+    wave = steady(1.0)
+    waveform = sound_of(open_source(film(tmp_path / "gap.mkv", "pcm_s16le", [(0.0, wave), (2.5, wave)])))
+    assert len(waveform) == pytest.approx(56000, abs=16)
+    quiet = np.abs(waveform).reshape(-1, 160).max(1) < 0.001
+    assert quiet.sum() == pytest.approx(150, abs=2) and quiet[101:249].all()
+
+
+def test_a_film_ends_before_a_timestamp_that_is_far_away(tmp_path):
+    with av.open(str(tmp_path / "jump.mkv"), "w") as container:
+        video = container.add_stream("libx264", rate=25, options={"bf": "0"})
+        video.width = video.height = 32
+        video.pix_fmt = "yuv420p"
+        for t in (*range(50), 25 * 3600):
+            frame = av.VideoFrame.from_ndarray(np.zeros((32, 32, 3), np.uint8), format="rgb24")
+            frame.pts = t
+            container.mux(video.encode(frame))
+        container.mux(video.encode(None))
+    assert sum(1 for _ in frames_at(open_source(tmp_path / "jump.mkv"), 25)) == 50
