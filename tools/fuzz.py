@@ -38,6 +38,8 @@ class Outcome:
     stderr: str
     left: tuple[str, ...] = ()
     """Files that the command wrote."""
+    several: bool = False
+    """Whether it had several jobs: some may succeed."""
 
     @property
     def fault(self) -> str:
@@ -51,7 +53,7 @@ class Outcome:
             "unknown exit code": self.code not in (0, 2, 3, 4),
             "not one error line": self.code not in (0, None) and len(errors) != 1,
             "half-written file": bool(hidden),
-            "a result beside an error": self.code == 2 and bool(self.left),
+            "a result beside an error": self.code == 2 and bool(self.left) and not self.several,
             "no result": self.code == 0 and not self.left,
         }
         return next((rule for rule, broken in rules.items() if broken), "")
@@ -245,7 +247,7 @@ def main() -> int:
             arguments, out = bench.command(kind, number)
             code, seconds, stderr = worker.run(arguments)
             left = tuple(str(path) for path in out.rglob("*") if path.is_file()) if out.exists() else ()
-            outcome = Outcome(code, seconds, stderr, left)
+            outcome = Outcome(code, seconds, stderr, left, several=kind == "table")
             table[kind]["fault" if outcome.fault else "result" if code == 0 else "error"] += 1
             table[kind]["slowest"] = max(table[kind]["slowest"], round(seconds, 1))
             if outcome.fault:
