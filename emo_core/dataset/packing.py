@@ -47,18 +47,23 @@ def reports(out: Path) -> list[Path]:
     return sorted(path for path in (out / "reports").glob("*.json") if not path.name.startswith("."))
 
 
-def has_failed(report: Path) -> bool:
-    """Whether the program failed at a video: it is tried again."""
+def _has_failed(report: Path) -> bool:
     pieces = json.loads(report.read_text())["pieces"]
     return bool(pieces) and pieces[-1]["reason"] == FAILED
 
 
 def make_folders(out: Path) -> None:
-    """Make the folders of reports and clips. What a killed process has begun to write is removed; see `files.temporary_name`."""
+    """Make the folders of reports and clips, and remove from them what is to be made again.
+
+    That is what a killed process has begun to write (see `files.temporary_name`), and reports of videos at which the program
+    failed.
+    """
     for folder in ("reports", "pending"):
         (out / folder).mkdir(parents=True, exist_ok=True)
         for path in (out / folder).glob(".*.part.*"):
             path.unlink()
+    for path in filter(_has_failed, reports(out)):
+        path.unlink()
 
 
 def check_hold_out(out: Path, split: Split, contents: Container[str]) -> None:

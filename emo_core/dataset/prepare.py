@@ -35,7 +35,6 @@ from .packing import (
     Split,
     check_hold_out,
     content_of,
-    has_failed,
     make_folders,
     matches,
     pack,
@@ -136,7 +135,7 @@ def _prepare(
 
 def _unfinished(out: Path, keys: Mapping[Path, str]) -> dict[str, Path]:
     """Videos without a report, by key; each content once, whatever its path."""
-    done, todo = {content_of(path.stem) for path in reports(out) if not has_failed(path)}, {}
+    done, todo = {content_of(path.stem) for path in reports(out)}, {}
     for path, key in keys.items():
         if content_of(key) in todo:
             tqdm.write(f"{path}: left out, the same as {todo[content_of(key)][1]}", file=sys.stderr)

@@ -148,13 +148,13 @@ def decode_sound(path: Path, max_seconds: float | None = None, report: Report | 
     return _joined(parts)[:limit]
 
 
-def sound_blocks(path: Path) -> Iterator[np.ndarray]:
-    """Decode the chosen sound track in blocks (S,) float32 at 16 kHz, mono, at its own level, by the clock of its timestamps.
+def sound_blocks(path: Path, track: int) -> Iterator[np.ndarray]:
+    """Decode a sound track in blocks (S,) float32 at 16 kHz, mono, at its own level, by the clock of its timestamps.
 
     Raises:
         ValueError, av.FFmpegError: if there is no sound that can be decoded, or its timestamps jump.
     """
-    yield from _mono(sound_frames(path, choose_track(path), by_clock=True))
+    yield from _mono(sound_frames(path, track, by_clock=True))
 
 
 def _mono(frames: Iterator[av.AudioFrame]) -> Iterator[np.ndarray]:

@@ -85,7 +85,7 @@ def sound_frames(
     """
     with _opened(path) as container:
         stream = container.streams.audio[track]
-        clock = _Clock(_start(stream) if by_clock else None, report or (lambda sentence: None))
+        clock = _Clock(start_of(stream) if by_clock else None, report or (lambda sentence: None))
         for packet in _packets(container, stream):
             try:
                 frames = packet.decode()
@@ -98,8 +98,8 @@ def sound_frames(
         clock.end(_length(container, stream))
 
 
-def _start(stream: av.AudioStream) -> float:
-    """Timestamp of the first packet in seconds, whether it can be decoded or not."""
+def start_of(stream: av.stream.Stream) -> float:
+    """Timestamp of a track's first packet in seconds, whether it can be decoded or not."""
     return float((stream.start_time or 0) * stream.time_base)
 
 

@@ -20,7 +20,7 @@ from ..errors import InputError
 from ..files import existing_file
 from .hdr import BT2020, HLG, PQ, to_sdr
 from .sound import SAMPLE_RATE, sound_blocks
-from .sound_frames import MAX_GAP, choose_track
+from .sound_frames import MAX_GAP, choose_track, start_of
 
 VIDEO_SUFFIXES = frozenset(".mp4 .mov .mkv .webm .avi .m4v .mpg .mpeg .ts .mts .wmv .flv .ogv .3gp".split())
 """Suffixes of the files that are read from a folder. A file that is named is read whatever its suffix."""
@@ -47,6 +47,8 @@ class Source:
     """Timestamp of the first sample in seconds; None if the file has no sound."""
     aspect: float = 1.0
     """Width of a pixel over its height."""
+    track: int = 0
+    """Number of the sound track that is used; see `choose_track`."""
     curve: int = 0
     """Transfer curve of the colours, by its number in H.273."""
 
@@ -64,21 +66,18 @@ def open_source(path: Path) -> Source:
             if int(getattr(video, "disposition", 0)) & ATTACHED_PICTURE:
                 raise ValueError("it has no video, only a cover picture")
             rate = float(video.average_rate or video.guessed_rate or 25)
-            sound = container.streams.audio[choose_track(path)] if container.streams.audio else None
+            track = choose_track(path) if container.streams.audio else None
             return Source(
                 path,
                 fps=rate,
-                start=_start(video),
-                sound_start=None if sound is None else _start(sound),
+                start=start_of(video),
+                sound_start=None if track is None else start_of(container.streams.audio[track]),
+                track=track or 0,
                 aspect=float(video.sample_aspect_ratio or 1),
                 curve=int(video.codec_context.color_trc),
             )
     except (av.FFmpegError, IndexError, ValueError) as error:
         raise InputError(f"video: {path} cannot be opened as a video ({error}); give a video file") from error
-
-
-def _start(stream: av.stream.Stream) -> float:
-    return float((stream.start_time or 0) * stream.time_base)
 
 
 def scene_starts(source: Source) -> list[float]:
@@ -169,7 +168,10 @@ def sound_of(source: Source) -> np.ndarray:
     Raises:
         ValueError, IndexError, av.FFmpegError: if it cannot be decoded.
     """
-    waveform, late = np.concatenate([np.zeros(0, np.float32), *sound_blocks(source.path)]), _first_sample(source)
+    waveform, late = (
+        np.concatenate([np.zeros(0, np.float32), *sound_blocks(source.path, source.track)]),
+        _first_sample(source),
+    )
     return np.pad(waveform, (late, 0)) if late > 0 else waveform[-late:]
 
 
@@ -178,7 +180,7 @@ class SoundReader:
 
     def __init__(self, source: Source) -> None:
         """Start before the first frame; the video must have sound."""
-        self._blocks = sound_blocks(source.path)
+        self._blocks = sound_blocks(source.path, source.track)
         self._held, self._start = np.zeros(0, np.float32), _first_sample(source)
 
     def read(self, start: int, stop: int) -> np.ndarray:

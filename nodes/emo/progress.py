@@ -36,7 +36,7 @@ class StepProgress:
         """Count a step, and preview the clip's last frame."""
         mm.throw_exception_if_processing_interrupted()
         self._done += 1
-        self._bar.update_absolute(self._done, self._total, self._preview(step.preview[-1:]))
+        self._bar.update_absolute(self._done, self._total, self._preview(step))
 
     def skip(self, steps: int) -> None:
         """Count the steps of a clip that is finished already."""
@@ -45,14 +45,16 @@ class StepProgress:
         self._bar.update_absolute(self._done, self._total)
 
 
-def _previewer(model: EmoModel) -> Callable[[Tensor], Preview | None]:
-    """The host's previewer for SD 1.5 latents, or the small VAE of emo-mini, which is as fast and shows the real picture."""
+def _previewer(model: EmoModel) -> Callable[[Step], Preview | None]:
+    """Draws a clip's last frame: the host's previewer for SD 1.5 latents, or the small VAE of emo-mini, which is as fast and shows the real picture."""
     if args.preview_method == LatentPreviewMethod.NoPreviews:
-        return lambda latents: None
+        return lambda step: None  # The step computes its preview only if it is read.
     if isinstance(model.vae, EmoVAE):
-        return lambda latents: _decode(model, latents)
+        return lambda step: _decode(model, step.preview[-1:])
     host: Any = latent_preview.get_previewer(model.network.load_device, SD15())
-    return lambda latents: host and host.decode_latent_to_preview_image("JPEG", latents)
+    if host is None:
+        return lambda step: None
+    return lambda step: host.decode_latent_to_preview_image("JPEG", step.preview[-1:])
 
 
 def _decode(model: EmoModel, latents: Tensor) -> Preview:

@@ -126,5 +126,5 @@ class EmoVAE:
         return next(self.patcher.model.parameters()).device
 
     def _load(self) -> VAE:
-        mm.load_models_gpu([self.patcher], force_full_load=True)  # These layers cannot stream their weights.
+        mm.load_models_gpu([self.patcher], force_full_load=True)  # It is small: moving it piece by piece gains nothing.
         return self.patcher.model
