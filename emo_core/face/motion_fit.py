@@ -1,0 +1,110 @@
+"""Landmarks of a film to face motion.
+
+Shape legend: F frames.
+"""
+
+import numpy as np
+
+from ..errors import InputError
+from .alignment import align
+from .coefficients import BLINK
+from .motion import FaceMotion
+from .pose import head_poses
+from .rig import FaceRig
+from .rig_fit import estimate_neutral, fit_coefficients
+
+MAX_MISSING = 0.5
+"""Share of frames without a face above which a film is refused."""
+SMOOTHING = (-3 / 35, 12 / 35, 17 / 35, 12 / 35, -3 / 35)
+"""Savitzky-Golay filter over 5 frames of degree 2: less tremble, while the peaks of openings and closures stay."""
+POSE_SMOOTH = 1.5
+"""Standard deviation of the Gaussian over head poses, in frames at 25 fps."""
+CAMERA = np.array([1.0, -1.0, -1.0])
+"""From the camera's axes (y down, z away) to the rig's."""
+
+
+def fit_motion(
+    landmarks: np.ndarray, rig: FaceRig, *, size: tuple[int, int], fps: float, neutral: np.ndarray | None = None
+) -> FaceMotion:
+    """Read expression and head pose of a filmed face.
+
+    Args:
+        landmarks: (F, 478, 3) pixels; NaN in frames without a face, which are interpolated.
+        rig: whose coefficients are fitted.
+        size: width and height of the frames in pixels.
+        fps: of the film.
+        neutral: the person's neutral face (478, 3) as `alignment.align` gives it; None to estimate it from the film.
+
+    Returns:
+        Translation is relative to the film's median place.
+
+    Raises:
+        InputError: if too many frames have no face.
+    """
+    landmarks = filled(landmarks)
+    points = smoothed(align(landmarks).points)
+    neutral = estimate_neutral(points) if neutral is None else neutral
+    coefficients = fit_coefficients(points - neutral, rig.basis, names=rig.names)
+    rotation, translation = _pose(landmarks, size, fps)
+    return FaceMotion(
+        coefficients=coefficients.astype(np.float32),
+        rotation=rotation.astype(np.float32),
+        translation=translation.astype(np.float32),
+        fps=fps,
+        names=rig.names,
+    )
+
+
+def filled(landmarks: np.ndarray) -> np.ndarray:
+    """(F, 478, 3) with frames that are NaN interpolated between their neighbours.
+
+    Raises:
+        InputError: if more than `MAX_MISSING` of the frames are.
+    """
+    seen = np.isfinite(landmarks[:, 0, 0])
+    if not len(seen) or seen.mean() < 1 - MAX_MISSING:
+        raise InputError(
+            f"film: a face is found in {int(seen.sum())} of {len(seen)} frames; give a film of one face that is seen from "
+            "the front in most of it"
+        )
+    frames = np.arange(len(seen))
+    flat = landmarks.reshape(len(seen), -1)
+    columns = [np.interp(frames, frames[seen], column[seen]) for column in flat.T]
+    return np.stack(columns, axis=1).reshape(landmarks.shape)
+
+
+def smoothed(points: np.ndarray) -> np.ndarray:
+    """(F, ...) filtered in time, the ends repeated."""
+    reach = len(SMOOTHING) // 2
+    padded = np.concatenate([points[:1]] * reach + [points] + [points[-1:]] * reach)
+    return sum(weight * padded[place : place + len(points)] for place, weight in enumerate(SMOOTHING))
+
+
+def _pose(landmarks: np.ndarray, size: tuple[int, int], fps: float) -> tuple[np.ndarray, np.ndarray]:
+    """Rotation vectors in degrees, and translation from the median in units: (F, 3) each."""
+    poses = head_poses(landmarks, size)
+    rotation = np.stack([_vector(pose[:3, :3]) for pose in poses]) * CAMERA
+    shift = poses[:, :3, 3] * CAMERA
+    sigma = POSE_SMOOTH * fps / 25
+    return _gaussian(rotation, sigma), _gaussian(shift - np.median(shift, axis=0), sigma)
+
+
+def _vector(turn: np.ndarray) -> np.ndarray:
+    """(3, 3) rotation to axis times degrees."""
+    axis = np.array([turn[2, 1] - turn[1, 2], turn[0, 2] - turn[2, 0], turn[1, 0] - turn[0, 1]]) / 2
+    sine = np.linalg.norm(axis)
+    return axis / max(sine, 1e-12) * np.rad2deg(np.arctan2(sine, (np.trace(turn) - 1) / 2))
+
+
+def _gaussian(values: np.ndarray, sigma: float) -> np.ndarray:
+    """(F, K) smoothed in time, the ends repeated."""
+    reach = int(np.ceil(3 * sigma))
+    kernel = np.exp(-0.5 * (np.arange(-reach, reach + 1) / sigma) ** 2)
+    padded = np.pad(values, ((reach, reach), (0, 0)), mode="edge")
+    return np.stack([np.convolve(column, kernel / kernel.sum(), "valid") for column in padded.T], axis=1)
+
+
+def blink_count(motion: FaceMotion, threshold: float = 0.5) -> int:
+    """Number of times that both lids close."""
+    closed = np.minimum(*(motion.curve(name) for name in BLINK)) > threshold
+    return int((closed[1:] & ~closed[:-1]).sum() + closed[0])
