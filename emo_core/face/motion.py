@@ -23,9 +23,9 @@ class FaceMotion:
     coefficients: np.ndarray
     """(F, K) float32, 0 .. 1; each column belongs to a name."""
     rotation: np.ndarray
-    """(F, 3) float32 rotation vector of the head in degrees: x right, y up, z to the camera; 0 faces the camera."""
+    """(F, 3) float32 rotation vector of the head from its rest pose, in degrees: x right, y up, z to the camera."""
     translation: np.ndarray
-    """(F, 3) float32 shift of the head on the same axes, in distances of the outer eye corners."""
+    """(F, 3) float32 shift of the head from its rest place on the same axes, in distances of the outer eye corners."""
     fps: float
     names: tuple[str, ...] = NAMES
     """Of the columns: ARKit's."""

@@ -10,7 +10,7 @@ from .alignment import align
 from .coefficients import BLINK
 from .motion import FaceMotion
 from .pose import head_poses
-from .rig import FaceRig
+from .rig import FaceRig, rotation_matrices
 from .rig_fit import estimate_neutral, fit_coefficients
 
 MAX_MISSING = 0.5
@@ -19,6 +19,10 @@ SMOOTHING = (-3 / 35, 12 / 35, 17 / 35, 12 / 35, -3 / 35)
 """Savitzky-Golay filter over 5 frames of degree 2: less tremble, while the peaks of openings and closures stay."""
 POSE_SMOOTH = 1.5
 """Standard deviation of the Gaussian over head poses, in frames at 25 fps."""
+BLINK_SECONDS = 0.4
+"""Half of the time around a blink in which the lids are compared with it."""
+MIN_BLINK = 0.25
+"""Rise of both eyeBlink coefficients that is a blink."""
 CAMERA = np.array([1.0, -1.0, -1.0])
 """From the camera's axes (y down, z away) to the rig's."""
 
@@ -36,7 +40,7 @@ def fit_motion(
         neutral: the person's neutral face (478, 3) as `alignment.align` gives it; None to estimate it from the film.
 
     Returns:
-        Translation is relative to the film's median place.
+        Rotation and translation are relative to the film's median pose.
 
     Raises:
         InputError: if too many frames have no face.
@@ -46,13 +50,14 @@ def fit_motion(
     neutral = estimate_neutral(points) if neutral is None else neutral
     coefficients = fit_coefficients(points - neutral, rig.basis, names=rig.names)
     rotation, translation = _pose(landmarks, size, fps)
-    return FaceMotion(
+    motion = FaceMotion(
         coefficients=coefficients.astype(np.float32),
         rotation=rotation.astype(np.float32),
         translation=translation.astype(np.float32),
         fps=fps,
         names=rig.names,
     )
+    return with_full_blinks(motion)
 
 
 def filled(landmarks: np.ndarray) -> np.ndarray:
@@ -83,8 +88,10 @@ def smoothed(points: np.ndarray) -> np.ndarray:
 def _pose(landmarks: np.ndarray, size: tuple[int, int], fps: float) -> tuple[np.ndarray, np.ndarray]:
     """Rotation vectors in degrees, and translation from the median in units: (F, 3) each."""
     poses = head_poses(landmarks, size)
-    rotation = np.stack([_vector(pose[:3, :3]) for pose in poses]) * CAMERA
-    shift = poses[:, :3, 3] * CAMERA
+    turns, shift = poses[:, :3, :3] * np.outer(CAMERA, CAMERA), poses[:, :3, 3] * CAMERA
+    vectors = np.stack([_vector(turn) for turn in turns])
+    rest = rotation_matrices(np.median(vectors, axis=0)[None])[0]
+    rotation = np.stack([_vector(turn @ rest.T) for turn in turns])
     sigma = POSE_SMOOTH * fps / 25
     return _gaussian(rotation, sigma), _gaussian(shift - np.median(shift, axis=0), sigma)
 
@@ -104,7 +111,24 @@ def _gaussian(values: np.ndarray, sigma: float) -> np.ndarray:
     return np.stack([np.convolve(column, kernel / kernel.sum(), "valid") for column in padded.T], axis=1)
 
 
-def blink_count(motion: FaceMotion, threshold: float = 0.5) -> int:
-    """Number of times that both lids close."""
-    closed = np.minimum(*(motion.curve(name) for name in BLINK)) > threshold
-    return int((closed[1:] & ~closed[:-1]).sum() + closed[0])
+def with_full_blinks(motion: FaceMotion) -> FaceMotion:
+    """Scale the lids so that this film's blinks close the eye: landmarks follow a lid only part of the way.
+
+    A film without a blink stays as it is.
+    """
+    reach = round(BLINK_SECONDS * motion.fps)
+    both = np.minimum(*(motion.curve(name) for name in BLINK))
+    calm = np.median(np.lib.stride_tricks.sliding_window_view(np.pad(both, reach, mode="edge"), 2 * reach + 1), axis=1)
+    rise = both - calm
+    peaks = [
+        frame
+        for frame in np.nonzero(rise > MIN_BLINK)[0]
+        if rise[frame] == rise[max(0, frame - reach) : frame + reach + 1].max()
+    ]
+    if not peaks:
+        return motion
+    curves = {}
+    for name in BLINK:
+        gain = 1 / np.clip(np.median(motion.curve(name)[peaks]), MIN_BLINK, 1)
+        curves[name] = motion.curve(name) * gain
+    return motion.with_curves(curves)

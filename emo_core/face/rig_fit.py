@@ -13,7 +13,7 @@ SWEEPS = 60
 """Rounds of coordinate descent; it has converged to .001 after about 30."""
 RIDGE = 0.002
 """Weight of the squared coefficients over the mean squared size of a movement."""
-SPARSITY = 0.003
+SPARSITY = 0.002
 """Weight of the coefficients' sum, so that few movements explain a face."""
 UNSEEN = (
     "jawForward",
@@ -26,6 +26,9 @@ UNSEEN = (
 )
 """Movements that no film of the training data shows; a fit uses them only where nothing else explains the points."""
 UNSEEN_SPARSITY = 6.0
+SIDEWAYS = ("jawLeft", "jawRight", "mouthLeft", "mouthRight")
+"""Movements that cancel each other; a fit must not use both."""
+SIDEWAYS_SPARSITY = 3.0
 
 
 def point_weights() -> np.ndarray:
@@ -57,7 +60,10 @@ def fit_coefficients(
     flat = basis.reshape(count, -1)
     gram = (flat * weights) @ flat.T
     size = np.trace(gram) / count
-    price = np.where(np.isin(names, UNSEEN), UNSEEN_SPARSITY, 1.0) * SPARSITY * size
+    price = np.where(
+        np.isin(names, UNSEEN), UNSEEN_SPARSITY, np.where(np.isin(names, SIDEWAYS), SIDEWAYS_SPARSITY, 1.0)
+    )
+    price = price * SPARSITY * size
     wanted = (offsets.reshape(len(offsets), -1) * weights) @ flat.T - price
     gram = gram + RIDGE * size * np.eye(count)
     result = np.zeros((len(offsets), count))

@@ -164,7 +164,10 @@ def _mouth_sides(canvas: Canvas) -> dict[str, np.ndarray]:
     lips = canvas.near(
         (*mesh.OUTER_LIPS_UPPER, *mesh.OUTER_LIPS_LOWER, *mesh.INNER_LIPS_UPPER, *mesh.INNER_LIPS_LOWER), 0.12
     )
-    jaw = low * np.clip((-0.45 - mean[:, 1]) / 0.35, 0, 1)
+    jaw = np.maximum(low, 0.6 * canvas.near((152, 148, 377, 176, 400), 0.35)) * np.clip(
+        (-0.45 - mean[:, 1]) / 0.35, 0, 1
+    )
+    jaw = jaw * np.clip(1.35 - np.abs(mean[:, 0]) / 0.5, 0, 1)
     return {
         "mouthSmileLeft": _move(corner, x=0.085, y=0.10, z=-0.05) + _move(cheek, y=0.045, z=0.025),
         "mouthFrownLeft": _move(corner, x=0.01, y=-0.085, z=-0.01),
