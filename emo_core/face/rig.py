@@ -36,6 +36,8 @@ class FaceRig:
     """(P, 478, 3) main differences between neutral faces, each scaled to one standard deviation."""
     mirror: np.ndarray
     """(478,) the point on the other side of the face."""
+    triangles: np.ndarray
+    """(T, 3) of the face mesh, with eyes and mouth."""
 
     def offsets(self, motion: FaceMotion) -> np.ndarray:
         """(F, 478, 3) how the points move from a neutral face, before the head turns."""
@@ -63,7 +65,7 @@ def load_rig(path: Path = FACE_RIG) -> FaceRig:
     try:
         with safe_open(path, "numpy") as stored:
             names = read_fields(_About, {"names": json.loads((stored.metadata() or {})["names"])}).names
-            arrays = {name: stored.get_tensor(name) for name in ("mean", "basis", "people", "mirror")}
+            arrays = {name: stored.get_tensor(name) for name in ("mean", "basis", "people", "mirror", "triangles")}
         count = len(names)
         shapes = [arrays[name].shape for name in ("mean", "basis", "mirror")]
         if shapes != [(POINTS, 3), (count, POINTS, 3), (POINTS,)] or arrays["people"].shape[1:] != (POINTS, 3):
@@ -71,7 +73,10 @@ def load_rig(path: Path = FACE_RIG) -> FaceRig:
     except (OSError, ValueError, KeyError, SafetensorError) as error:
         raise CheckpointError(f"face rig: {path} cannot be read ({error}); download or copy the file again") from error
     mean, basis, people = (arrays[name].astype(np.float64) for name in ("mean", "basis", "people"))
-    return FaceRig(names, mean, basis, people, arrays["mirror"].astype(np.int64))
+    mirror, triangles = (arrays[name].astype(np.int64) for name in ("mirror", "triangles"))
+    if not all(((0 <= part) & (part < POINTS)).all() for part in (mirror, triangles)) or triangles.shape[1:] != (3,):
+        raise CheckpointError(f"face rig: {path} names points that no face has; download or copy the file again")
+    return FaceRig(names, mean, basis, people, mirror, triangles)
 
 
 def rotation_matrices(vectors: np.ndarray) -> np.ndarray:

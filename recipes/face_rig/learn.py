@@ -1,4 +1,4 @@
-"""Learn the rig: `python -m recipes.face_rig.learn --points points.npz --out models/face-rig.safetensors`.
+"""Learn the rig: `python -m recipes.face_rig.learn --points points.npz --mesh canonical_face_model.obj --out models/face-rig.safetensors`.
 
 1. A drawing of each movement (`drawn`) is corrected by ridge regression on MediaPipe's scores of the same name, where those
    vary in the films (`SCORED`), with the drawing as the prior.
@@ -142,10 +142,17 @@ def differences(people: np.ndarray, mean: np.ndarray, mirror: np.ndarray) -> np.
     return (directions[:PEOPLE] * sizes[:PEOPLE, None] / np.sqrt(len(offsets))).reshape(-1, 478, 3)
 
 
+def read_triangles(mesh: Path) -> np.ndarray:
+    """(T, 3) of a Wavefront file: each corner is `point/texture`, counted from 1."""
+    faces = [line.split()[1:] for line in mesh.read_text().splitlines() if line.startswith("f ")]
+    return np.array([[int(corner.split("/")[0]) - 1 for corner in face] for face in faces], np.int32)
+
+
 def main() -> None:
     """Learn, and write the rig."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--points", type=Path, required=True, help="the file of `recipes.face_rig.gather`")
+    parser.add_argument("--mesh", type=Path, required=True, help="MediaPipe's canonical_face_model.obj")
     parser.add_argument("--out", type=Path, required=True)
     args = parser.parse_args()
     frames, people = read_frames(args.points)
@@ -155,7 +162,8 @@ def main() -> None:
     arrays = {"mean": mean, "basis": learn(frames, mean, mirror), "people": differences(people, mean, mirror)}
     arrays = {name: np.ascontiguousarray(values, np.float32) for name, values in arrays.items()}
     with atomic_path(args.out) as temporary:
-        save_file({**arrays, "mirror": mirror.astype(np.int32)}, temporary, {"names": json.dumps(NAMES)})
+        whole = {"mirror": mirror.astype(np.int32), "triangles": read_triangles(args.mesh)}
+        save_file({**arrays, **whole}, temporary, {"names": json.dumps(NAMES)})
 
 
 if __name__ == "__main__":

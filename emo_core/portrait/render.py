@@ -1,0 +1,116 @@
+"""Draw a portrait in motion: skin by one backward flow, then eyes and the inside of the mouth.
+
+Shape legend: F frames, S side of the square picture in pixels.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from PIL import Image
+from torch import Tensor
+
+from ..face import mesh_points as mesh
+from ..face.motion import FaceMotion
+from ..face.rig import FaceRig
+from .eyes import Eye
+from .flow import backward_flow
+from .layers import Window, sample
+from .mesh import WarpMesh
+from .shape import PortraitShape
+
+FINER = 2
+"""The still is enlarged by this, so that reading between its pixels does not blur it."""
+LARGEST_TEXTURE = 2048
+BLOCK = 25
+"""Frames whose points are computed at a time."""
+INNER_LIPS = (*mesh.INNER_LIPS_UPPER, *mesh.INNER_LIPS_LOWER[-2:0:-1])
+
+
+@dataclass(frozen=True, slots=True)
+class PointFrames:
+    """The points of F frames, in pixels."""
+
+    face: np.ndarray
+    """(F, 478, 3)"""
+    skull: np.ndarray
+    """(F, 478, 3) the neutral face with the head's motion."""
+    vertices: np.ndarray
+    """(F, V, 2) of the mesh."""
+    gaze: np.ndarray
+    """(F, 2, 2) shift of both irises in the still."""
+
+
+class PortraitRenderer:
+    """One portrait, ready to wear any face motion."""
+
+    def __init__(
+        self, picture: np.ndarray, landmarks: np.ndarray, rig: FaceRig, *, device: torch.device | str = "cpu"
+    ) -> None:
+        """Prepare a portrait.
+
+        Args:
+            picture: (S, S, 3) uint8 square around the face.
+            landmarks: (478, 3) of the face in it, in pixels.
+            rig: that the motions are for.
+            device: that frames are drawn on.
+        """
+        self.size, self.rig, self.device = len(picture), rig, torch.device(device)
+        self.shape = PortraitShape.of(landmarks, rig)
+        self.mesh = WarpMesh.around(self.shape, self.size, rig.triangles)
+        self._eyes = Eye.both(self.shape.landmarks)
+        self._texture = _texture(picture, self.device)
+
+    def frames(self, motion: FaceMotion) -> Iterator[np.ndarray]:
+        """Draw the portrait in each frame of a motion: (S, S, 3) uint8, one after another."""
+        for start in range(0, len(motion), BLOCK):
+            part = motion[start : start + BLOCK]
+            points = self.place(part)
+            for number in range(len(part)):
+                yield self._draw(points, number)
+
+    def place(self, motion: FaceMotion) -> PointFrames:
+        """Where all points are in each frame."""
+        shape, still = self.shape, np.zeros((len(motion), 1, 1))
+        aligned = shape.points(motion, self.rig)
+        own = (shape.landmarks * [1, -1, -1] - shape.shift) @ shape.rotation / shape.scale
+        posed = shape.posed(aligned, motion)
+        vertices = self.mesh.target(
+            posed, shape.posed(own[None] + still, motion), shape.posed(self.mesh.depth[None] + still, motion)
+        )
+        skull = shape.posed(shape.neutral[None] + still, motion)
+        # The iris moves over the eyeball; lids that follow the gaze are part of the expression.
+        offsets = self.rig.offsets(motion)[:, [mesh.RIGHT_IRIS[0], mesh.LEFT_IRIS[0]]]
+        gaze = (offsets @ shape.rotation.T * shape.scale)[..., :2] * [1, -1]
+        return PointFrames(posed, skull, vertices, gaze)
+
+    @torch.no_grad()
+    def _draw(self, points: PointFrames, number: int) -> np.ndarray:
+        face = points.face[number]
+        order = np.argsort(-face[self.mesh.face, 2].mean(1), kind="stable")
+        triangles = np.concatenate([self.mesh.rings, self.mesh.face[order]])
+        flow = backward_flow(self.mesh.source, points.vertices[number], triangles, self.size, self.device)
+        frame = sample(self._texture, flow, self.size)
+        for eye, shift in zip(self._eyes, points.gaze[number], strict=False):
+            self._draw_eye(frame, eye, face, shift)
+        self._draw_mouth(frame, points, number)
+        return frame.permute(1, 2, 0).clamp(0, 255).round().byte().cpu().numpy()
+
+    def _draw_eye(self, frame: Tensor, eye: Eye, face: np.ndarray, shift: np.ndarray) -> None:
+        window = Window.of(face[list(eye.outline), :2], self.size)
+        if window is not None:
+            places = eye.places(window.pixels, face[:, :2], shift).to(self.device)
+            window.lay(frame, sample(self._texture, places, self.size))
+
+    def _draw_mouth(self, frame: Tensor, points: PointFrames, number: int) -> None:
+        window = Window.of(points.face[number, list(INNER_LIPS), :2], self.size)
+        if window is not None:
+            window.lay(frame, torch.full((3, *window.alpha.shape), 40.0, device=self.device))
+
+
+def _texture(picture: np.ndarray, device: torch.device) -> Tensor:
+    """(1, 3, H, W) 0 .. 255, enlarged."""
+    side = min(FINER * len(picture), max(LARGEST_TEXTURE, len(picture)))
+    finer = Image.fromarray(picture).resize((side, side), Image.Resampling.LANCZOS)
+    return torch.from_numpy(np.array(finer)).to(device).permute(2, 0, 1)[None].float().contiguous()

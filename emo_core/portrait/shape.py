@@ -1,0 +1,112 @@
+"""The shape of one portrait's face, and where its points go in a face motion.
+
+Shape legend: F frames, K coefficients. Unit of length: the distance of the outer eye corners.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from ..face.alignment import TO_RIG, align
+from ..face.coefficients import MOUTH
+from ..face.motion import FaceMotion
+from ..face.rig import FaceRig, rotation_matrices
+from ..face.rig_fit import split_still
+from . import lips
+
+PIVOT = np.array([0.0, -0.75, -0.95])
+"""Joint of head and neck, that the head turns around."""
+MAX_DEGREES = 15.0
+"""Turns beyond this show sides of the head that the portrait does not; they approach it smoothly."""
+MAX_SHIFT = 0.35
+"""Largest shift of the head."""
+DISTANCE = 8.0
+"""From the camera to the head, for the change of size when it moves to or fro."""
+KEPT_SMILE = (
+    "mouthSmileLeft",
+    "mouthSmileRight",
+    "mouthDimpleLeft",
+    "mouthDimpleRight",
+    "mouthFrownLeft",
+    "mouthFrownRight",
+)
+"""Movements of the still that a speaking mouth keeps; what opens its lips is left out."""
+KEEP = 0.8
+"""Share of them that is kept."""
+MOUTH_REACH = (-0.25, 0.08)
+"""Height and softness of the edge between the mouth's part of the face and the eyes'."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PortraitShape:
+    """One portrait's face."""
+
+    neutral: np.ndarray
+    """(478, 3) aligned, with closed lips."""
+    kept: np.ndarray
+    """(K,) coefficients of the still that every frame keeps: a smile."""
+    rotation: np.ndarray
+    """(3, 3) of the still's head."""
+    scale: float
+    """Pixels per unit."""
+    shift: np.ndarray
+    """(3,) pixels, y up."""
+    sizes: np.ndarray
+    """(478, 1) size of this face's mouth and eyes over the rig's, at each point: how much farther its points go."""
+    landmarks: np.ndarray
+    """(478, 3) the still's, in pixels."""
+
+    @classmethod
+    def of(cls, landmarks: np.ndarray, rig: FaceRig) -> "PortraitShape":
+        """Measure a still's landmarks (478, 3), in pixels of it."""
+        still = align(landmarks[None])
+        points = still.points[0]
+        _, coefficients = split_still(points, rig)
+        is_mouth = np.isin(rig.names, MOUTH)
+        neutral = points - np.einsum("k,kpi->pi", np.where(is_mouth, coefficients, 0), rig.basis)
+        neutral = lips.with_gap(neutral[None], np.zeros((1, lips.COLUMNS)))[0]
+        return cls(
+            neutral=neutral,
+            kept=np.where(np.isin(rig.names, KEPT_SMILE), KEEP * coefficients, 0),
+            rotation=still.rotation[0],
+            scale=float(still.scale[0]),
+            shift=still.shift[0],
+            sizes=_sizes(neutral, rig.mean),
+            landmarks=np.asarray(landmarks, np.float64),
+        )
+
+    def points(self, motion: FaceMotion, rig: FaceRig) -> np.ndarray:
+        """(F, 478, 3) aligned points of the face in motion, before the head turns."""
+        curves = motion.curves(rig.names)
+        rounding = np.maximum(motion.curve("mouthPucker"), motion.curve("mouthFunnel"))[:, None]
+        kept = self.kept * (1 - rounding)
+        spoken = rig.mean + np.einsum("fk,kpi->fpi", curves, rig.basis)
+        offsets = np.einsum("fk,kpi->fpi", np.clip(curves + kept, 0, 1), rig.basis)
+        points = self.neutral + offsets * self.sizes
+        # A smile parts the lips of the rig. Only speech may open them: its gap is kept.
+        points = lips.with_gap(points, lips.gap(spoken) * self.sizes[list(lips.UPPER[0]), 0])
+        return lips.with_lids(points, self.neutral, lips.lid_shares(spoken, rig.mean))
+
+    def posed(self, points: np.ndarray, motion: FaceMotion) -> np.ndarray:
+        """Aligned points (F, N, 3) into the picture, with the head's motion: (F, N, 3) pixels, y down, z away."""
+        turn = rotation_matrices(limited(motion.rotation, MAX_DEGREES))
+        shift = limited(motion.translation, MAX_SHIFT)
+        size = (1 / (1 - shift[:, 2] / DISTANCE))[:, None, None]
+        arm = (points - PIVOT) @ self.rotation.T * self.scale
+        pivot = self.rotation @ PIVOT * self.scale + self.shift
+        moved = arm @ turn.transpose(0, 2, 1) * size + pivot
+        moved[..., :2] += shift[:, None, :2] * self.scale
+        return moved * TO_RIG
+
+
+def limited(values: np.ndarray, limit: float) -> np.ndarray:
+    """Values that approach a limit smoothly; small ones hardly change."""
+    return limit * np.tanh(values / limit)
+
+
+def _sizes(neutral: np.ndarray, mean: np.ndarray) -> np.ndarray:
+    """(478, 1): size of the mouth below, of the eyes above."""
+    mouth = np.linalg.norm(neutral[61] - neutral[291]) / np.linalg.norm(mean[61] - mean[291])
+    edge, softness = MOUTH_REACH
+    share = 1 / (1 + np.exp((mean[:, 1:2] - edge) / softness))
+    return 1 + (np.clip(mouth, 0.6, 1.6) - 1) * share
