@@ -1,0 +1,93 @@
+"""A portrait and a face motion to a video."""
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from ..face.crop import PasteBack
+from ..face.motion import FaceMotion
+from ..media.sound_track import Track
+from ..media.video_writer import VideoWriter
+from ..memory import peak_memory_mb
+from .prepare import PreparedPortrait
+from .render import PortraitRenderer
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Output:
+    """Where the video goes, and what it contains beside the frames."""
+
+    out: Path
+    sound: Path | Track | None = None
+    """The sound track; None for a silent video."""
+    paste_back: np.ndarray | None = None
+    """(H, W, 3) uint8 the whole picture that the square is put back into; None for the square alone."""
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    """For the video's metadata."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Result:
+    """The video, and how it was made."""
+
+    frames: int
+    fps: float
+    seconds: float
+    """Length of the video."""
+    seconds_per_frame: float
+    """Time spent drawing and writing, per frame."""
+    peak_memory_mb: float
+    out: str
+
+
+def animate_portrait(
+    portrait: PreparedPortrait,
+    renderer: PortraitRenderer,
+    motion: FaceMotion,
+    output: Output,
+    *,
+    progress: Callable[[int, int], None] | None = None,
+) -> Result:
+    """Draw every frame and write it.
+
+    Args:
+        portrait: that the renderer draws.
+        renderer: of the portrait.
+        motion: to wear.
+        output: the video.
+        progress: called with the frame's number from 1 and the number of frames; raise in it to cancel.
+
+    Raises:
+        InputError: if the video cannot be written.
+    """
+    size = (renderer.size, renderer.size)
+    finish = lambda frame: frame  # noqa: E731
+    if output.paste_back is not None:
+        finish, size = PasteBack(portrait.crop, output.paste_back), output.paste_back.shape[1::-1]
+    start = time.monotonic()
+    with VideoWriter(
+        output.out,
+        fps=motion.fps,
+        size=size,
+        sound=output.sound,
+        seconds=motion.seconds,
+        settings=dict(output.settings),
+    ) as writer:
+        for number, frame in enumerate(renderer.frames(motion), 1):
+            writer.write(finish(frame))
+            if progress is not None:
+                progress(number, len(motion))
+    spent = time.monotonic() - start
+    return Result(
+        frames=len(motion),
+        fps=motion.fps,
+        seconds=round(motion.seconds, 3),
+        seconds_per_frame=round(spent / len(motion), 4),
+        peak_memory_mb=peak_memory_mb(torch.device(renderer.device)),
+        out=str(output.out),
+    )
