@@ -7,7 +7,7 @@ OUT ?= output/demo.mp4
 
 .PHONY: demo test check fix bench slow gpu host nodes
 demo: $(READY)
-	$(RUN) -m emo_core animate --portrait assets/portrait.png --audio assets/voice.wav --out $(OUT)
+	$(RUN) -m emo_core animate --model emo-mini --portrait assets/portrait.png --audio assets/voice.wav --out $(OUT)
 
 # Two processes of one thread each are faster than one of two. loadfile: the tests of a file share their fixtures.
 test: $(READY)

@@ -10,7 +10,7 @@ from .command_line import OneLineParser, run_command
 from .errors import InputError
 
 COMMANDS = {
-    "animate": ".emo.cli",
+    "animate": ".animate.cli",
     "prepare": ".dataset.cli",
     "cache": ".emo.training.cache_cli",
     "train": ".emo.training.cli",

@@ -11,6 +11,7 @@ import torch
 
 from ..audio.encoder import AudioEncoder, load_encoder
 from ..audio.features import AudioFeatures
+from ..device import choose_torch_device
 from ..errors import CheckpointError, InputError
 from ..face.crop import PasteBack
 from ..face.detectors import make_detector
@@ -176,9 +177,7 @@ def choose_device(device: str, dtype: str) -> tuple[torch.device, torch.dtype]:
     Raises:
         InputError: where CUDA is asked for and there is none.
     """
-    if device == "cuda" and not torch.cuda.is_available():
-        raise InputError("device: cuda was asked for, but torch finds no CUDA device; use --device cpu or auto")
-    chosen = torch.device("cuda" if device in ("auto", "cuda") and torch.cuda.is_available() else "cpu")
+    chosen = choose_torch_device(device)
     if dtype != "auto":
         return chosen, DTYPES[dtype]
     if chosen.type == "cpu":

@@ -9,7 +9,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from ..emo.cli import interval
+from ..animate.emo_options import interval
 from ..emo.conditions.speed_curve import SpeedCurve
 from ..emo.sampling.generate import Settings
 from ..emo.sampling.guidance import Guidance

@@ -42,7 +42,7 @@ class Window:
 
     @property
     def pixels(self) -> tuple[np.ndarray, np.ndarray]:
-        """x (1, w) and y (h, 1) of the middle of each pixel."""
+        """X (1, w) and y (h, 1) of the middle of each pixel."""
         height, width = self.alpha.shape
         return self.left + np.arange(width)[None] + 0.5, self.top + np.arange(height)[:, None] + 0.5
 

@@ -3,6 +3,7 @@
 Shape legend: V vertices = 468 points of the face, then rings of 36.
 """
 
+import itertools
 from dataclasses import dataclass
 
 import numpy as np
@@ -56,7 +57,7 @@ class WarpMesh:
         ids = [np.array(FACE_OVAL)] + [
             FACE_POINTS + len(FACE_OVAL) * ring + np.arange(len(FACE_OVAL)) for ring in range(len(RINGS) + 1)
         ]
-        strips = [_strip(inner, outer) for inner, outer in zip(ids[:-1], ids[1:], strict=True)]
+        strips = [_strip(inner, outer) for inner, outer in itertools.pairwise(ids)]
         return cls(
             source=np.concatenate([face, *points, border]),
             depth=_aligned(np.concatenate(points), shape),

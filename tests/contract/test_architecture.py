@@ -7,11 +7,11 @@ import sys
 from tests.conftest import ROOT
 
 HOST = {"comfy", "comfy_api", "comfy_extras", "comfy_execution", "folder_paths", "latent_preview", "nodes", "server"}
-SHARED = "errors curve fields files memory command_line media audio face metrics dataset training".split()
+SHARED = "errors curve device fields files memory command_line media audio face metrics dataset training".split()
 """Packages that know no model. A package may import those to its left."""
 MODELS = ["emo", "portrait"]
 """Models, side by side: each may import the shared packages and no other model."""
-ABOVE = {"evaluate": {*SHARED, *MODELS}, "client": {"errors", "files"}}
+ABOVE = {"animate": {*SHARED, *MODELS}, "evaluate": {*SHARED, *MODELS, "animate"}, "client": {"errors", "files"}}
 """Commands above the models, and what they may import."""
 MAX_LINES = 300
 EVERYTHING = [path for path in ROOT.rglob("*.py") if ".venv" not in path.parts]

@@ -7,11 +7,13 @@ import pytest
 import torch
 from torch import nn
 
+from emo_core.animate.cli import add_parser
+from emo_core.animate.emo_options import read_request
 from emo_core.dataset.shards import TRAIN, read_clips
 from emo_core.emo.animate import prepare_subject
-from emo_core.emo.cli import add_parser, read_request
 from emo_core.emo.conditions import table
 from emo_core.emo.conditions.condition import Condition, Scene
+from emo_core.emo.config import EMO_MINI
 from emo_core.emo.models.emo import EMO
 from emo_core.emo.sampling.denoiser import Denoiser
 from emo_core.emo.sampling.generate import Settings, generate
@@ -85,7 +87,7 @@ def request_of(*options):
     parser = argparse.ArgumentParser()
     add_parser(parser.add_subparsers())
     base = ["animate", "--portrait", "p.png", "--audio", "a.wav", "--out", "o.mp4"]
-    return read_request(parser.parse_args([*base, *options]))
+    return read_request(parser.parse_args([*base, *options]), EMO_MINI)
 
 
 def test_it_reaches_the_video_from_the_command_line(emo):

@@ -1,31 +1,27 @@
-"""`python -m emo_core animate`: the main job without ComfyUI."""
+"""The options of EMO's models."""
 
 import argparse
 import json
-import sys
 from dataclasses import asdict
 from pathlib import Path
 
 from tqdm import tqdm
 
-from ..errors import Cancelled
-from .animate import Request, Result, animate
-from .conditions import table
-from .config import EMO_MINI
-from .sampling.clips import Clip
-from .sampling.sampler import Step
-from .sampling.schedule import SCHEDULERS
-from .weights.checkpoint import DTYPES
+from ..emo.animate import Request, Result, animate
+from ..emo.conditions import table
+from ..emo.sampling.clips import Clip
+from ..emo.sampling.sampler import Step
+from ..emo.sampling.schedule import SCHEDULERS
+from ..emo.weights.checkpoint import DTYPES
+from ..errors import InputError
+from .option_groups import Add
+
+ALSO_PORTRAIT = ("--speed", "--face-index")
+"""Options of EMO's conditions that the portrait model has, too."""
 
 
-def add_parser(commands: argparse._SubParsersAction) -> None:
-    """Add the `animate` command to the program's parser."""
-    parser = commands.add_parser("animate", help="make a talking video from a portrait and a voice")
-    add = parser.add_argument
-    add("--portrait", type=Path, required=True, help="PNG, JPEG or WebP")
-    add("--audio", type=Path, required=True, help="WAV, FLAC, OGG, MP3, M4A, or a video with sound")
-    add("--out", type=Path, required=True, help="the .mp4 to write")
-    add("--checkpoint", type=Path, default=EMO_MINI, help="an EMO .safetensors (default: emo-mini)")
+def add_emo_options(add: Add, add_shared: Add) -> None:
+    """Add what the diffusion models know beside the shared options."""
     add("--audio-encoder", type=Path, help="a local wav2vec2 folder or .safetensors, where the checkpoint brings none")
     add(
         "--steps",
@@ -33,7 +29,6 @@ def add_parser(commands: argparse._SubParsersAction) -> None:
         help="denoising steps per clip (default: the checkpoint's; the paper's 40, fewer if distilled)",
     )
     add("--scheduler", choices=tuple(SCHEDULERS), default="ddim", help="default: ddim")
-    add("--seed", type=int, default=0, help="same seed, same video (default: 0)")
     for condition in table.CONDITIONS:
         if condition.guided:
             add(
@@ -41,22 +36,24 @@ def add_parser(commands: argparse._SubParsersAction) -> None:
                 type=float,
                 help=f"guidance for the {condition.name.replace('_', ' ')}; 1 is off and faster (default: the checkpoint's)",
             )
-        condition.add_options(add)
+        condition.add_options(lambda name, **options: (add_shared if name in ALSO_PORTRAIT else add)(name, **options))
     add("--guidance-interval", type=interval, default=(0.0, 1.0), metavar="FROM,TO",
         help="shares of the steps between which guidance is on (default: 0,1)")  # fmt: skip
-    add("--face-model", type=Path, help="a face_landmarker.task for MediaPipe")
-    add("--paste-back", action="store_true", help="put the animated square back into the whole portrait")
-    add("--fps", type=float, help="frames per second (default: the checkpoint's)")
-    add("--max-seconds", type=float, help="stop after this much of the voice")
-    add("--device", choices=("auto", "cpu", "cuda"), default="auto")
     add("--dtype", choices=("auto", *DTYPES), default="auto")
-    add("--json", action="store_true", help="print the result as one line of JSON")
-    parser.set_defaults(run=run)
 
 
-def run(args: argparse.Namespace) -> None:
-    """Animate with a progress bar on stderr, the result on stdout."""
-    request = read_request(args)
+def run_emo(args: argparse.Namespace, checkpoint: Path) -> str:
+    """Animate with a progress bar on stderr.
+
+    Returns:
+        The result as a sentence, or as one line of JSON.
+
+    Raises:
+        InputError: if there is no voice, or the request cannot succeed.
+    """
+    if args.audio is None:
+        raise InputError("audio: an EMO model needs a voice; give --audio (a film drives --model portrait only)")
+    request = read_request(args, checkpoint)
     with tqdm(desc="animate", unit="step", delay=0.01, disable=None) as bar:
 
         def progress(clip: Clip, clips: int, step: Step) -> None:
@@ -64,20 +61,17 @@ def run(args: argparse.Namespace) -> None:
             bar.set_postfix_str(f"clip {clip.index + 1}/{clips}", refresh=False)
             bar.update(clip.index * step.steps + step.step - bar.n)
 
-        try:
-            result = animate(request, progress=progress)
-        except KeyboardInterrupt:
-            raise Cancelled("nothing was written") from None
-    sys.stdout.write((json.dumps(asdict(result)) if args.json else _sentence(result)) + "\n")
+        result = animate(request, progress=progress)
+    return json.dumps(asdict(result)) if args.json else _sentence(result)
 
 
-def read_request(args: argparse.Namespace) -> Request:
+def read_request(args: argparse.Namespace, checkpoint: Path) -> Request:
     """The options as a request."""
     return Request(
         portrait=args.portrait,
         audio=args.audio,
         out=args.out,
-        checkpoint=args.checkpoint,
+        checkpoint=checkpoint,
         audio_encoder=args.audio_encoder,
         steps=args.steps,
         scheduler=args.scheduler,

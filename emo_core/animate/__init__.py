@@ -1,0 +1,1 @@
+"""The command `animate`: one set of options for all models."""

@@ -1,0 +1,77 @@
+"""The options of the portrait model: face motion from speech or film, worn by the picture's own pixels."""
+
+import argparse
+import json
+from dataclasses import asdict
+from pathlib import Path
+
+from tqdm import tqdm
+
+from ..curve import Curve
+from ..face.motion_adjust import Adjustment
+from ..portrait.animate import Result
+from ..portrait.prepare import SIZE
+from .option_groups import Add
+from .portrait_talk import TalkRequest, talk
+
+AMOUNTS = ("mouth", "head", "brows", "blinks", "gaze")
+
+
+def add_portrait_options(add: Add) -> None:
+    """Add what the portrait model knows beside the shared options."""
+    add("--motion", type=Path, help="a filmed face that drives the portrait, or a face motion file (.safetensors)")
+    add("--save-motion", type=Path, help="write the face motion to this .safetensors, too")
+    add("--size", type=int, default=SIZE, help=f"side of the square in pixels, up to 1024 (default: {SIZE})")
+    for name in AMOUNTS:
+        add(
+            f"--{name}",
+            default="1",
+            metavar="A",
+            help=f"amount of {name}: 1 as it is, 0 none, or over time 0:1,2.5:0.3 (default: 1)",
+        )
+    add("--smoothing", type=float, default=0.0, help="smooth the motion over so many seconds (default: 0)")
+    add("--style", default=None, help="style of speaking of the motion model (default: its own)")
+
+
+def run_portrait(args: argparse.Namespace) -> str:
+    """Animate with a progress bar on stderr; the result as a sentence, or as one line of JSON."""
+    request = read_talk_request(args)
+    with tqdm(desc="animate", unit="frame", delay=0.01, disable=None) as bar:
+
+        def progress(frame: int, frames: int) -> None:
+            bar.total = frames
+            bar.update(frame - bar.n)
+
+        result = talk(request, progress=progress)
+    return json.dumps(asdict(result)) if args.json else _sentence(result)
+
+
+def read_talk_request(args: argparse.Namespace) -> TalkRequest:
+    """The options as a request."""
+    return TalkRequest(
+        portrait=args.portrait,
+        audio=args.audio,
+        motion=args.motion,
+        out=args.out,
+        save_motion=args.save_motion,
+        size=args.size,
+        seed=args.seed,
+        speed=None if args.speed is None else Curve.parse(args.speed, "speed"),
+        adjustment=Adjustment(
+            **{name: Curve.parse(getattr(args, name), name) for name in AMOUNTS}, smoothing=args.smoothing
+        ),
+        style=args.style,
+        face_model=args.face_model,
+        face_index=args.face_index,
+        paste_back=args.paste_back,
+        fps=args.fps,
+        max_seconds=args.max_seconds,
+        device=args.device,
+    )
+
+
+def _sentence(result: Result) -> str:
+    return (
+        f"{result.out}: {result.frames} frames at {result.fps:g} fps ({result.seconds:g} s), "
+        f"{result.seconds_per_frame:g} s per frame, peak memory {result.peak_memory_mb:g} MB"
+    )

@@ -1,0 +1,147 @@
+"""One portrait and one voice, or one film, to a video of the portrait that speaks."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from ..curve import Curve
+from ..device import choose_torch_device
+from ..errors import InputError
+from ..face.detectors import make_detector
+from ..face.film import watch_film
+from ..face.motion import FaceMotion
+from ..face.motion_adjust import Adjustment, adjusted
+from ..face.motion_file import SUFFIX, load_motion, save_motion
+from ..face.motion_fit import fit_motion
+from ..face.rig import FaceRig, load_rig
+from ..files import locked
+from ..media.picture import load_picture
+from ..media.sound import load_sound
+from ..media.video_reader import open_source
+from ..media.video_writer import check_output
+from ..portrait.animate import Output, Result, animate_portrait
+from ..portrait.prepare import NO_LANDMARKS, SIZE, prepare_portrait
+from ..portrait.render import PortraitRenderer
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TalkRequest:
+    """The user's inputs and options."""
+
+    portrait: Path
+    out: Path
+    audio: Path | None = None
+    motion: Path | None = None
+    """A film, or a face motion file; with `audio`, that is the sound track."""
+    save_motion: Path | None = None
+    size: int = SIZE
+    seed: int = 0
+    speed: Curve | None = None
+    """Mean head speed in degrees per frame; None for the motion model's own."""
+    adjustment: Adjustment = field(default_factory=Adjustment)
+    style: str | None = None
+    face_model: Path | None = None
+    face_index: int | None = None
+    paste_back: bool = False
+    fps: float | None = None
+    max_seconds: float | None = None
+    device: str = "auto"
+
+
+Progress = Callable[[int, int], None]
+
+
+def talk(request: TalkRequest, *, progress: Progress | None = None) -> Result:
+    """Make the video.
+
+    Raises:
+        InputError: for anything about the inputs that the user can mend.
+        CheckpointError: for unusable weights.
+    """
+    check_request(request)
+    with locked(request.out, "out"):
+        rig = load_rig()
+        try:
+            detector = make_detector(request.face_model, landmarks=True, quiet=True)
+        except InputError as error:
+            raise error if request.face_model else InputError(NO_LANDMARKS) from error
+        image = load_picture(request.portrait)
+        portrait = prepare_portrait(image, detector, rig, size=request.size, face_index=request.face_index)
+        motion = adjusted(motion_of(request, rig, detector), request.adjustment)
+        if request.save_motion is not None:
+            save_motion(motion, request.save_motion)
+        renderer = PortraitRenderer(
+            portrait.picture, portrait.landmarks, rig, device=choose_torch_device(request.device)
+        )
+        output = Output(
+            out=request.out,
+            sound=sound_track(request),
+            paste_back=image if request.paste_back else None,
+            settings=_marks(request),
+        )
+        return animate_portrait(portrait, renderer, motion, output, progress=progress)
+
+
+def check_request(request: TalkRequest) -> None:
+    """Check all that can be checked before anything is loaded.
+
+    Raises:
+        InputError: for a request that cannot succeed.
+    """
+    check_output(request.out)
+    if request.audio is None and request.motion is None:
+        raise InputError("audio: got no voice and no motion; give --audio, or a film or face motion with --motion")
+    inputs = [path for path in (request.portrait, request.audio, request.motion) if path is not None]
+    for path in inputs:
+        if path.resolve() == request.out.resolve():
+            raise InputError(f"out: {request.out} is also an input; give another name")
+    if request.motion is not None and request.speed is not None:
+        raise InputError("speed: the head of a film moves as filmed; leave the speed out, or scale it with --head")
+    if request.motion is not None and request.style is not None:
+        raise InputError("style: a film has its own style of speaking; leave the style out")
+    if request.fps is not None and not 1 <= request.fps <= 120:
+        raise InputError(f"fps: got {request.fps:g}; expected 1 .. 120")
+    if request.max_seconds is not None and not 0 < request.max_seconds < float("inf"):
+        raise InputError(f"max seconds: got {request.max_seconds:g}; expected more than 0")
+    if not 0 <= request.seed < 2**64:
+        raise InputError(f"seed: got {request.seed}; expected 0 .. 2^64 - 1")
+    if request.save_motion is not None and request.save_motion.suffix != SUFFIX:
+        raise InputError(f"save motion: got {request.save_motion}; expected a name ending in {SUFFIX}")
+
+
+def motion_of(request: TalkRequest, rig: FaceRig, detector: Any) -> FaceMotion:
+    """The face motion that the portrait wears."""
+    if request.motion is None:
+        return _spoken(request)
+    if request.motion.suffix.lower() == SUFFIX:
+        motion = load_motion(request.motion)
+        if request.max_seconds is not None:
+            motion = motion[: max(1, round(request.max_seconds * motion.fps))]
+    else:
+        film = watch_film(request.motion, detector, max_seconds=request.max_seconds)
+        motion = fit_motion(film.landmarks, rig, size=film.size, fps=film.fps)
+    return motion.resampled(request.fps or motion.fps)
+
+
+def sound_track(request: TalkRequest) -> Path | None:
+    """The voice; without one, the film if it has sound."""
+    if request.audio is not None:
+        load_sound(request.audio, max_seconds=1)
+        return request.audio
+    if request.motion.suffix.lower() == SUFFIX:
+        return None
+    return None if open_source(request.motion).sound_start is None else request.motion
+
+
+def _spoken(request: TalkRequest) -> FaceMotion:
+    raise InputError("audio: speech is not here yet")
+
+
+def _marks(request: TalkRequest) -> dict[str, Any]:
+    """The settings that the video's metadata keeps."""
+    adjustment = {
+        name: getattr(request.adjustment, name).values for name in ("mouth", "head", "brows", "blinks", "gaze")
+    }
+    source = "speech" if request.motion is None else request.motion.name
+    return {"model": "portrait", "motion": source, "seed": request.seed, "size": request.size, "amounts": adjustment}
