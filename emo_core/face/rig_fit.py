@@ -11,9 +11,9 @@ from .rig import FaceRig
 
 SWEEPS = 60
 """Rounds of coordinate descent; it has converged to .001 after about 30."""
-RIDGE = 0.002
+RIDGE = 0.001
 """Weight of the squared coefficients over the mean squared size of a movement."""
-SPARSITY = 0.002
+SPARSITY = 0.001
 """Weight of the coefficients' sum, so that few movements explain a face."""
 UNSEEN = (
     "jawForward",

@@ -31,8 +31,10 @@ KEPT_SMILE = (
     "mouthFrownRight",
 )
 """Movements of the still that a speaking mouth keeps; what opens its lips is left out."""
-KEEP = 0.8
+KEEP = 0.9
 """Share of them that is kept."""
+OPEN = 0.06
+"""Gap between the inner lips of a mouth that is open, in distances of the outer eye corners."""
 MOUTH_REACH = (-0.25, 0.08)
 """Height and softness of the edge between the mouth's part of the face and the eyes'."""
 
@@ -61,9 +63,11 @@ class PortraitShape:
         """Measure a still's landmarks (478, 3), in pixels of it."""
         still = align(landmarks[None])
         points = still.points[0]
+        # Closed lips stay as they are. A mouth that shows teeth is brought back to neutral, as far as it is open.
+        share = np.clip(lips.gap(points[None]).max() / OPEN, 0, 1)
         _, coefficients = split_still(points, rig)
-        is_mouth = np.isin(rig.names, MOUTH)
-        neutral = points - np.einsum("k,kpi->pi", np.where(is_mouth, coefficients, 0), rig.basis)
+        coefficients = np.where(np.isin(rig.names, MOUTH), share * coefficients, 0)
+        neutral = points - np.einsum("k,kpi->pi", coefficients, rig.basis)
         neutral = lips.with_gap(neutral[None], np.zeros((1, lips.COLUMNS)))[0]
         return cls(
             neutral=neutral,
