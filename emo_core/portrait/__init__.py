@@ -1,0 +1,1 @@
+"""A portrait that wears a face motion: its own pixels, moved by landmarks."""
