@@ -30,13 +30,21 @@ LIPS = (15, 16, 85, 86, 315, 316, 11, 12, 72, 302)
 """Landmarks on the red of the lips."""
 REACH = 0.05
 """Radius of a sample over the width of the mouth."""
-WARMTH = 0.25
-"""Share of the skin's colour that white teeth take: both are seen in the same light, which is not known."""
-REFERENCE_SKIN = 0.5
-"""Brightness of skin on which teeth are as bright as the skin times TEETH; on darker skin they are brighter than that."""
-TEETH = 1.0
-ADAPTATION = 0.45
-"""Exponent: 0 teeth as dark as the skin, 1 teeth of one brightness for all."""
+TEETH = 1.1
+"""Brightness of the brightest teeth over that of the white of the eye. In films and photographs of 57 people teeth have the
+colour of the white of the eye, whatever the light and the skin: slope 1.0 from one's log chroma to the other's."""
+EYES = ((33, 160, 158, 133, 153, 144, 468, 469), (362, 385, 387, 263, 373, 380, 473, 474))
+"""Outline of each eye, middle of its iris, a point on the iris' edge."""
+BRIGHTEST = 0.6
+"""The white of an eye is measured in its pixels above this quantile of brightness."""
+FEWEST_WHITE = 6
+"""Pixels below which an eye is too small or too closed to say anything."""
+DULL, CLEAR = 0.45, 0.75
+"""Brightness of the white of the eye over the skin's below which it is not believed, and from which it is."""
+WARMTH = 0.3
+"""Share of the skin's colour that teeth take where the eyes say nothing."""
+LOWEST, HIGHEST, LIMIT = 0.6, 2.2, 0.92
+"""Bounds of the brightness of teeth: over the skin's, and at all."""
 PLAIN_FLESH, PLAIN_SHARE = (1.05, 0.74, 0.74), 0.35
 """Flesh over skin, and its share beside the colour of the lips, so that lipstick does not paint the tongue."""
 OPEN_SHARE = 0.05
@@ -62,7 +70,7 @@ def mouth_colours(image: np.ndarray | Tensor, landmarks: np.ndarray | Tensor) ->
     skin = _sample(image, points[list(SKIN)], radius)
     lips = _sample(image, points[list(LIPS)], 0.5 * radius)
     flesh = (1 - PLAIN_SHARE) * lips + PLAIN_SHARE * skin * skin.new_tensor(PLAIN_FLESH) * (_luma(lips) / _luma(skin))
-    return torch.cat([skin, _greyed(flesh, skin), _teeth_white(skin)]).clamp(0, 1)
+    return torch.cat([skin, _greyed(flesh, skin), _teeth_white(image, points, skin)]).clamp(0, 1)
 
 
 def _greyed(flesh: Tensor, skin: Tensor) -> Tensor:
@@ -72,10 +80,42 @@ def _greyed(flesh: Tensor, skin: Tensor) -> Tensor:
     return share * flesh + (1 - share) * _luma(flesh) * skin / _luma(skin)
 
 
-def _teeth_white(skin: Tensor) -> Tensor:
-    brightness = TEETH * _luma(skin) * (REFERENCE_SKIN / _luma(skin)) ** ADAPTATION
-    tint = 1 + WARMTH * (skin / _luma(skin) - 1)
-    return brightness * tint / _luma(tint)
+def _teeth_white(image: Tensor, points: Tensor, skin: Tensor) -> Tensor:
+    """The colour of the eyes' white, if it is seen; else that of the skin, much paler."""
+    skin_luma = _luma(skin)
+    pale = 1 + WARMTH * (skin / skin_luma - 1)
+    guess = skin_luma * pale / _luma(pale)
+    eyes = [white for eye in EYES if (white := _eye_white(image, points, eye)) is not None]
+    if eyes:
+        seen = torch.stack(eyes).mean(0)
+        trust = ((_luma(seen) / skin_luma - DULL) / (CLEAR - DULL)).clamp(0, 1)
+        guess = trust * TEETH * seen + (1 - trust) * guess
+    luma = _luma(guess)
+    return guess / luma * luma.clamp(LOWEST * skin_luma, HIGHEST * skin_luma).clamp(max=LIMIT)
+
+
+def _eye_white(image: Tensor, points: Tensor, eye: tuple[int, ...]) -> Tensor | None:
+    """Colour of the bright pixels of an eye outside its iris."""
+    outline, iris, edge = points[list(eye[:6])], points[eye[6]], points[eye[7]]
+    height, width = image.shape[:2]
+    low = outline.amin(0).floor().long().clamp(min=0).tolist()
+    high = outline.amax(0).ceil().long().tolist()
+    part = image[low[1] : min(high[1], height), low[0] : min(high[0], width)]
+    if part.numel() == 0:
+        return None
+    ys, xs = torch.meshgrid(
+        torch.arange(part.shape[0]) + low[1] + 0.5, torch.arange(part.shape[1]) + low[0] + 0.5, indexing="ij"
+    )
+    places = torch.stack([xs, ys], dim=-1)
+    sides = outline.roll(-1, 0) - outline
+    away = places[..., None, :] - outline
+    turns = sides[:, 0] * away[..., 1] - sides[:, 1] * away[..., 0]
+    inside = (turns >= 0).all(-1) & ((places - iris).norm(dim=-1) > 1.15 * (iris - edge).norm())
+    colours = part[inside].float() / 255
+    if len(colours) < FEWEST_WHITE:
+        return None
+    luma = _luma(colours)
+    return colours[luma >= luma.quantile(BRIGHTEST)].median(0).values
 
 
 def _luma(colour: Tensor) -> Tensor:

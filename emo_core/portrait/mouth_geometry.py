@@ -103,13 +103,15 @@ def _heights(line: Tensor, columns: Tensor) -> Tensor:
 
 
 def patch_axes(width: int, height: int, like: Tensor) -> tuple[Tensor, Tensor]:
-    """x (width,) and y (height,) of the pixels' centres of the patch at any size, in its unit."""
+    """Give x (width,) and y (height,) of the pixels' centres of the patch at any size, in its unit."""
     step = SPAN / width
     place = {"device": like.device, "dtype": like.dtype}
     return (torch.arange(width, **place) + 0.5) * step + LEFT, (torch.arange(height, **place) + 0.5) * step + TOP
 
 
-def lip_mask(descriptors: Tensor, grow: float = 0.0, soft: float = 0.02, size: tuple[int, int] = (WIDTH, HEIGHT)) -> Tensor:
+def lip_mask(
+    descriptors: Tensor, grow: float = 0.0, soft: float = 0.02, size: tuple[int, int] = (WIDTH, HEIGHT)
+) -> Tensor:
     """(F, DESCRIPTOR) to (F, 1, H, W): 1 inside the inner lips, 0 outside and between closed lips.
 
     Args:
@@ -153,9 +155,7 @@ def picture_grid(transforms: Tensor, width: int, height: int) -> Tensor:
 def _affine_grid(transforms: Tensor, width: int, height: int, source_width: int, source_height: int) -> Tensor:
     """(F, height, width, 2): the pixels' centres through the maps, in the normalised coordinates of the source."""
     place = {"device": transforms.device, "dtype": transforms.dtype}
-    ys, xs = torch.meshgrid(
-        torch.arange(height, **place) + 0.5, torch.arange(width, **place) + 0.5, indexing="ij"
-    )
+    ys, xs = torch.meshgrid(torch.arange(height, **place) + 0.5, torch.arange(width, **place) + 0.5, indexing="ij")
     centres = torch.stack([xs, ys, torch.ones_like(xs)], dim=-1)
     mapped = torch.einsum("hwk,fck->fhwc", centres, transforms)
     return mapped * (2 / mapped.new_tensor([source_width, source_height])) - 1

@@ -72,7 +72,10 @@ class MouthInterior(nn.Module):
         self.lower = nn.Parameter(first_row_of_teeth(upper=False))
         self.habits = nn.Parameter(torch.zeros(config.habits))
         self.control = nn.Sequential(
-            nn.Linear(DESCRIPTOR + config.habits, config.hidden), nn.SiLU(), nn.Linear(config.hidden, config.hidden), nn.SiLU()
+            nn.Linear(DESCRIPTOR + config.habits, config.hidden),
+            nn.SiLU(),
+            nn.Linear(config.hidden, config.hidden),
+            nn.SiLU(),
         )
         self.jaw = nn.Linear(config.hidden, 2)
         self.stem = nn.Conv2d(4 * MAPS, wide, 3, padding=1)
@@ -97,7 +100,9 @@ class MouthInterior(nn.Module):
             (B, 3, H, W) in 0 .. 1; what is drawn outside the inner lips means nothing.
         """
         if lips.ndim != 2 or lips.shape[1] != DESCRIPTOR or colours.shape[-1] != COLOURS:
-            raise ValueError(f"got lips {tuple(lips.shape)}, colours {tuple(colours.shape)}; expected (B, {DESCRIPTOR}), (B, {COLOURS})")
+            raise ValueError(
+                f"got lips {tuple(lips.shape)}, colours {tuple(colours.shape)}; expected (B, {DESCRIPTOR}), (B, {COLOURS})"
+            )
         count = len(lips)
         mouth = Mouth(
             self.upper.expand(count, -1, -1, -1), self.lower.expand(count, -1, -1, -1), self.habits.expand(count, -1)
@@ -163,8 +168,10 @@ class _Block(nn.Module):
 
 
 def lip_maps(lips: Tensor, jaw: Tensor) -> Tensor:
-    """The lips as a drawing, (B, MAPS, H / 2, W / 2): distances below the upper and above the lower lip and the smaller of
-    them, gap, place, and place relative to the jaw."""
+    """The lips as a drawing, (B, MAPS, H / 2, W / 2).
+
+    Its channels: distances below the upper and above the lower lip, the smaller of them, gap, place, place relative to the jaw.
+    """
     xs, ys = patch_axes(WIDTH // 2, HEIGHT // 2, lips)
     upper, lower = lip_edges(lips, xs)
     below, above = ys[:, None] - upper[:, None], lower[:, None] - ys[:, None]
@@ -197,9 +204,7 @@ def placed(row: Tensor, at: Tensor) -> Tensor:
     xs, ys = patch_axes(WIDTH, HEIGHT, at)
     across = (xs[None] - at[:, :1] - LEFT) * (2 / SPAN) - 1
     down = (ys[None] - at[:, 1:]) * (2 / (SPAN * ROWS / WIDTH)) - 1
-    grid = torch.stack(
-        [across[:, None].expand(-1, HEIGHT, -1), down[..., None].expand(-1, -1, WIDTH)], dim=-1
-    )
+    grid = torch.stack([across[:, None].expand(-1, HEIGHT, -1), down[..., None].expand(-1, -1, WIDTH)], dim=-1)
     return functional.grid_sample(row, grid, align_corners=False, padding_mode="border")
 
 

@@ -7,6 +7,7 @@ Shape legend: N patches, H x W a patch, S sources (films or photographs).
 """
 
 import argparse
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -22,9 +23,8 @@ from emo_core.portrait.mouth_geometry import cut_patches, lip_descriptor, patch_
 
 from .poses import lip_gaps, neutral_face, skull_points
 
-FOLDERS = {"grid_s4_hq": "talk/grid_s4_hq", "grid_more": "talk/grid_more", "grid": "talk/grid", "grid_s1": "grid_s1"}
-KNOWN = {"pwij3p": "s2", "sbia1a": "s3", "lbax4n": "s5", "sbwe5n": "s32", "lrwp9a": "s23"}
-"""Clips of `talk/grid` whose person the data's card names; clips without a name there are left out."""
+FOLDERS = {"grid_s4_hq": "talk/grid_s4_hq", "grid_more": "talk/grid_more", "grid_s1": "grid_s1"}
+"""The films of `talk/grid` are left out: their mouths have the fewest pixels, and not all of their speakers are known."""
 HIDDEN = ("s30", "s31", "s34")
 SHARP = ("grid_s4_hq", "frl")
 """Sources with as many pixels as the patch; the others are compared at half its size."""
@@ -33,6 +33,10 @@ OPEN = 0.03
 CLOSED_STEP = 5
 S1_CLIPS = 150
 """Films of the person with most of them."""
+
+
+Keep = Callable[[np.ndarray], np.ndarray]
+"""Lip gaps (F,) to which frames are kept (F,)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,16 +55,14 @@ class Source:
 
 
 def person_of(folder: str, clip: str) -> str | None:
-    """Who speaks, or None where nobody knows or nobody may learn it."""
-    if folder in ("grid_s4_hq", "grid_s1"):
-        return folder[5:7]
-    if clip in KNOWN or clip.removeprefix("grid_") in KNOWN:
-        return KNOWN[clip.removeprefix("grid_")]
-    person = clip.split("_")[0] if "_" in clip and not clip.startswith("grid") else None
-    return None if person in HIDDEN else person
+    """Who speaks, or None where nobody may learn it."""
+    person = clip.split("_")[0] if folder == "grid_more" else folder[5:7]
+    return None if folder not in FOLDERS or person in HIDDEN else person
 
 
-def film_source(video: Path, points: np.ndarray, person: str, fallback: np.ndarray | None, sharp: bool, keep) -> Source:
+def film_source(
+    video: Path, points: np.ndarray, person: str, fallback: np.ndarray | None, sharp: bool, keep: Keep
+) -> Source:
     """Cut the frames of a film."""
     neutral = neutral_face(points)
     neutral = fallback if neutral is None else neutral
@@ -100,7 +102,9 @@ def mostly_open(gaps: np.ndarray) -> np.ndarray:
     return (gaps > OPEN) | (np.arange(len(gaps)) % CLOSED_STEP == 0)
 
 
-def film_sources(data: Path, land: Path, wanted, keep=mostly_open) -> list[Source]:
+def film_sources(
+    data: Path, land: Path, wanted: Callable[[str, str], str | None], keep: Keep = mostly_open
+) -> list[Source]:
     """The films of `FOLDERS` and others for which `wanted(folder, clip)` names a person."""
     named = []
     for file in sorted(land.glob("*.npz")):
@@ -156,21 +160,21 @@ def main() -> None:
     """Gather."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--data", type=Path, required=True, help="the folder of films and pictures")
-    parser.add_argument("--land", type=Path, required=True, help="landmarks per film: FOLDER__CLIP.npz with `landmarks`")
+    parser.add_argument(
+        "--land", type=Path, required=True, help="landmarks per film: FOLDER__CLIP.npz with `landmarks`"
+    )
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--strangers", action="store_true", help="the people who are never trained on, all frames")
     args = parser.parse_args()
     if args.strangers:
-        sources = film_sources(args.data, args.land, lambda folder, clip: _stranger(folder, clip), all_frames)
+        sources = film_sources(args.data, args.land, _stranger, all_frames)
     else:
         s1 = sorted(args.land.glob("grid_s1__*.npz"))
         chosen = {file.stem.split("__", 1)[1] for file in s1[:: max(1, len(s1) // S1_CLIPS)]}
         sources = film_sources(
             args.data,
             args.land,
-            lambda folder, clip: person_of(folder, clip)
-            if folder in FOLDERS and (folder != "grid_s1" or clip in chosen)
-            else None,
+            lambda folder, clip: None if folder == "grid_s1" and clip not in chosen else person_of(folder, clip),
         )
         sources += smile_sources(args.data)
     write(sources, args.out)

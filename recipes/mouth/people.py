@@ -3,10 +3,18 @@
 Shape legend: P persons, S sources, B patches.
 """
 
+import json
+from dataclasses import asdict
+from pathlib import Path
+
 import torch
+from safetensors import safe_open
+from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 from torch.nn import functional
 
+from emo_core.fields import read_fields
+from emo_core.files import atomic_path
 from emo_core.portrait.mouth_geometry import HEIGHT, WIDTH
 from emo_core.portrait.mouth_interior import ROWS, Mouth, MouthConfig, MouthInterior
 
@@ -14,6 +22,10 @@ REACH = 0.08
 """Farthest that a row of teeth is nudged in a frame, in the patch's unit."""
 KEPT = 0.7
 """Share of frames that may nudge: the others teach the network to place the teeth by the lips alone."""
+
+
+SMILES = "frl"
+"""Begins the names of people of whom only smiles are known: these show no lower teeth to learn."""
 
 
 class Finder(nn.Module):
@@ -42,21 +54,24 @@ class Finder(nn.Module):
 class People(nn.Module):
     """Everything that is learned."""
 
-    def __init__(self, config: MouthConfig, persons: int, colours: Tensor) -> None:
-        """`colours` (S, 2, 3): flesh and white of every source over its skin's brightness, to begin with."""
+    def __init__(self, config: MouthConfig, names: tuple[str, ...], colours: Tensor) -> None:
+        """Persons' names, and `colours` (S, 2, 3): flesh and white of every source over its skin's brightness."""
         super().__init__()
         self.mouth = MouthInterior(config)
+        persons, self.names = len(names), names
         self.upper = nn.Parameter(torch.zeros(persons, 2, ROWS, WIDTH))
         self.lower = nn.Parameter(torch.zeros(persons, 2, ROWS, WIDTH))
         self.habits = nn.Parameter(torch.zeros(persons, config.habits))
         self.colours = nn.Parameter(colours.clone())
         self.finder = Finder()
+        smiles = torch.tensor([name.startswith(SMILES) for name in names])
+        self.register_buffer("filmed", (~smiles).float()[:, None, None, None], persistent=False)
 
     def person(self, number: Tensor) -> Mouth:
         """(B,) numbers to their mouths: a difference from everybody's."""
         return Mouth(
             self.mouth.upper + self.upper[number],
-            self.mouth.lower + self.lower[number],
+            self.mouth.lower + self.lower[number] * self.filmed[number],
             self.mouth.habits + self.habits[number],
         )
 
@@ -79,7 +94,7 @@ class People(nn.Module):
 
 
 def _roughness(row: Tensor) -> Tensor:
-    return (row.diff(dim=-1).square().mean() + row.diff(dim=-2).square().mean())
+    return row.diff(dim=-1).square().mean() + row.diff(dim=-2).square().mean()
 
 
 def baked(people: People, upper: int, lower: int, habits: Tensor) -> MouthInterior:
@@ -91,6 +106,39 @@ def baked(people: People, upper: int, lower: int, habits: Tensor) -> MouthInteri
         mouth.lower.copy_(people.mouth.lower + people.lower[lower])
         mouth.habits.copy_(people.mouth.habits + habits)
     return mouth.eval()
+
+
+def begin_from(people: People, earlier: Path) -> None:
+    """Take over what an earlier run learned of the same persons."""
+    weights = load_file(earlier)
+    with safe_open(earlier, "pt") as stored:
+        names = json.loads(stored.metadata()["names"])
+    own = people.state_dict()
+    for name in ("upper", "lower", "habits"):
+        for place, person in enumerate(people.names):
+            if person in names:
+                own[name][place] = weights[name][names.index(person)]
+    shared = {name: value for name, value in weights.items() if name.startswith(("mouth.", "finder."))}
+    people.load_state_dict({**own, **shared})
+
+
+def write_people(people: People, path: Path) -> None:
+    """Weights of everybody, with their names."""
+    weights = {name: value.detach().contiguous() for name, value in people.state_dict().items()}
+    metadata = {"config": json.dumps(asdict(people.mouth.config)), "names": json.dumps(people.names)}
+    with atomic_path(path) as temporary:
+        save_file(weights, temporary, metadata)
+
+
+def read_people(path: Path) -> People:
+    """Read what `write_people` wrote."""
+    with safe_open(path, "pt") as stored:
+        metadata = stored.metadata()
+    weights = load_file(path)
+    config = read_fields(MouthConfig, json.loads(metadata["config"]))
+    people = People(config, tuple(json.loads(metadata["names"])), weights["colours"])
+    people.load_state_dict(weights)
+    return people.eval()
 
 
 def pooled(pictures: Tensor) -> Tensor:

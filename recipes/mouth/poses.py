@@ -3,6 +3,8 @@
 Shape legend: F frames, P 478 points.
 """
 
+from collections.abc import Callable
+
 import numpy as np
 
 from emo_core.face.pose import RIGID
@@ -40,7 +42,7 @@ def moved_onto(frames: np.ndarray, target: np.ndarray) -> np.ndarray:
     return np.stack([_similarity(frame, target)(frame) for frame in frames])
 
 
-def _similarity(source: np.ndarray, target: np.ndarray):
+def _similarity(source: np.ndarray, target: np.ndarray) -> Callable[[np.ndarray], np.ndarray]:
     """Rotation, scale and shift that bring the rigid points of one face onto the other's by least squares (Umeyama)."""
     rigid = list(RIGID)
     a, b = source[rigid], target[rigid]

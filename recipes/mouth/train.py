@@ -6,19 +6,16 @@ Shape legend: N patches, B a batch, H x W a patch, S sources.
 """
 
 import argparse
-import json
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import torch
-from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
-from emo_core.files import atomic_path
 from emo_core.portrait.mouth_colours import LUMA
-from emo_core.portrait.mouth_geometry import lip_mask
+from emo_core.portrait.mouth_geometry import INNER, lip_mask, lip_polygons
 from emo_core.portrait.mouth_interior import MouthConfig
 from emo_core.training.batches import Place, drawn_batches, moved
 from emo_core.training.checkpoints import checkpoints
@@ -27,16 +24,18 @@ from emo_core.training.loop import Settings, train
 from emo_core.training.schedule import Limits, Schedule
 from emo_core.training.task import Learner, Task
 
-from .people import KEPT, People, pooled
+from .people import KEPT, SMILES, People, begin_from, pooled, write_people
 
 SCHEDULE = Schedule(rate=2e-3, warm_up=50, decay="cosine", decay_from=0.2, decay_to=0.02)
-SHARES = {"s4": 0.35, "s1": 0.2, "frl": 0.2}
+SHARES = {"s4": 0.35, "s1": 0.2, SMILES: 0.15}
 """Share of a batch per person, or of the photographs; the rest is the other speakers'."""
+CLOSED_SHARE, OPEN_SHARE = 0.3, 4.0
+"""How often a closed mouth is drawn, and how much more often per gap: wide mouths are rare in films."""
 GROW, EDGE_WEIGHT = 0.035, 0.4
 """Margin outside the lips that is learned too, in the patch's unit, and its weight."""
 GRADIENT = 1.5
 """Weight of the error of the differences between neighbouring pixels."""
-NUDGE, COLOUR = 2.0, 0.2
+NUDGE, COLOUR = 2.0, 0.05
 """Weights of the nudges' squares and of how far colours are from those that were measured."""
 TEETH_RATE = 8.0
 """Learning rate of pictures of teeth over the network's."""
@@ -75,16 +74,18 @@ class Patches:
         skin = (colours[:, 0] * torch.tensor(LUMA)).sum(1)
         source = torch.from_numpy(held["source"])
         person = torch.from_numpy(person)[source]
-        groups = np.array(["frl" if name.startswith("frl") else name for name in names])
+        groups = np.array([SMILES if name.startswith(SMILES) else name for name in names])
         group = groups[person.numpy()]
-        share = np.zeros(len(group))
+        lips = torch.from_numpy(held["lips"]).float()
+        gaps = (lip_polygons(lips)[:, INNER.index(14), 1] - lip_polygons(lips)[:, INNER.index(13), 1]).numpy()
+        share, opened = np.zeros(len(group)), CLOSED_SHARE + OPEN_SHARE * gaps.clip(0, 0.5)
         rest = 1 - sum(SHARES.values())
         for name in np.unique(group):
             own = group == name
-            share[own] = SHARES.get(name, rest / len(set(groups) - set(SHARES))) / own.sum()
+            share[own] = SHARES.get(name, rest / len(set(groups) - set(SHARES))) * opened[own] / opened[own].sum()
         return cls(
             torch.from_numpy(held["patches"]),
-            torch.from_numpy(held["lips"]).float(),
+            lips,
             source,
             person,
             torch.from_numpy(held["sharp"]),
@@ -140,9 +141,7 @@ class MouthTask(Task):
         teeth = [people.mouth.upper, people.mouth.lower, people.upper, people.lower]
         known = {id(value) for value in teeth}
         others = [value for value in people.parameters() if id(value) not in known]
-        optimiser = torch.optim.Adam(
-            [{"params": others}, {"params": teeth, "factor": TEETH_RATE}], betas=(0.9, 0.98)
-        )
+        optimiser = torch.optim.Adam([{"params": others}, {"params": teeth, "factor": TEETH_RATE}], betas=(0.9, 0.98))
         self.learners = (Learner(network=people, optimiser=optimiser, schedule=SCHEDULE, clip=1.0),)
 
     def batches(self, place: Place, consumed: int) -> Iterator[MouthBatch]:
@@ -170,38 +169,27 @@ class MouthTask(Task):
         log.write(step, inside_error=float(error))
 
 
-def write_people(people: People, names: tuple[str, ...], path: Path) -> None:
-    """Weights of everybody, with their names."""
-    weights = {name: value.detach().contiguous() for name, value in people.state_dict().items()}
-    metadata = {"config": json.dumps(asdict(people.mouth.config)), "names": json.dumps(names)}
-    with atomic_path(path) as temporary:
-        save_file(weights, temporary, metadata)
-
-
-def read_people(path: Path, names: tuple[str, ...], config: MouthConfig | None = None) -> People:
-    """Read what `write_people` wrote, of the same data."""
-    weights = load_file(path)
-    people = People(config or MouthConfig(), len(names), weights["colours"])
-    people.load_state_dict(weights)
-    return people.eval()
-
-
 def main() -> None:
     """Train, and write everybody's mouths."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--data", type=Path, required=True, help="the file of `recipes.mouth.gather`")
-    parser.add_argument("--run", type=Path, required=True, help="folder for log and checkpoints; a stopped run continues")
+    parser.add_argument(
+        "--run", type=Path, required=True, help="folder for log and checkpoints; a stopped run continues"
+    )
+    parser.add_argument("--earlier", type=Path, help="people.safetensors of another run to begin from")
     parser.add_argument("--minutes", type=float, default=25)
     parser.add_argument("--batch", type=int, default=16)
     args = parser.parse_args()
     torch.manual_seed(0)
     patches = Patches.open(args.data)
-    people = People(MouthConfig(), len(patches.names), patches.colours)
+    people = People(MouthConfig(), patches.names, patches.colours)
+    if args.earlier:
+        begin_from(people, args.earlier)
     settings = Settings(batch=args.batch, log_every=50, save_every=200, validate_every=200, cpu=True)
     resume = bool(checkpoints(args.run))
     task = MouthTask(people, patches, args.batch)
     train(task, settings, Limits(minutes=args.minutes), args.run, resume=resume, report=print)
-    write_people(people, patches.names, args.run / "people.safetensors")
+    write_people(people, args.run / "people.safetensors")
 
 
 if __name__ == "__main__":
