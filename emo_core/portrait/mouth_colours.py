@@ -65,7 +65,7 @@ def mouth_colours(image: np.ndarray | Tensor, landmarks: np.ndarray | Tensor) ->
     Returns:
         (COLOURS,) in 0 .. 1: skin, flesh, white of the teeth.
     """
-    image, points = torch.as_tensor(image), torch.as_tensor(landmarks)[:, :2].float()
+    image, points = _tensor(image), _tensor(landmarks)[:, :2].float()
     radius = REACH * float((points[61] - points[291]).norm())
     skin = _sample(image, points[list(SKIN)], radius)
     lips = _sample(image, points[list(LIPS)], 0.5 * radius)
@@ -118,6 +118,11 @@ def _eye_white(image: Tensor, points: Tensor, eye: tuple[int, ...]) -> Tensor | 
     return colours[luma >= luma.quantile(BRIGHTEST)].median(0).values
 
 
+def _tensor(values: np.ndarray | Tensor) -> Tensor:
+    """A copy, because arrays of pictures may be read-only."""
+    return values if isinstance(values, Tensor) else torch.from_numpy(np.array(values))
+
+
 def _luma(colour: Tensor) -> Tensor:
     return (colour * colour.new_tensor(LUMA)).sum(-1).clamp(min=0.02)
 
@@ -159,12 +164,12 @@ def own_teeth(
     Returns:
         the teeth, or None if the lips are closed or no teeth are between them.
     """
-    points = torch.as_tensor(landmarks)[None, :, :2].float()
-    skull = points if skull is None else torch.as_tensor(skull)[None, :, :2].float()
+    points = _tensor(landmarks)[None, :, :2].float()
+    skull = points if skull is None else _tensor(skull)[None, :, :2].float()
     gap = (points[0, 13] - points[0, 14]).norm() / (points[0, 61] - points[0, 291]).norm()
     if float(gap) < OPEN_SHARE:
         return None
-    picture = torch.as_tensor(image).permute(2, 0, 1)[None].float() / 255
+    picture = _tensor(image).permute(2, 0, 1)[None].float() / 255
     transform, lips = patch_transform(skull), lip_descriptor(points, skull)
     patch = cut_patches(picture, transform)[0]
     inside = lip_mask(lips, grow=-0.01)[0]

@@ -22,7 +22,7 @@ from ..errors import CheckpointError
 from ..fields import Between, read_fields
 from ..files import atomic_path, existing_file
 from .mouth_colours import COLOURS
-from .mouth_geometry import DESCRIPTOR, HEIGHT, INNER, LEFT, SPAN, TOP, WIDTH, lip_edges, patch_axes
+from .mouth_geometry import DESCRIPTOR, HEIGHT, INNER, LEFT, SPAN, TOP, WIDTH, lip_edges, lip_polygons, patch_axes
 
 ROWS = 64
 """Pixels that a picture of a row of teeth is high; it is as wide as the patch."""
@@ -32,6 +32,10 @@ MAPS = 7
 """Channels of the drawing of the lips that the network reads."""
 LAYERS = 6
 """Channels that it gives: white and flesh behind the teeth; visibility and shade of the upper and of the lower row."""
+WIDER, SOLID = 0.09, 8.0
+"""How far a person's teeth may leave the curve of `row_of_teeth`, and the largest transparency before its sigmoid."""
+JAW_WITH_LIP, JAW_FREE = 0.8, 0.15
+"""Share of the lower lip's movement that the lower teeth make, and how far the network may move them besides."""
 TAG, METADATA = "mouth-interior 1", "config"
 _ADVICE = "give the mouth's weights of this version"
 
@@ -68,8 +72,8 @@ class MouthInterior(nn.Module):
         super().__init__()
         self.config = config
         wide, fine = config.channels, config.detail
-        self.upper = nn.Parameter(first_row_of_teeth(upper=True))
-        self.lower = nn.Parameter(first_row_of_teeth(upper=False))
+        self.upper = nn.Parameter(_first_row(upper=True))
+        self.lower = nn.Parameter(_first_row(upper=False))
         self.habits = nn.Parameter(torch.zeros(config.habits))
         self.control = nn.Sequential(
             nn.Linear(DESCRIPTOR + config.habits, config.hidden),
@@ -122,13 +126,37 @@ class MouthInterior(nn.Module):
         Returns:
             (B, 2, H, W): share of white and of flesh.
         """
-        control = self.control(torch.cat([lips * 3, mouth.habits], dim=1))
-        chin = lips[:, 2 * len(INNER) : 2 * len(INNER) + 2]
-        jaw = 0.8 * chin + 0.1 * self.jaw(control)
+        layers, jaw = self.layers(lips, mouth.habits)
         upper_at = jaw.new_tensor([0.0, TOP]).expand_as(jaw)
         lower_at = jaw + jaw.new_tensor([0.0, LOWER_TOP])
         if nudges is not None:
             upper_at, lower_at = upper_at + nudges[:, :2], lower_at + nudges[:, 2:]
+        white, flesh, see_upper, shade_upper, see_lower, shade_lower = layers.split(1, dim=1)
+        for row, upper, at, see, shade in (
+            (mouth.lower, False, lower_at, see_lower, shade_lower),
+            (mouth.upper, True, upper_at, see_upper, shade_upper),
+        ):
+            bright, solid = row.split(1, dim=1)
+            confined = torch.cat([bright, torch.minimum(solid, row_of_teeth(upper, WIDER).to(row))], dim=1)
+            bright, solid = placed(confined, at).split(1, dim=1)
+            cover = solid.sigmoid() * see
+            white = white + cover * (1.5 * bright.sigmoid() * shade - white)
+            flesh = flesh * (1 - cover)
+        return torch.cat([white, flesh], dim=1)
+
+    def layers(self, lips: Tensor, habits: Tensor) -> tuple[Tensor, Tensor]:
+        """All that is soft.
+
+        Args:
+            lips: (B, DESCRIPTOR).
+            habits: (B, habits).
+
+        Returns:
+            (B, LAYERS, H, W): white and flesh behind the teeth; how much of the upper row is seen, 0 .. 1, and its shade,
+            0 .. 2; the same of the lower row. And (B, 2): how far the lower row is right and down, in the patch's unit.
+        """
+        control = self.control(torch.cat([lips * 3, habits], dim=1))
+        jaw = JAW_WITH_LIP * lip_polygons(lips)[:, INNER.index(14)] + JAW_FREE * self.jaw(control).tanh()
         maps = lip_maps(lips, jaw)
         features = self.stem(functional.pixel_unshuffle(maps, 2))
         for block in self.blocks:
@@ -136,17 +164,9 @@ class MouthInterior(nn.Module):
         features = functional.pixel_shuffle(self.grow(functional.silu(features)), 2)
         features = functional.silu(self.fine(torch.cat([features, maps], dim=1)))
         layers = functional.interpolate(self.last(features), (HEIGHT, WIDTH), mode="bilinear", align_corners=False)
-        white, flesh, see_upper, shade_upper, see_lower, shade_lower = layers.split(1, dim=1)
-        white, flesh = functional.softplus(white), functional.softplus(flesh)
-        for row, at, see, shade in (
-            (mouth.lower, lower_at, see_lower, shade_lower),
-            (mouth.upper, upper_at, see_upper, shade_upper),
-        ):
-            bright, solid = placed(row, at).split(1, dim=1)
-            cover = solid.sigmoid() * see.sigmoid()
-            white = white + cover * (1.5 * bright.sigmoid() * (2 * shade.sigmoid()) - white)
-            flesh = flesh * (1 - cover)
-        return torch.cat([white, flesh], dim=1)
+        behind, see_upper, shade_upper, see_lower, shade_lower = layers.split([2, 1, 1, 1, 1], dim=1)
+        parts = [functional.softplus(behind), see_upper.sigmoid(), 2 * shade_upper.sigmoid()]
+        return torch.cat([*parts, see_lower.sigmoid(), 2 * shade_lower.sigmoid()], dim=1), jaw
 
 
 class _Block(nn.Module):
@@ -208,21 +228,24 @@ def placed(row: Tensor, at: Tensor) -> Tensor:
     return functional.grid_sample(row, grid, align_corners=False, padding_mode="border")
 
 
-def first_row_of_teeth(upper: bool) -> Tensor:
-    """(2, ROWS, W): a band with the curve of a row of teeth, to start training from."""
+def _first_row(upper: bool) -> Tensor:
+    """(2, ROWS, W): brightness and transparency to start training from."""
+    band = row_of_teeth(upper).clamp(-4, 4)
+    return torch.cat([torch.full_like(band, 0.4), band])
+
+
+def row_of_teeth(upper: bool, margin: float = 0.0) -> Tensor:
+    """(1, ROWS, W): transparency, before its sigmoid, of a band with the curve of a row of teeth, grown by a margin."""
     xs, _ = patch_axes(WIDTH, HEIGHT, torch.zeros(()))
     ys = (torch.arange(ROWS) + 0.5)[:, None] * (SPAN / WIDTH)
     if upper:
-        ys = ys + TOP
-        edge = 0.06 - 0.35 * xs.square()
-        inside = torch.minimum(edge - ys, ys - edge + 0.24)
-        inside = torch.minimum(inside, 0.46 - xs.abs())
+        ys, edge = ys + TOP, 0.06 - 0.35 * xs.square()
+        above, below, half = edge - 0.24 - ys, ys - edge, 0.46
     else:
-        ys = ys + LOWER_TOP
-        edge = 0.05 - 0.2 * xs.square()
-        inside = torch.minimum(ys - edge, edge + 0.2 - ys)
-        inside = torch.minimum(inside, 0.36 - xs.abs())
-    return torch.stack([torch.full_like(inside, 0.4), (inside * 60).clamp(-4, 4)])
+        ys, edge = ys + LOWER_TOP, -0.05 - 0.1 * xs.square()
+        above, below, half = edge - ys, ys - edge - 0.22, 0.38
+    outside = torch.maximum(torch.maximum(above, below), xs.abs() - half)
+    return ((margin - outside) * 60).clamp(-SOLID, SOLID)[None]
 
 
 def save_mouth(mouth: MouthInterior, path: Path, card: dict[str, str] | None = None) -> None:

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from emo_core.portrait.mouth_colours import LUMA
 from emo_core.portrait.mouth_geometry import INNER, lip_mask, lip_polygons
-from emo_core.portrait.mouth_interior import MouthConfig
+from emo_core.portrait.mouth_interior import LAYERS, MouthConfig
 from emo_core.training.batches import Place, drawn_batches, moved
 from emo_core.training.checkpoints import checkpoints
 from emo_core.training.log import TrainingLog
@@ -25,6 +25,7 @@ from emo_core.training.schedule import Limits, Schedule
 from emo_core.training.task import Learner, Task
 
 from .people import KEPT, SMILES, People, begin_from, pooled, write_people
+from .wide import painted, widened
 
 SCHEDULE = Schedule(rate=2e-3, warm_up=50, decay="cosine", decay_from=0.2, decay_to=0.02)
 SHARES = {"s4": 0.35, "s1": 0.2, SMILES: 0.15}
@@ -33,10 +34,14 @@ CLOSED_SHARE, OPEN_SHARE = 0.3, 4.0
 """How often a closed mouth is drawn, and how much more often per gap: wide mouths are rare in films."""
 GROW, EDGE_WEIGHT = 0.035, 0.4
 """Margin outside the lips that is learned too, in the patch's unit, and its weight."""
+SMILE_MARGIN = 0.012
+"""Of photographs nothing is learned so near to the lips: a single picture would put its lips' edge into the teeth."""
 GRADIENT = 1.5
 """Weight of the error of the differences between neighbouring pixels."""
 NUDGE, COLOUR = 2.0, 0.05
 """Weights of the nudges' squares and of how far colours are from those that were measured."""
+WIDE, PAINTED = 3, 0.3
+"""Mouths of a batch that are opened wider than films show, and the weight of their error."""
 TEETH_RATE = 8.0
 """Learning rate of pictures of teeth over the network's."""
 
@@ -151,6 +156,7 @@ class MouthTask(Task):
         people = self._people
         inside = lip_mask(batch.lips)
         weight = EDGE_WEIGHT * lip_mask(batch.lips, grow=GROW) + (1 - EDGE_WEIGHT) * inside
+        weight = torch.where(people.filmed[batch.person] > 0, weight, lip_mask(batch.lips, grow=-SMILE_MARGIN))
         nudges = people.nudges(batch.patches, inside, batch.kept)
         drawn = networks[0](batch.lips, batch.person, batch.source, nudges)
         loss = drawn.new_zeros(())
@@ -159,6 +165,10 @@ class MouthTask(Task):
                 part = picture_loss(seen(drawn[chosen]), seen(batch.patches[chosen]), seen(weight[chosen]))
                 loss = loss + part * chosen.float().mean()
         wander = (people.colours[batch.source] - self._patches.colours[batch.source]).square().mean()
+        wide = widened(batch.lips, torch.Generator().manual_seed(int(batch.source.sum()) + 1))[:WIDE]
+        layers, _ = people.mouth.layers(wide, people.person(batch.person[:WIDE]).habits)
+        inner = lip_mask(wide)
+        loss = loss + PAINTED * ((layers - painted(wide)).abs() * inner).sum() / inner.sum() / LAYERS
         yield loss + NUDGE * nudges.square().mean() + COLOUR * wander + people.strangeness(batch.person)
 
     def validate(self, step: int, log: TrainingLog) -> None:
