@@ -21,6 +21,7 @@ from ..media.sound import load_sound
 from ..media.video_reader import open_source
 from ..media.video_writer import check_output
 from ..portrait.animate import Output, Result, animate_portrait
+from ..portrait.mouth import load_network
 from ..portrait.prepare import NO_LANDMARKS, SIZE, prepare_portrait
 from ..portrait.render import PortraitRenderer
 
@@ -71,9 +72,8 @@ def talk(request: TalkRequest, *, progress: Progress | None = None) -> Result:
         motion = adjusted(motion_of(request, rig, detector), request.adjustment)
         if request.save_motion is not None:
             save_motion(motion, request.save_motion)
-        renderer = PortraitRenderer(
-            portrait.picture, portrait.landmarks, rig, device=choose_torch_device(request.device)
-        )
+        device = choose_torch_device(request.device)
+        renderer = PortraitRenderer(portrait.picture, portrait.landmarks, rig, load_network(device), device=device)
         output = Output(
             out=request.out,
             sound=sound_track(request),

@@ -18,6 +18,8 @@ from .eyes import Eye
 from .flow import backward_flow
 from .layers import Window, sample
 from .mesh import WarpMesh
+from .mouth import MouthFrames, PortraitMouth
+from .mouth_interior import MouthInterior
 from .shape import PortraitShape
 
 FINER = 2
@@ -25,7 +27,6 @@ FINER = 2
 LARGEST_TEXTURE = 2048
 BLOCK = 25
 """Frames whose points are computed at a time."""
-INNER_LIPS = (*mesh.INNER_LIPS_UPPER, *mesh.INNER_LIPS_LOWER[-2:0:-1])
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +47,13 @@ class PortraitRenderer:
     """One portrait, ready to wear any face motion."""
 
     def __init__(
-        self, picture: np.ndarray, landmarks: np.ndarray, rig: FaceRig, *, device: torch.device | str = "cpu"
+        self,
+        picture: np.ndarray,
+        landmarks: np.ndarray,
+        rig: FaceRig,
+        mouth: MouthInterior,
+        *,
+        device: torch.device | str = "cpu",
     ) -> None:
         """Prepare a portrait.
 
@@ -54,6 +61,7 @@ class PortraitRenderer:
             picture: (S, S, 3) uint8 square around the face.
             landmarks: (478, 3) of the face in it, in pixels.
             rig: that the motions are for.
+            mouth: draws the inside of the mouth; on `device`.
             device: that frames are drawn on.
         """
         self.size, self.rig, self.device = len(picture), rig, torch.device(device)
@@ -61,14 +69,16 @@ class PortraitRenderer:
         self.mesh = WarpMesh.around(self.shape, self.size, rig.triangles)
         self._eyes = Eye.both(self.shape.landmarks)
         self._texture = _texture(picture, self.device)
+        self._mouth = PortraitMouth(picture, self.shape.landmarks, self.shape.neutral_in_picture(), mouth)
 
     def frames(self, motion: FaceMotion) -> Iterator[np.ndarray]:
         """Draw the portrait in each frame of a motion: (S, S, 3) uint8, one after another."""
         for start in range(0, len(motion), BLOCK):
             part = motion[start : start + BLOCK]
             points = self.place(part)
+            mouths = self._mouth.draw(points.face, points.skull)
             for number in range(len(part)):
-                yield self._draw(points, number)
+                yield self._draw(points, mouths, number)
 
     def place(self, motion: FaceMotion) -> PointFrames:
         """Where all points are in each frame."""
@@ -86,7 +96,7 @@ class PortraitRenderer:
         return PointFrames(posed, skull, vertices, gaze)
 
     @torch.no_grad()
-    def _draw(self, points: PointFrames, number: int) -> np.ndarray:
+    def _draw(self, points: PointFrames, mouths: MouthFrames, number: int) -> np.ndarray:
         face = points.face[number]
         order = np.argsort(-face[self.mesh.face, 2].mean(1), kind="stable")
         triangles = np.concatenate([self.mesh.rings, self.mesh.face[order]])
@@ -94,7 +104,7 @@ class PortraitRenderer:
         frame = sample(self._texture, flow, self.size)
         for eye, shift in zip(self._eyes, points.gaze[number], strict=False):
             self._draw_eye(frame, eye, face, shift)
-        self._draw_mouth(frame, points, number)
+        self._mouth.lay(frame, mouths, number, face)
         return frame.permute(1, 2, 0).clamp(0, 255).round().byte().cpu().numpy()
 
     def _draw_eye(self, frame: Tensor, eye: Eye, face: np.ndarray, shift: np.ndarray) -> None:
@@ -102,11 +112,6 @@ class PortraitRenderer:
         if window is not None:
             places = eye.places(window.pixels, face[:, :2], shift).to(self.device)
             window.lay(frame, sample(self._texture, places, self.size))
-
-    def _draw_mouth(self, frame: Tensor, points: PointFrames, number: int) -> None:
-        window = Window.of(points.face[number, list(INNER_LIPS), :2], self.size)
-        if window is not None:
-            window.lay(frame, torch.full((3, *window.alpha.shape), 40.0, device=self.device))
 
 
 def _texture(picture: np.ndarray, device: torch.device) -> Tensor:

@@ -91,6 +91,10 @@ class PortraitShape:
         points = lips.with_gap(points, lips.gap(spoken) * self.sizes[list(lips.UPPER[0]), 0])
         return lips.with_lids(points, self.neutral, lips.lid_shares(spoken, rig.mean))
 
+    def neutral_in_picture(self) -> np.ndarray:
+        """(478, 3) the neutral face in the still's pose, in pixels."""
+        return (self.neutral @ self.rotation.T * self.scale + self.shift) * TO_RIG
+
     def posed(self, points: np.ndarray, motion: FaceMotion) -> np.ndarray:
         """Aligned points (F, N, 3) into the picture, with the head's motion: (F, N, 3) pixels, y down, z away."""
         turn = rotation_matrices(limited(motion.rotation, MAX_DEGREES))

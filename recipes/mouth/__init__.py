@@ -1,0 +1,1 @@
+"""The inside of the mouth: gather patches of filmed mouths, train the network, measure it on strangers."""
