@@ -73,7 +73,7 @@ def talk(request: TalkRequest, *, progress: Progress | None = None) -> Result:
         if request.save_motion is not None:
             save_motion(motion, request.save_motion)
         device = choose_torch_device(request.device)
-        renderer = PortraitRenderer(portrait.picture, portrait.landmarks, rig, load_network(device), device=device)
+        renderer = PortraitRenderer(portrait, rig, load_network(device), device=device)
         output = Output(
             out=request.out,
             sound=sound_track(request),

@@ -24,6 +24,8 @@ SEEN = 0.05
 class Eye:
     """One eye of the still."""
 
+    number: int
+    """0 right, 1 left."""
     outline: tuple[int, ...]
     """Points around the opening."""
     corners: tuple[int, int]
@@ -37,10 +39,15 @@ class Eye:
     def both(cls, landmarks: np.ndarray) -> "tuple[Eye, ...]":
         """The open eyes of a still's landmarks (478, 3) in pixels."""
         found = []
-        for upper, lower, iris in EYES:
+        for number, (upper, lower, iris) in enumerate(EYES):
             start = landmarks[[upper[0], upper[-1]], :2]
             eye = cls(
-                (*upper, *lower[-2:0:-1]), (upper[0], upper[-1]), iris, start, opening_of(landmarks, upper, lower)
+                number,
+                (*upper, *lower[-2:0:-1]),
+                (upper[0], upper[-1]),
+                iris,
+                start,
+                opening_of(landmarks, upper, lower),
             )
             found += [eye] if eye.opening >= SEEN else []
         return tuple(found)

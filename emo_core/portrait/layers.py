@@ -57,5 +57,5 @@ class Window:
 def sample(texture: Tensor, places: Tensor, size: int) -> Tensor:
     """Read a texture (1, C, H, W) of a square of `size` pixels at places (h, w, 2) in its pixels: (C, h, w)."""
     return functional.grid_sample(
-        texture, (places * (2 / size) - 1)[None], mode="bilinear", padding_mode="border", align_corners=False
+        texture, (places * (2 / size) - 1)[None], mode="bicubic", padding_mode="border", align_corners=False
     )[0]

@@ -19,6 +19,9 @@ LIFT = 0.02
 """The face stands this share of its height above the middle."""
 SIZE = 512
 """Side of the square that is drawn, in pixels."""
+DETAIL = 1.3
+"""Pixels of the portrait that are read per drawn pixel, along each side, at most: moved pictures lose some detail, and more
+pixels would shimmer."""
 SIZES = (128, 1024)
 """Least and largest side."""
 NO_LANDMARKS = (
@@ -33,9 +36,11 @@ class PreparedPortrait:
     """A square around an upright face, and the way back into the given picture."""
 
     picture: np.ndarray
-    """(S, S, 3) uint8"""
+    """(P, P, 3) uint8, with as many pixels as drawing `size` pixels can show."""
     landmarks: np.ndarray
-    """(478, 3) in its pixels."""
+    """(478, 3) in pixels of a square of `size`."""
+    size: int
+    """Side of the square that is drawn, in pixels."""
     crop: Crop
     """Of the given picture, for paste-back."""
 
@@ -73,9 +78,9 @@ def cut_portrait(found: UprightFaces, rig: FaceRig, size: int = SIZE) -> Prepare
     height, width = upright.shape[:2]
     check_landmarks(face.landmarks, rig, (width, height))
     crop = square_around(face, (width, height), size)
-    scale = size / crop.side
-    landmarks = (np.asarray(face.landmarks, np.float64) - [crop.left, crop.top, 0]) * scale
-    return PreparedPortrait(crop.cut(upright), landmarks, found.of_given(crop))
+    landmarks = (np.asarray(face.landmarks, np.float64) - [crop.left, crop.top, 0]) * (size / crop.side)
+    detailed = replace(crop, size=int(np.clip(crop.side, size, DETAIL * size)))
+    return PreparedPortrait(detailed.cut(upright), landmarks, size, found.of_given(crop))
 
 
 def square_around(face: Face, picture: tuple[int, int], size: int) -> Crop:

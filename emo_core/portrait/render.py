@@ -20,6 +20,7 @@ from .layers import Window, sample
 from .mesh import WarpMesh
 from .mouth import MouthFrames, PortraitMouth
 from .mouth_interior import MouthInterior
+from .prepare import PreparedPortrait
 from .shape import PortraitShape
 
 FINER = 2
@@ -48,8 +49,7 @@ class PortraitRenderer:
 
     def __init__(
         self,
-        picture: np.ndarray,
-        landmarks: np.ndarray,
+        portrait: PreparedPortrait,
         rig: FaceRig,
         mouth: MouthInterior,
         *,
@@ -58,18 +58,20 @@ class PortraitRenderer:
         """Prepare a portrait.
 
         Args:
-            picture: (S, S, 3) uint8 square around the face.
-            landmarks: (478, 3) of the face in it, in pixels.
+            portrait: the square around the face.
             rig: that the motions are for.
             mouth: draws the inside of the mouth; on `device`.
             device: that frames are drawn on.
         """
-        self.size, self.rig, self.device = len(picture), rig, torch.device(device)
-        self.shape = PortraitShape.of(landmarks, rig)
+        self.size, self.rig, self.device = portrait.size, rig, torch.device(device)
+        self.shape = PortraitShape.of(portrait.landmarks, rig)
         self.mesh = WarpMesh.around(self.shape, self.size, rig.triangles)
         self._eyes = Eye.both(self.shape.landmarks)
-        self._texture = _texture(picture, self.device)
-        self._mouth = PortraitMouth(picture, self.shape.landmarks, self.shape.neutral_in_picture(), mouth)
+        finer = _enlarged(portrait.picture, portrait.size)
+        self._texture = torch.from_numpy(finer).to(self.device).permute(2, 0, 1)[None].float().contiguous()
+        scale = len(finer) / portrait.size
+        still, skull = self.shape.landmarks * scale, self.shape.neutral_in_picture() * scale
+        self._mouth = PortraitMouth(finer, still, skull, mouth)
 
     def frames(self, motion: FaceMotion) -> Iterator[np.ndarray]:
         """Draw the portrait in each frame of a motion: (S, S, 3) uint8, one after another."""
@@ -102,8 +104,8 @@ class PortraitRenderer:
         triangles = np.concatenate([self.mesh.rings, self.mesh.face[order]])
         flow = backward_flow(self.mesh.source, points.vertices[number], triangles, self.size, self.device)
         frame = sample(self._texture, flow, self.size)
-        for eye, shift in zip(self._eyes, points.gaze[number], strict=False):
-            self._draw_eye(frame, eye, face, shift)
+        for eye in self._eyes:
+            self._draw_eye(frame, eye, face, points.gaze[number, eye.number])
         self._mouth.lay(frame, mouths, number, face)
         return frame.permute(1, 2, 0).clamp(0, 255).round().byte().cpu().numpy()
 
@@ -114,8 +116,7 @@ class PortraitRenderer:
             window.lay(frame, sample(self._texture, places, self.size))
 
 
-def _texture(picture: np.ndarray, device: torch.device) -> Tensor:
-    """(1, 3, H, W) 0 .. 255, enlarged."""
-    side = min(FINER * len(picture), max(LARGEST_TEXTURE, len(picture)))
-    finer = Image.fromarray(picture).resize((side, side), Image.Resampling.LANCZOS)
-    return torch.from_numpy(np.array(finer)).to(device).permute(2, 0, 1)[None].float().contiguous()
+def _enlarged(picture: np.ndarray, size: int) -> np.ndarray:
+    """(T, T, 3) uint8 with FINER times as many pixels as are drawn."""
+    side = max(size, min(FINER * size, LARGEST_TEXTURE))
+    return np.array(Image.fromarray(picture).resize((side, side), Image.Resampling.LANCZOS))
