@@ -2,11 +2,11 @@
 
 from dataclasses import dataclass
 
-import numpy as np
 import torch
 from torch import Tensor
 
 from ...errors import InputError
+from ...face.curve import Curve
 from ..config import SpeedConfig
 
 BEYOND = 4
@@ -34,19 +34,8 @@ class SpeedCurve:
         Raises:
             InputError: for anything else.
         """
-        try:
-            timed = text if ":" in text else f"0:{text}"
-            pairs = [tuple(map(float, part.split(":"))) for part in timed.replace("\n", ",").split(",") if part.strip()]
-            seconds, speeds = zip(*pairs, strict=True)
-        except ValueError:
-            raise InputError(
-                f"speed: got {text!r}; expected one number, or seconds:speed pairs such as 0:0, 1.5:0.4, 3:0.1"
-            ) from None
-        if not np.isfinite([*seconds, *speeds]).all():
-            raise InputError(f"speed: got {text!r}; expected numbers, not nan or inf")
-        if list(seconds) != sorted(set(seconds)):
-            raise InputError(f"speed: the times in {text!r} must rise; sort them, and give each once")
-        return cls(seconds, speeds)
+        curve = Curve.parse(text, "speed")
+        return cls(curve.seconds, curve.values)
 
     def check(self, config: SpeedConfig) -> "SpeedCurve":
         """Return itself if a model can follow it.
@@ -65,5 +54,4 @@ class SpeedCurve:
 
     def at_frames(self, frames: int, fps: float) -> Tensor:
         """The speed at the middle of each frame: (frames,) float32."""
-        middle = (np.arange(frames) + 0.5) / fps
-        return torch.tensor(np.interp(middle, self.seconds, self.speeds), dtype=torch.float32)
+        return torch.tensor(Curve(self.seconds, self.speeds).at_frames(0, frames, fps), dtype=torch.float32)
