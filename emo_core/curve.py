@@ -57,7 +57,7 @@ class Curve:
             raise InputError(f"{role}: got {wrong[0]:g}; expected {low:g} .. {high:g} ({meaning})")
         return self
 
-    def at_frames(self, frames: int, fps: float) -> np.ndarray:
-        """The value at the middle of each frame: (frames,) float32."""
-        middle = (np.arange(frames) + 0.5) / fps
+    def at_frames(self, frames: int, fps: float, *, first: int = 0) -> np.ndarray:
+        """The value at the middle of so many frames, from `first` on: (frames,) float32."""
+        middle = (np.arange(first, first + frames) + 0.5) / fps
         return np.interp(middle, self.seconds, self.values).astype(np.float32)

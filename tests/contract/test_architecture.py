@@ -9,7 +9,7 @@ from tests.conftest import ROOT
 HOST = {"comfy", "comfy_api", "comfy_extras", "comfy_execution", "folder_paths", "latent_preview", "nodes", "server"}
 SHARED = "errors curve device fields files memory command_line media audio face metrics dataset training".split()
 """Packages that know no model. A package may import those to its left."""
-MODELS = ["emo", "portrait"]
+MODELS = ["emo", "portrait", "emote"]
 """Models, side by side: each may import the shared packages and no other model."""
 ABOVE = {"animate": {*SHARED, *MODELS}, "evaluate": {*SHARED, *MODELS, "animate"}, "client": {"errors", "files"}}
 """Commands above the models, and what they may import."""

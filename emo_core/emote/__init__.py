@@ -1,0 +1,1 @@
+"""EMOTE's first stage: the sound of a voice becomes the motion of a face."""

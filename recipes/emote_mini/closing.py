@@ -1,0 +1,153 @@
+"""Teach the model when lips meet: `python -m recipes.emote_mini.closing --content content.safetensors --encoder emo-mini --out closing.safetensors`.
+
+Logistic regression from the same windows of features: bilabial sounds of espeak-ng in many languages, whose times are exact, and the closed
+and open lips of films.
+
+Shape legend: N frames, I inputs.
+"""
+
+import argparse
+from pathlib import Path
+
+import numpy as np
+import torch
+from safetensors.torch import save_file
+from torch import Tensor
+from torch.nn import functional
+
+from emo_core.audio.encoder import AudioEncoder
+from emo_core.audio.features import AudioFeatures
+from emo_core.emote.content import ContentModel
+from emo_core.emote.prosody import Prosody
+from emo_core.face.rig import load_rig
+from emo_core.files import atomic_path
+from emo_core.media.sound import Sound, prepare_sound
+from recipes.emo_mini.espeak import Espeak, Utterance
+
+from .content import Heard, load_content, read
+from .gather import FPS
+from .hearing import load_ear, windows
+from .lips import opening_of
+
+BILABIAL = frozenset("pbmɓ")
+SENTENCES = Path(__file__).resolve().parents[1] / "emo_mini" / "sentences.txt"
+VARIANTS = ("", "+f2", "+f4", "+m3", "+m5", "+m7")
+UTTERANCES = 220
+NEAR, FAR = 0.02, 0.07
+"""Seconds around a bilabial that count as closed, and from which frames count as open."""
+SHUT, OPEN = 0.002, 0.014
+"""Gaps in heights of the face, over neutral, that count as closed and open in films."""
+FILM_ROWS = 12_000
+DECAY = 3e-4
+STEPS = 60
+
+
+def bilabials(utterance: Utterance) -> list[tuple[float, float]]:
+    """Start and end in seconds of each p, b, m."""
+    times = [start for start, _ in utterance.sounds] + [len(utterance.waveform) / 16000]
+    return [(start, min(times[i + 1], start + 0.2)) for i, (start, symbol) in enumerate(utterance.sounds)
+            if symbol and symbol[0] in BILABIAL]  # fmt: skip
+
+
+def labels_of(utterance: Utterance, frames: int) -> np.ndarray:
+    """(F,) 1 closed, 0 open, -1 unknown."""
+    middle = (np.arange(frames) + 0.5) / FPS
+    labels = np.zeros(frames, np.int64)
+    for start, stop in bilabials(utterance):
+        labels[(middle > start - FAR) & (middle < stop + FAR)] = np.where(
+            labels[(middle > start - FAR) & (middle < stop + FAR)] == 1, 1, -1
+        )
+    for start, stop in bilabials(utterance):
+        inside = (middle > start - NEAR) & (middle < stop + NEAR)
+        inside[np.abs(middle - (start + stop) / 2).argmin()] = True
+        labels[inside] = 1
+    return labels
+
+
+@torch.no_grad()
+def features_of(sound: Sound, encoder: AudioEncoder) -> np.ndarray:
+    """What an encoder hears of a sound: (F, L, D)."""
+    found = AudioFeatures(sound, encoder, fps=FPS, window=0)
+    return found.frame_features(0, found.frames).numpy()
+
+
+def spoken(encoder: AudioEncoder, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
+    """Inputs (N, I) and labels (N,) of espeak-ng's sentences."""
+    espeak, rng = Espeak(), np.random.default_rng(seed)
+    lines = [line.split("\t") for line in SENTENCES.read_text().splitlines()]
+    inputs, labels = [], []
+    for number in range(UTTERANCES):
+        language, text = lines[number % len(lines)]
+        text = " ".join(rng.permutation(text.split()))
+        voice = language + str(rng.choice(VARIANTS))
+        rate, pitch = int(rng.integers(110, 200)), int(rng.integers(20, 80))
+        utterance = espeak.synthesise(text, voice, words_per_minute=rate, pitch=pitch)
+        sound = prepare_sound(utterance.waveform)
+        features = features_of(sound, encoder)
+        label = labels_of(utterance, len(features))
+        label[Prosody(sound.waveform, len(label), FPS).pause] = -1
+        inputs.append(windows(features)[label >= 0].astype(np.float16))
+        labels.append(label[label >= 0])
+    return np.concatenate(inputs), np.concatenate(labels)
+
+
+def filmed(heard: Heard, opening: np.ndarray, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
+    """Inputs and labels of the films' spoken frames."""
+    rng, inputs, labels = np.random.default_rng(seed), [], []
+    for film, features, curves in zip(heard.films, heard.features, heard.curves, strict=True):
+        if film.person == "s1" and rng.random() > 0.15:
+            continue
+        gap = curves.numpy() @ opening
+        label = np.where(gap < SHUT, 1, np.where(gap > OPEN, 0, -1))
+        label[Prosody(film.sound, len(label), FPS).loudness < -20] = -1
+        inputs.append(windows(features.numpy())[label >= 0].astype(np.float16))
+        labels.append(label[label >= 0])
+    inputs, labels = np.concatenate(inputs), np.concatenate(labels)
+    chosen = rng.permutation(len(labels))[:FILM_ROWS]
+    return inputs[chosen], labels[chosen]
+
+
+def teach(model: ContentModel, inputs: np.ndarray, labels: np.ndarray, weights: np.ndarray) -> None:
+    """Logistic regression by LBFGS; closed and open frames weigh the same in sum."""
+    x = (torch.from_numpy(inputs).float() - model.mean) * model.scale
+    y, share = torch.from_numpy(labels).float(), torch.from_numpy(weights.astype(np.float32))
+    share = share / torch.where(y > 0, (share * y).sum(), (share * (1 - y)).sum())
+    weight, bias = torch.zeros(x.shape[1], requires_grad=True), torch.zeros(1, requires_grad=True)
+    optimiser = torch.optim.LBFGS([weight, bias], max_iter=STEPS, line_search_fn="strong_wolfe")
+
+    def loss() -> Tensor:
+        optimiser.zero_grad()
+        value = functional.binary_cross_entropy_with_logits(x @ weight + bias, y, weight=share, reduction="sum") / 2
+        value = value + DECAY * x.shape[1] / 2560 * 10 * weight.square().sum()
+        value.backward()
+        return value
+
+    print(f"loss {float(optimiser.step(loss)):.3f} to {float(loss()):.3f}; closed {y.mean():.3f}")
+    with torch.no_grad():
+        model.closing.weight.copy_(weight[None])
+        model.closing.bias.copy_(bias)
+        right = ((x @ weight + bias > 0) == (y > 0)).float()
+        print(f"right: closed {right[y > 0].mean():.3f}, open {right[y == 0].mean():.3f}")
+
+
+def main() -> None:
+    """Teach and write the layer."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--films", type=Path, required=True)
+    parser.add_argument("--heard", type=Path, required=True)
+    parser.add_argument("--content", type=Path, required=True)
+    parser.add_argument("--encoder", default="emo-mini")
+    parser.add_argument("--out", type=Path, required=True)
+    args = parser.parse_args()
+    torch.manual_seed(0)
+    model, config = load_content(args.content)
+    opening, _ = opening_of(load_rig(), config.curves)
+    parts = (spoken(load_ear(args.encoder)), filmed(read(args.films, args.heard, config).of("train"), opening))
+    weights = np.concatenate([np.full(len(label), 1 / len(label)) for _, label in parts])
+    teach(model, *(np.concatenate(column) for column in zip(*parts, strict=True)), weights)
+    with atomic_path(args.out) as temporary:
+        save_file({name: value.detach().contiguous() for name, value in model.closing.state_dict().items()}, temporary)
+
+
+if __name__ == "__main__":
+    main()
