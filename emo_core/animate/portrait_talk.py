@@ -1,17 +1,22 @@
 """One portrait and one voice, or one film, to a video of the portrait that speaks."""
 
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from ..audio.features import frame_count
 from ..curve import Curve
 from ..device import choose_torch_device
+from ..emote.config import FPS
+from ..emote.speak import SpeakRequest, speak_blocks
+from ..emote.weights import load_emote
 from ..errors import InputError
+from ..face.detect import FaceDetector
 from ..face.detectors import make_detector
 from ..face.film import watch_film
-from ..face.motion import FaceMotion
-from ..face.motion_adjust import Adjustment, adjusted
+from ..face.motion import FaceMotion, concatenated
+from ..face.motion_adjust import ONE, Adjustment, adjusted
 from ..face.motion_file import SUFFIX, load_motion, save_motion
 from ..face.motion_fit import fit_motion
 from ..face.rig import FaceRig, load_rig
@@ -20,7 +25,7 @@ from ..media.picture import load_picture
 from ..media.sound import load_sound
 from ..media.video_reader import open_source
 from ..media.video_writer import check_output
-from ..portrait.animate import Output, Result, animate_portrait
+from ..portrait.animate import MotionStream, Output, Result, animate_portrait
 from ..portrait.mouth import load_network
 from ..portrait.prepare import NO_LANDMARKS, SIZE, prepare_portrait
 from ..portrait.render import PortraitRenderer
@@ -69,9 +74,11 @@ def talk(request: TalkRequest, *, progress: Progress | None = None) -> Result:
             raise error if request.face_model else InputError(NO_LANDMARKS) from error
         image = load_picture(request.portrait)
         portrait = prepare_portrait(image, detector, rig, size=request.size, face_index=request.face_index)
-        motion = adjusted(motion_of(request, rig, detector), request.adjustment)
+        motion = motion_of(request, rig, detector)
         if request.save_motion is not None:
-            save_motion(motion, request.save_motion)
+            parts = list(motion.parts)
+            save_motion(concatenated(parts), request.save_motion)
+            motion = replace(motion, parts=parts)
         device = choose_torch_device(request.device)
         renderer = PortraitRenderer(portrait, rig, load_network(device), device=device)
         output = Output(
@@ -110,10 +117,10 @@ def check_request(request: TalkRequest) -> None:
         raise InputError(f"save motion: got {request.save_motion}; expected a name ending in {SUFFIX}")
 
 
-def motion_of(request: TalkRequest, rig: FaceRig, detector: Any) -> FaceMotion:
+def motion_of(request: TalkRequest, rig: FaceRig, detector: FaceDetector) -> MotionStream:
     """The face motion that the portrait wears."""
     if request.motion is None:
-        return _spoken(request)
+        return _spoken(request, rig)
     if request.motion.suffix.lower() == SUFFIX:
         motion = load_motion(request.motion)
         if request.max_seconds is not None:
@@ -121,7 +128,30 @@ def motion_of(request: TalkRequest, rig: FaceRig, detector: Any) -> FaceMotion:
     else:
         film = watch_film(request.motion, detector, max_seconds=request.max_seconds)
         motion = fit_motion(film.landmarks, rig, size=film.size, fps=film.fps)
-    return motion.resampled(request.fps or motion.fps)
+    return MotionStream.whole(adjusted(motion.resampled(request.fps or motion.fps), request.adjustment))
+
+
+def _spoken(request: TalkRequest, rig: FaceRig) -> MotionStream:
+    """The motion of a voice, made some seconds at a time."""
+    model = load_emote(rig=rig)
+    sound = load_sound(request.audio, max_seconds=request.max_seconds)
+    options = {} if request.speed is None else {"speed": request.speed}
+    blinks, adjustment = request.adjustment.blinks, request.adjustment
+    if len(blinks.values) == 1:  # Fewer blinks, and not half-closed lids.
+        options["blinks"] = blinks.values[0]
+        adjustment = replace(adjustment, blinks=ONE)
+    speech = SpeakRequest(fps=request.fps or FPS, seed=request.seed, style=request.style or "", **options)
+    parts = speak_blocks(sound, model, speech)
+    if adjustment.smoothing:
+        parts = (concatenated(list(parts)),)
+    return MotionStream(frame_count(sound.seconds, speech.fps), speech.fps, _adjusted_parts(parts, adjustment))
+
+
+def _adjusted_parts(parts: Iterable[FaceMotion], adjustment: Adjustment) -> Iterator[FaceMotion]:
+    first = 0
+    for part in parts:
+        yield adjusted(part, adjustment, first=first)
+        first += len(part)
 
 
 def sound_track(request: TalkRequest) -> Path | None:
@@ -132,10 +162,6 @@ def sound_track(request: TalkRequest) -> Path | None:
     if request.motion.suffix.lower() == SUFFIX:
         return None
     return None if open_source(request.motion).sound_start is None else request.motion
-
-
-def _spoken(request: TalkRequest) -> FaceMotion:
-    raise InputError("audio: speech is not here yet")
 
 
 def _marks(request: TalkRequest) -> dict[str, Any]:

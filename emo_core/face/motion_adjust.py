@@ -40,17 +40,23 @@ class Adjustment:
             )
 
 
-def adjusted(motion: FaceMotion, adjustment: Adjustment) -> FaceMotion:
-    """Apply an adjustment. Coefficients stay in 0 .. 1."""
+def adjusted(motion: FaceMotion, adjustment: Adjustment, *, first: int = 0) -> FaceMotion:
+    """Apply an adjustment. Coefficients stay in 0 .. 1.
+
+    Args:
+        motion: a motion, or a part of one.
+        adjustment: amounts over the time of the whole motion.
+        first: number of the part's first frame.
+    """
     frames, fps = len(motion), motion.fps
-    amounts = {name: getattr(adjustment, name).at_frames(frames, fps) for name in GROUPS}
+    amounts = {name: getattr(adjustment, name).at_frames(frames, fps, first=first) for name in GROUPS}
     curves = {
         name: motion.curve(name) * amounts[group]
         for group, names in GROUPS.items()
         for name in names
         if name in motion.names
     }
-    head = adjustment.head.at_frames(frames, fps)[:, None]
+    head = adjustment.head.at_frames(frames, fps, first=first)[:, None]
     motion = replace(motion.with_curves(curves), rotation=motion.rotation * head, translation=motion.translation * head)
     return smoothed(motion, adjustment.smoothing) if adjustment.smoothing else motion
 

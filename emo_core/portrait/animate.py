@@ -1,7 +1,7 @@
 """A portrait and a face motion to a video."""
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -31,6 +31,20 @@ class Output:
     """For the video's metadata."""
 
 
+@dataclass(frozen=True, slots=True)
+class MotionStream:
+    """A face motion whose parts are made while the first ones are drawn."""
+
+    frames: int
+    fps: float
+    parts: Iterable[FaceMotion]
+
+    @classmethod
+    def whole(cls, motion: FaceMotion) -> "MotionStream":
+        """A motion that is there."""
+        return cls(len(motion), motion.fps, (motion,))
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Result:
     """The video, and how it was made."""
@@ -48,7 +62,7 @@ class Result:
 def animate_portrait(
     portrait: PreparedPortrait,
     renderer: PortraitRenderer,
-    motion: FaceMotion,
+    motion: MotionStream,
     output: Output,
     *,
     progress: Callable[[int, int], None] | None = None,
@@ -69,25 +83,22 @@ def animate_portrait(
     finish = lambda frame: frame  # noqa: E731
     if output.paste_back is not None:
         finish, size = PasteBack(portrait.crop, output.paste_back), output.paste_back.shape[1::-1]
-    start = time.monotonic()
-    with VideoWriter(
-        output.out,
-        fps=motion.fps,
-        size=size,
-        sound=output.sound,
-        seconds=motion.seconds,
-        settings=dict(output.settings),
-    ) as writer:
-        for number, frame in enumerate(renderer.frames(motion), 1):
+    start, seconds = time.monotonic(), motion.frames / motion.fps
+    writer = VideoWriter(
+        output.out, fps=motion.fps, size=size, sound=output.sound, seconds=seconds, settings=dict(output.settings)
+    )
+    with writer:
+        frames = (frame for part in motion.parts for frame in renderer.frames(part))
+        for number, frame in enumerate(frames, 1):
             writer.write(finish(frame))
             if progress is not None:
-                progress(number, len(motion))
+                progress(number, motion.frames)
     spent = time.monotonic() - start
     return Result(
-        frames=len(motion),
+        frames=motion.frames,
         fps=motion.fps,
-        seconds=round(motion.seconds, 3),
-        seconds_per_frame=round(spent / len(motion), 4),
+        seconds=round(seconds, 3),
+        seconds_per_frame=round(spent / motion.frames, 4),
         peak_memory_mb=peak_memory_mb(torch.device(renderer.device)),
         out=str(output.out),
     )
