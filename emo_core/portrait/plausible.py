@@ -9,7 +9,7 @@ from ..face.rig import FaceRig
 
 MAX_YAW = 35.0
 """Degrees: beyond, half of the face is not seen."""
-MAX_PERSON = 3.0
+MAX_PERSON = 2.4
 """Root mean square of the face's main differences from the mean, in standard deviations, of a face that can be one."""
 MAX_REST = 0.035
 """Root mean square distance of the points from all faces that the rig can make, in distances of the outer eye corners."""
