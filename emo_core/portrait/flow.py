@@ -9,7 +9,6 @@ from PIL import Image, ImageDraw
 from torch import Tensor
 from torch.nn import functional
 
-
 COARSE = 2
 """The flow is computed at every second pixel along each side. Between them it is interpolated, which also smooths its creases."""
 

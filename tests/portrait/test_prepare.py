@@ -27,7 +27,7 @@ def test_no_face(detector, rig):
 
 def test_three_faces_need_a_choice(picture, detector, rig):
     three = np.concatenate([picture] * 3, axis=1)
-    with pytest.raises(InputError, match="3 faces found .* choose one"):
+    with pytest.raises(InputError, match=r"3 faces found .* choose one"):
         prepare_portrait(three, detector, rig)
     portrait = prepare_portrait(three, detector, rig, size=128, face_index=1)
     assert portrait.picture.shape[0] >= 128
@@ -56,7 +56,7 @@ def test_a_profile(rig, prepared):
     aligned = align(prepared.landmarks[None])
     turn = rotation_matrices(np.array([[0.0, 50.0, 0.0]]))[0]
     points = aligned.points @ turn.T * 100 * [1, -1, -1] + [150, 150, 0]
-    with pytest.raises(InputError, match="turned by .* degrees; give one that looks into the camera"):
+    with pytest.raises(InputError, match=r"turned by .* degrees; give one that looks into the camera"):
         check_landmarks(points[0], rig, (300, 300))
 
 
@@ -69,7 +69,7 @@ def test_points_that_form_no_face(prepared, rig, kind):
         points[:, 1] = 256 - points[:, 1]
     else:
         points += np.random.default_rng(0).normal(0, 8, points.shape)
-    with pytest.raises(InputError, match="portrait: .*(form no face|is turned)"):
+    with pytest.raises(InputError, match=r"portrait: .*(form no face|is turned)"):
         check_landmarks(points, rig, (256, 256))
 
 
@@ -90,12 +90,12 @@ def test_a_drawing_with_a_face_is_taken(detector, rig):
 
 @pytest.mark.parametrize("shape", [(900, 400), (300, 700)])
 def test_a_drawing_without_a_plausible_face_is_refused_with_advice(detector, rig, shape):
-    with pytest.raises(InputError, match="portrait: .*(give|animate)"):
+    with pytest.raises(InputError, match=r"portrait: .*(give|animate)"):
         prepare_portrait(scribble(*shape), detector, rig)
 
 
 def test_without_landmarks_three_ways_are_named(picture, rig):
-    with pytest.raises(InputError, match="Install mediapipe .*; or wire ComfyUI.*; or animate .*--model emo-mini"):
+    with pytest.raises(InputError, match=r"Install mediapipe .*; or wire ComfyUI.*; or animate .*--model emo-mini"):
         prepare_portrait(picture, BuiltInDetector(), rig)
 
 

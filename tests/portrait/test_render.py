@@ -91,7 +91,9 @@ def test_parts_are_drawn_as_the_whole(renderer):
 
 @pytest.mark.parametrize(("width", "height", "size"), [(300, 520, 128), (520, 300, 256), (256, 256, 512)])
 def test_any_aspect_and_size(picture, detector, rig, width, height, size):
-    padded = np.pad(picture, [(0, max(0, height - 256)), (0, max(0, width - 256)), (0, 0)], mode="edge")[:height, :width]
+    padded = np.pad(picture, [(0, max(0, height - 256)), (0, max(0, width - 256)), (0, 0)], mode="edge")[
+        :height, :width
+    ]
     portrait = prepare_portrait(padded, detector, rig, size=size)
     frame = drawn(PortraitRenderer(portrait, rig, load_network(torch.device("cpu"))), jawOpen=0.3)
     assert frame.shape == (size, size, 3)
