@@ -11,7 +11,7 @@ from .coefficients import BLINK
 from .motion import FaceMotion
 from .pose import head_poses
 from .rig import FaceRig, rotation_matrices
-from .rig_fit import estimate_neutral, fit_coefficients
+from .rig_fit import estimate_neutral, fit_coefficients, person_sizes
 
 MAX_MISSING = 0.5
 """Share of frames without a face above which a film is refused."""
@@ -48,7 +48,7 @@ def fit_motion(
     landmarks = filled(landmarks)
     points = smoothed(align(landmarks).points)
     neutral = estimate_neutral(points) if neutral is None else neutral
-    coefficients = fit_coefficients(points - neutral, rig.basis, names=rig.names)
+    coefficients = fit_coefficients((points - neutral) / person_sizes(neutral, rig), rig.basis, names=rig.names)
     rotation, translation = _pose(landmarks, size, fps)
     motion = FaceMotion(
         coefficients=coefficients.astype(np.float32),

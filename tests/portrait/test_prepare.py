@@ -51,7 +51,7 @@ def test_a_picture_on_its_side_is_turned(picture, detector, rig):
 
 def test_a_profile(rig, prepared):
     from emo_core.face.alignment import align
-    from emo_core.face.rig import rotation_matrices
+    from emo_core.face.rotation import rotation_matrices
 
     aligned = align(prepared.landmarks[None])
     turn = rotation_matrices(np.array([[0.0, 50.0, 0.0]]))[0]
