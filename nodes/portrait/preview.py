@@ -25,7 +25,7 @@ class PreviewFaceMotion(io.ComfyNode):
                 "models. After a run the node shows frames of the whole motion."
             ),
             search_aliases=["draw face mesh", "face rig", "control video", "landmark video", "emo preview"],
-            has_intermediate_output=True,
+            is_output_node=True,
             inputs=[
                 FaceMotion.Input(
                     "motion", tooltip="From Speech to Face Motion, Face Motion from Video or Load Face Motion."

@@ -57,7 +57,7 @@ class SpeechToFaceMotion(io.ComfyNode):
                 ),
                 io.String.Input(
                     "speed",
-                    default="0.2",
+                    default="0.25",
                     placeholder="0:0, 1.5:0.4, 3:0.1",
                     tooltip=(
                         "Head rotation speed in degrees per frame at 25 fps: one number, or seconds:speed pairs such as "

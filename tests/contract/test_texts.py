@@ -108,7 +108,7 @@ def test_notes_have_no_code_words_and_say_where_the_examples_are(name):
 @pytest.mark.parametrize("name", WORKFLOWS)
 def test_examples_are_marked_so_that_the_browser_can_bring_them(name):
     for node in json.loads((FOLDER / f"{name}.json").read_text())["nodes"]:
-        if node["type"] in ("LoadImage", "LoadAudio"):
+        if node["type"] in ("LoadImage", "LoadAudio", "LoadVideo"):
             assert node["properties"]["emo_example"] == node["widgets_values"][0]
             assert (ROOT / "assets" / node["widgets_values"][0]).is_file()
 

@@ -48,8 +48,9 @@ class Host:
         link = base / "custom_nodes" / "ComfyUI-EMO"
         if not link.exists():
             link.symlink_to(ROOT, target_is_directory=True)
-        for path in (ROOT / "assets").glob("*.[pw]*"):
-            shutil.copy(path, base / "input")
+        for path in (ROOT / "assets").iterdir():
+            if path.suffix != ".md":
+                shutil.copy(path, base / "input")
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
             port = probe.getsockname()[1]
