@@ -8,13 +8,13 @@ from ..host.schema import schema
 from .sockets import CATEGORY, FaceMotion
 
 PARTS = {
-    "mouth": "the movements of lips, jaw and cheeks",
-    "head": "the turns and shifts of the head",
-    "brows": "the movements of the brows",
-    "blinks": "the blinks; below 1 the eyes do not close wholly",
-    "gaze": "the movements of the eyes",
+    "mouth": ("the movements of lips and jaw", ""),
+    "head": ("the turns and shifts of the head", ""),
+    "brows": ("the movements of the brows", ""),
+    "blinks": ("the blinks", " Below 1 the eyes do not close wholly."),
+    "gaze": ("the movements of the eyes", ""),
 }
-"""Each amount, and the movements that it scales."""
+"""The movements that each amount scales, and a note."""
 EXAMPLE = "0:0, 2:1, 5:1.5"
 
 
@@ -43,10 +43,10 @@ class AdjustFaceMotion(io.ComfyNode):
                         placeholder=EXAMPLE,
                         tooltip=(
                             f"Amount of {movements}: one number from 0 to 3, or seconds:amount pairs such as {EXAMPLE}, "
-                            "interpolated linearly."
+                            f"interpolated linearly.{note}"
                         ),
                     )
-                    for name, movements in PARTS.items()
+                    for name, (movements, note) in PARTS.items()
                 ),
                 io.Float.Input(
                     "smoothing",

@@ -1,89 +1,23 @@
-"""The face motion nodes: from film, adjusted, drawn, saved, loaded, and worn by a portrait."""
+"""The face motion nodes: from film, adjusted, drawn, saved and loaded."""
 
-import dataclasses
-import importlib.util
 import io
 from fractions import Fraction
 from pathlib import Path
 
-import av
 import numpy as np
 import pytest
 import torch
-from PIL import Image
 
-from emo_core.face.detectors import make_detector
 from tests.conftest import ROOT
-from tests.nodes.conftest import Graph, audio, module
+from tests.nodes.conftest import audio, module
+from tests.nodes.faces import FILM, film_frames, needs_points, video, watch, waves, wired
 from tests.nodes.test_nodes import problem
-
-FILM = ROOT / "assets" / "performance.mp4"
-needs_points = pytest.mark.skipif(
-    importlib.util.find_spec("mediapipe") is None, reason="mediapipe finds the points of a face"
-)
-
-
-def picture(name="woman.jpg", size=None):
-    """IMAGE as Load Image gives it."""
-    image = Image.open(ROOT / "assets" / name).convert("RGB")
-    return torch.from_numpy(np.asarray(image.resize(size) if size else image, np.float32) / 255)[None]
-
-
-def waves(frames=6, fps=25.0):
-    """A motion in which everything moves."""
-    core = module(".emo_core.face.motion")
-    place = np.linspace(0, 1, frames, dtype=np.float32)
-    motion = core.FaceMotion.still(frames, fps)
-    curves = dict.fromkeys(("jawOpen", "browInnerUp", "eyeBlinkLeft", "eyeBlinkRight", "eyeLookUpLeft"), place * 0.6)
-    turn = np.stack([place * 3, place * 6, place], axis=1)
-    return dataclasses.replace(motion.with_curves(curves), rotation=turn, translation=turn / 100)
-
-
-def video(path=FILM):
-    return module("comfy_api.latest").InputImpl.VideoFromFile(str(path))
-
-
-def film_frames(count=None):
-    with av.open(str(FILM)) as container:
-        frames = [frame.to_ndarray(format="rgb24") for frame in container.decode(video=0)][:count]
-    return torch.from_numpy(np.stack(frames).astype(np.float32) / 255)
-
-
-def watch(nodes, **given):
-    settings = {"fps": 25.0, "face_index": 0, "start": 0.0, "duration": 0.0}
-    return nodes.FaceMotionFromVideo.execute(**(settings | given)).args
-
-
-def animate(portrait, motion, **given):
-    settings = {"face_index": 0, "size": 128, "paste_back": False, "return_frames": True}
-    inputs = {"portrait": portrait, "motion": motion, **(settings | given)}
-    return Graph({"node": {"class_type": "AnimatePortrait", "inputs": inputs}}).execute("node", inputs)
-
-
-def wired(pictures):
-    """FACE_LANDMARKS as the host's Detect Face Landmarks gives them for pictures (B, H, W, 3)."""
-    detector, frames = make_detector(landmarks=True), []
-    for shown in (pictures.numpy() * 255).round().astype(np.uint8):
-        meshes = [face.landmarks for face in detector.detect(shown)]
-        frames.append([{"landmarks_xy": mesh[:, :2], "landmarks_3d": mesh * 0.7 + 30} for mesh in meshes])
-    return {"frames": frames, "image_size": tuple(pictures.shape[1:3])}
 
 
 @pytest.fixture(scope="session")
 def film_landmarks():
     """Of the first 20 frames."""
     return wired(film_frames(20))
-
-
-@pytest.fixture(scope="session")
-def portrait_landmarks():
-    return wired(picture())
-
-
-@pytest.fixture
-def no_detector(monkeypatch):
-    """A host without MediaPipe."""
-    monkeypatch.setattr(module(".emo_core.face.detectors").importlib.util, "find_spec", lambda name: None)
 
 
 @needs_points
@@ -231,103 +165,3 @@ def test_files_that_are_no_motion_are_refused(nodes, host_input, host_output):
     path = Path(nodes.SaveFaceMotion.execute(waves(), "cut")[0])
     path.write_bytes(path.read_bytes()[:-100])
     problem(lambda: load.execute("by path", str(path)), "cannot be read")
-
-
-@needs_points
-def test_a_portrait_wears_a_motion(nodes):
-    """Video with sound, frames, progress with pictures; the portrait moves, its surroundings stand."""
-    shown = []
-    module("comfy.utils").set_progress_bar_global_hook(
-        lambda value, total, preview, **_: shown.append((value, total, preview))
-    )
-    film, frames = animate(picture(), waves(), audio=audio())
-    assert frames.shape == (6, 128, 128, 3)
-    assert float((frames[0] - frames[5]).abs().max()) > 0.2
-    assert float((frames[0] - frames[5])[:4, :4].abs().max()) < 0.05
-    with av.open(film.get_stream_source()) as container:
-        stream = container.streams.video[0]
-        assert (stream.frames, stream.average_rate, stream.width) == (6, Fraction(25), 128)
-        assert float(container.streams.audio[0].duration * container.streams.audio[0].time_base) < 0.4
-        assert '"ai_generated": true' in container.metadata["comment"]
-    assert [value for value, _, _ in shown] == [1, 2, 3, 4, 5, 6]
-    assert shown[0][2][1].size == (128, 128)
-
-
-@needs_points
-def test_the_square_is_pasted_into_the_whole_picture(nodes):
-    """Also with an odd side and an alpha channel; of a batch the first picture is used, as of an animated GIF."""
-    whole = torch.zeros(2, 601, 700, 4)
-    whole[0, 50:562, 100:612, :3] = picture()[0]
-    whole[0, :, :, 3] = 1
-    film, frames = animate(whole, waves(), paste_back=True)
-    assert frames.shape == (6, 601, 700, 3)
-    assert torch.equal(frames[5, :6], whole[0, :6, :, :3])
-    assert float((frames[5] - whole[0, ..., :3]).abs().max()) > 0.2
-    with av.open(film.get_stream_source()) as container:
-        assert (container.streams.video[0].width, container.streams.video[0].height) == (700, 602)
-        assert not container.streams.audio
-
-
-@needs_points
-def test_the_hosts_landmarks_take_the_place_of_a_detector(nodes, portrait_landmarks, no_detector):
-    portrait, landmarks = picture(), portrait_landmarks
-    _, frames = animate(portrait, waves(3), face_landmarks=landmarks)
-    assert frames.shape == (3, 128, 128, 3)
-    lying = torch.rot90(portrait, 1, (1, 2))
-    turned = [
-        {key: np.column_stack([m[:, 1], 512 - m[:, 0], m[:, 2:]]) for key, m in face.items()}
-        for face in landmarks["frames"][0]
-    ]
-    _, upright = animate(lying, waves(3), face_landmarks={**landmarks, "frames": [turned]})
-    assert float((upright - frames).abs().mean()) < 0.01
-    flat = [[{"landmarks_xy": face["landmarks_xy"]} for face in row] for row in landmarks["frames"]]
-    problem(lambda: animate(portrait, waves(3), face_landmarks={**landmarks, "frames": flat}), "without depth")
-    problem(lambda: animate(portrait, waves(3), face_landmarks=landmarks, face_index=1), "face index: got 1")
-
-
-def test_without_points_the_ways_out_are_named(nodes, no_detector):
-    """Installing MediaPipe into the host is none of them: its wheel takes the host's numpy from 2 to 1."""
-    for call in (
-        lambda: animate(picture(), waves()),
-        lambda: watch(nodes, images=torch.rand(4, 64, 64, 3)),
-    ):
-        with pytest.raises(
-            Exception, match=r"478 points.*Detect Face Landmarks.*animate --model portrait.*workflow talk"
-        ) as caught:
-            call()
-        assert "pip install" not in str(caught.value)
-
-
-@needs_points
-def test_cancel_stops_at_a_frame_and_leaves_no_file(nodes):
-    management, folder = module("comfy.model_management"), module(".nodes.host.folders").temporary_folder()
-    before = set(folder.glob("*"))
-    module("comfy.utils").set_progress_bar_global_hook(
-        lambda value, *_, **__: management.interrupt_current_processing() if value == 2 else None
-    )
-    with pytest.raises(management.InterruptProcessingException):
-        animate(picture(), waves(20))
-    assert set(folder.glob("*")) <= before
-
-
-@needs_points
-def test_frames_that_do_not_fit_are_refused_before_the_first(nodes, free_memory):
-    free_memory(6 * 128 * 128 * 12 - 1)
-    problem(lambda: animate(picture(), waves()), "memory: 6 frames of 128 x 128 .*; turn return_frames off, or give")
-    blocked = animate(picture(), waves(), return_frames=False)[1]
-    assert "turn on return_frames of Animate Portrait" in blocked.message
-
-
-@needs_points
-@pytest.mark.parametrize(
-    ("portrait", "settings", "message"),
-    [
-        (torch.full((1, 200, 300, 3), 0.5), {}, "no face found in the 300 x 200 picture"),
-        (torch.rand(1, 40, 40, 3), {}, "40 x 40 pixels; give one of at least 64 x 64"),
-        (picture(), {"face_index": 3}, "face index: got 3; the portrait has 1"),
-        (picture(), {"size": 64}, "size: got 64; expected 128 .. 1024"),
-        (picture(size=(70, 70)), {}, "the face is .* pixels high"),
-    ],
-)
-def test_portraits_that_cannot_move_are_refused(nodes, portrait, settings, message):
-    problem(lambda: animate(portrait, waves(), **settings), message)
