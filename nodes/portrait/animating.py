@@ -17,6 +17,7 @@ from ...emo_core.face.motion import FaceMotion
 from ...emo_core.face.rig import load_rig
 from ...emo_core.media.sound_track import WaveTrack
 from ...emo_core.media.video_writer import VideoWriter
+from ...emo_core.portrait.mouth import load_network
 from ...emo_core.portrait.prepare import PreparedPortrait
 from ...emo_core.portrait.render import PortraitRenderer
 from ..host.audio import to_track
@@ -66,7 +67,8 @@ class Animation:
         """
         rig = load_rig()
         whole, portrait = prepare(image, landmarks, rig, settings.size, settings.face_index)
-        renderer = PortraitRenderer(portrait.picture, portrait.landmarks, rig, device=_device())
+        device = _device()
+        renderer = PortraitRenderer(portrait, rig, load_network(device), device=device)
         track = None if audio is None else to_track(audio)
         return cls(portrait, renderer, motion, track, whole if settings.paste_back else None)
 
