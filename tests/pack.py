@@ -56,7 +56,12 @@ def node_info() -> dict[str, dict]:
     info = {key: node.GET_NODE_INFO_V1() for key, node in node_classes().items()}
     for entry in info.values():
         entry["python_module"] = "custom_nodes.ComfyUI-EMO"
+    return json.loads(json.dumps(without_files(info)))
+
+
+def without_files(info: dict[str, dict]) -> dict[str, dict]:
+    """The schemas with the pack's own entries alone in menus that list files."""
     for node, name, count in OWN_MENUS:
         menu = info[node]["input"]["required"][name][1]
         menu["options"] = menu["options"][:count] if count > 0 else menu["options"][count:]
-    return json.loads(json.dumps(info))
+    return info

@@ -9,6 +9,7 @@ import sys
 import time
 import urllib.error
 import urllib.request
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -31,6 +32,13 @@ def host_python() -> str:
     folder = host_folder()
     named = [os.environ.get("COMFYUI_PYTHON"), folder / ".venv" / "bin" / "python", folder / "venv" / "bin" / "python"]
     return next((str(path) for path in named if path and Path(path).exists()), sys.executable)
+
+
+@cache
+def finds_points() -> bool:
+    """Whether that Python has MediaPipe, which the workflows of face motion need."""
+    program = "import importlib.util, sys; sys.exit(importlib.util.find_spec('mediapipe') is None)"
+    return not subprocess.run([host_python(), "-c", program]).returncode
 
 
 def knows(option: str) -> bool:
