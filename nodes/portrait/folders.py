@@ -1,7 +1,9 @@
 """Files of the face motion nodes: models that speak, and saved motions."""
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from ..host.folders import input_folder, output_folder, pack_model_path, pack_models
 from ..host.safetensors_header import metadata_of
@@ -24,7 +26,7 @@ OUTPUT = " [output]"
 
 def speech_models() -> list[str]:
     """Names for the menu, the built-in one first. Other kinds of checkpoints in `models/emo` are left out."""
-    return [BUILT_IN, *(name for name in pack_models() if _speaks(pack_model_path(name)))]
+    return [BUILT_IN, *(name for name in pack_models() if _speaks(name))]
 
 
 def speech_model_path(name: str) -> Path:
@@ -34,7 +36,7 @@ def speech_model_path(name: str) -> Path:
 
 def styles() -> list[str]:
     """Ways of speaking of all models, the common one first."""
-    found = {style for name in speech_models() for style in _styles(speech_model_path(name))}
+    found = {style for name in speech_models() for style in _styles(name)}
     return [STYLE, *sorted(found - {STYLE})]
 
 
@@ -55,20 +57,25 @@ def motion_path(file: str, path: str) -> Path:
 
 def _motions(folder: Path, mark: str = "") -> list[str]:
     files = sorted(folder.glob("*.safetensors")) if folder.is_dir() else []
-    return [path.name + mark for path in files if _format(path).startswith(MOTION_FORMAT)]
+    formats = (str(metadata_of(path).get("format", "")) for path in files)
+    return [path.name + mark for path, kind in zip(files, formats, strict=True) if kind.startswith(MOTION_FORMAT)]
 
 
-def _speaks(path: Path) -> bool:
-    return _format(path).startswith(MODEL_FORMAT)
+def _speaks(name: str) -> bool:
+    return str(_about(name).get("format", "")).startswith(MODEL_FORMAT)
 
 
-def _format(path: Path) -> str:
-    return str(metadata_of(path).get("format", ""))
-
-
-def _styles(path: Path) -> list[str]:
+def _about(name: str) -> Mapping[str, Any]:
+    """Metadata of a model; empty for a file that the host's list still names after it is gone."""
     try:
-        names = json.loads(metadata_of(path).get("config", "{}")).get("styles", ())
+        return metadata_of(speech_model_path(name))
+    except FileNotFoundError:
+        return {}
+
+
+def _styles(name: str) -> list[str]:
+    try:
+        names = json.loads(_about(name).get("config", "{}")).get("styles", ())
     except (ValueError, AttributeError, TypeError):
         return []
     return [name for name in names if isinstance(name, str)] if isinstance(names, list) else []

@@ -12,8 +12,8 @@ from ..host.images import to_image, to_uint8
 from ..host.memory import check_room
 from ..host.progress import frame_progress
 
-COLUMNS, SIDE = 8, 128
-"""Frames that the node shows in a row, and their side in pixels."""
+COLUMNS, SIDE = 4, 160
+"""Frames in each of the two rows that the node shows, and their side in pixels."""
 
 
 def draw(motion: FaceMotion, size: int, mode: str) -> Tensor:
@@ -32,7 +32,7 @@ def draw(motion: FaceMotion, size: int, mode: str) -> Tensor:
 
 
 def overview(frames: Tensor) -> Tensor:
-    """A row of evenly spread frames, (1, h, w, 3)."""
-    count = min(COLUMNS, len(frames))
-    row = contact_sheet(to_uint8(frames[torch.from_numpy(spread(len(frames), count))]), columns=count, side=SIDE)
-    return to_image(np.asarray(row)[None])
+    """Two rows of evenly spread frames, (1, h, w, 3)."""
+    shown = to_uint8(frames[torch.from_numpy(spread(len(frames), 2 * COLUMNS))])
+    sheet = contact_sheet(shown[:COLUMNS], shown[COLUMNS:], columns=COLUMNS, side=SIDE)
+    return to_image(np.asarray(sheet)[None])

@@ -146,7 +146,25 @@ def test_command_line_loop_and_expanded_graph_give_the_same_frames(host, tmp_pat
     ],
 )
 def test_bad_values_are_refused_before_anything_runs(host, change, message):
-    status, answer = host.post("/prompt", {"prompt": workflow("talk", **change)})
+    refused(host, workflow("talk", **change), message)
+
+
+@pytest.mark.parametrize(
+    ("name", "change", "message"),
+    [
+        ("talk-any-portrait", {"model": "gone.safetensors"}, "model: unknown name 'gone.safetensors'"),
+        ("talk-any-portrait", {"style": "sung"}, "style: unknown name 'sung'"),
+        ("talk-any-portrait", {"size": 64}, "Value 64 smaller than min of 128"),
+        ("talk-any-portrait", {"image": "gone.png"}, "Invalid image file"),
+        ("drive-by-video", {"file": "gone.mp4"}, "Invalid video file"),
+    ],
+)
+def test_bad_values_of_face_motion_are_refused_before_anything_runs(host, name, change, message):
+    refused(host, workflow(name, **change), message)
+
+
+def refused(host, prompt, message):
+    status, answer = host.post("/prompt", {"prompt": prompt})
     errors = [error for node in answer["node_errors"].values() for error in node["errors"]]
     assert status == 400
     assert any(message in f"{error['message']} {error['details']}" for error in errors), errors
