@@ -47,6 +47,8 @@ class Film:
     """Number of frames, as the file's header says."""
     first: int
     """Number of the first of them in the whole film."""
+    to_end: bool
+    """Whether they reach to the film's end."""
     track: WaveTrack | None
     """The sound of the same stretch; None if there is none."""
 
@@ -110,7 +112,7 @@ def _of_images(images: Tensor, fps: float, track: WaveTrack | None, part: Part) 
     if not len(images):
         raise InputError(f"start: got {part.start:g} s; the film ends before; give a start before its end")
     sound = None if track is None or part.start >= track.seconds else track.part(part.start, len(images) / fps)
-    return Film((to_uint8(image[None])[0] for image in images), fps, len(images), first, sound)
+    return Film((to_uint8(image[None])[0] for image in images), fps, len(images), first, last is None, sound)
 
 
 def _of_file(source: Source, part: Part, number: int) -> Film:
@@ -118,7 +120,7 @@ def _of_file(source: Source, part: Part, number: int) -> Film:
     with av.open(str(source.path)) as container:
         seconds = (container.duration or 0) / av.time_base
     count = max(0, round(seconds * source.fps) - first) if last is None else last - first
-    return Film(_pictures(source, first, last), source.fps, max(1, count), number, _sound(source, part))
+    return Film(_pictures(source, first, last), source.fps, max(1, count), number, last is None, _sound(source, part))
 
 
 def _pictures(source: Source, first: int, last: int | None) -> Iterator[np.ndarray]:

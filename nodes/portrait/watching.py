@@ -33,6 +33,8 @@ def watch(film: Film, landmarks: Any, face_index: int) -> tuple[FaceMotion, dict
     filmed = follow_film(
         film.frames, detector, fps=film.fps, face_index=face_index, progress=frame_progress(film.count)
     )
+    if landmarks is not None and film.to_end:
+        detector.check_end()
     motion = fit_motion(filmed.landmarks, load_rig(), size=filmed.size, fps=filmed.fps)
     return motion, None if film.track is None else to_audio(film.track)
 
@@ -47,6 +49,13 @@ class _WiredFrames:
     @staticmethod
     def _from(faces: list[list[Face]], first: int) -> Iterator[list[Face]]:
         yield from ([require_depth(face) for face in frame] for frame in faces[first:])
+
+    def check_end(self) -> None:
+        """Raise InputError if there are landmarks of more frames than the film has."""
+        if next(self._faces, None) is not None:
+            raise InputError(
+                f"face_landmarks: got landmarks of {self._count} pictures, and the film has fewer; {SOURCE}"
+            )
 
     def detect(self, image: np.ndarray) -> list[Face]:
         """The faces of the next frame."""

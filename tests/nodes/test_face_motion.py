@@ -53,6 +53,23 @@ def test_an_excerpt_of_a_film_equals_the_same_frames_of_the_batch(nodes):
     assert tone["waveform"].shape[2] == 0.8 * 16000
 
 
+@needs_points
+def test_a_trimmed_video_is_read_from_its_start(nodes):
+    """Newer hosts hand on the whole file and the part of it."""
+
+    class Trimmed(module("comfy_api.latest").InputImpl.VideoFromFile):
+        def get_active_trim_window(self):
+            return 0.4, 1.0
+
+    part, sound = watch(nodes, video=Trimmed(str(FILM)), start=0.2)
+    same, other = watch(nodes, video=video(), start=0.6, duration=0.8)
+    assert np.array_equal(part.coefficients, same.coefficients)
+    assert torch.equal(sound["waveform"], other["waveform"])
+    whole = watch(nodes, video=video(), duration=1.4)[1]
+    first = round(0.6 * whole["sample_rate"])
+    assert torch.equal(other["waveform"], whole["waveform"][:, :, first:])
+
+
 def video_in_memory():
     return module("comfy_api.latest").InputImpl.VideoFromFile(io.BytesIO(FILM.read_bytes()))
 
@@ -68,6 +85,10 @@ def test_the_hosts_landmarks_give_the_same_motion_without_a_detector(nodes, film
     problem(
         lambda: watch(nodes, images=frames, face_landmarks={**landmarks, "frames": landmarks["frames"][:9]}),
         "landmarks of 9 pictures, and the film has more",
+    )
+    problem(
+        lambda: watch(nodes, images=frames[:15], face_landmarks=landmarks),
+        "landmarks of 20 pictures, and the film has fewer",
     )
     problem(
         lambda: watch(nodes, images=frames[:, :200], face_landmarks=landmarks),
