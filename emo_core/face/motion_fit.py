@@ -9,7 +9,7 @@ from ..errors import InputError
 from .alignment import align
 from .coefficients import BLINK
 from .motion import FaceMotion
-from .pose import head_poses
+from .perspective import poses_of
 from .rig import FaceRig, rotation_matrices
 from .rig_fit import estimate_neutral, fit_coefficients, person_sizes
 
@@ -23,8 +23,6 @@ BLINK_SECONDS = 0.4
 """Half of the time around a blink in which the lids are compared with it."""
 MIN_BLINK = 0.25
 """Rise of both eyeBlink coefficients that is a blink."""
-CAMERA = np.array([1.0, -1.0, -1.0])
-"""From the camera's axes (y down, z away) to the rig's."""
 
 
 def fit_motion(
@@ -87,8 +85,7 @@ def smoothed(points: np.ndarray) -> np.ndarray:
 
 def _pose(landmarks: np.ndarray, size: tuple[int, int], fps: float) -> tuple[np.ndarray, np.ndarray]:
     """Rotation vectors in degrees, and translation from the median in units: (F, 3) each."""
-    poses = head_poses(landmarks, size)
-    turns, shift = poses[:, :3, :3] * np.outer(CAMERA, CAMERA), poses[:, :3, 3] * CAMERA
+    turns, shift = poses_of(landmarks, size)
     vectors = np.stack([_vector(turn) for turn in turns])
     rest = rotation_matrices(np.median(vectors, axis=0)[None])[0]
     rotation = np.stack([_vector(turn @ rest.T) for turn in turns])
