@@ -10,8 +10,9 @@ from .alignment import align
 from .coefficients import BLINK
 from .motion import FaceMotion
 from .perspective import poses_of
-from .rig import FaceRig, rotation_matrices
+from .rig import FaceRig
 from .rig_fit import estimate_neutral, fit_coefficients, person_sizes
+from .rotation import rotation_matrices, rotation_vectors
 
 MAX_MISSING = 0.5
 """Share of frames without a face above which a film is refused."""
@@ -86,18 +87,10 @@ def smoothed(points: np.ndarray) -> np.ndarray:
 def _pose(landmarks: np.ndarray, size: tuple[int, int], fps: float) -> tuple[np.ndarray, np.ndarray]:
     """Rotation vectors in degrees, and translation from the median in units: (F, 3) each."""
     turns, shift = poses_of(landmarks, size)
-    vectors = np.stack([_vector(turn) for turn in turns])
-    rest = rotation_matrices(np.median(vectors, axis=0)[None])[0]
-    rotation = np.stack([_vector(turn @ rest.T) for turn in turns])
+    rest = rotation_matrices(np.median(rotation_vectors(turns), axis=0)[None])[0]
+    rotation = rotation_vectors(turns @ rest.T)
     sigma = POSE_SMOOTH * fps / 25
     return _gaussian(rotation, sigma), _gaussian(shift - np.median(shift, axis=0), sigma)
-
-
-def _vector(turn: np.ndarray) -> np.ndarray:
-    """(3, 3) rotation to axis times degrees."""
-    axis = np.array([turn[2, 1] - turn[1, 2], turn[0, 2] - turn[2, 0], turn[1, 0] - turn[0, 1]]) / 2
-    sine = np.linalg.norm(axis)
-    return axis / max(sine, 1e-12) * np.rad2deg(np.arctan2(sine, (np.trace(turn) - 1) / 2))
 
 
 def _gaussian(values: np.ndarray, sigma: float) -> np.ndarray:
