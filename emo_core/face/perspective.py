@@ -7,6 +7,7 @@ import numpy as np
 
 from .alignment import align
 from .pose import FOCAL, RIGID
+from .rotation import rotation_matrices
 
 STEPS = 12
 """Gauss-Newton steps; the error has converged after about 6."""
@@ -32,7 +33,7 @@ def poses_of(landmarks: np.ndarray, size: tuple[int, int]) -> tuple[np.ndarray, 
     turns, model = aligned.rotation, np.array(list(RIGID.values()))
     for _ in range(STEPS):
         step = _step(turns @ model.T, place, seen)
-        turns, place = _rotations(step[:, :3]) @ turns, place + step[:, 3:]
+        turns, place = rotation_matrices(np.rad2deg(step[:, :3])) @ turns, place + step[:, 3:]
     return turns, place
 
 
@@ -48,12 +49,3 @@ def _step(turned: np.ndarray, place: np.ndarray, seen: np.ndarray) -> np.ndarray
     square = slopes.transpose(0, 2, 1) @ slopes
     square += DAMPING * np.trace(square, axis1=1, axis2=2)[:, None, None] / 6 * np.eye(6)
     return np.linalg.solve(square, slopes.transpose(0, 2, 1) @ rest.reshape(len(z), -1, 1))[..., 0]
-
-
-def _rotations(vectors: np.ndarray) -> np.ndarray:
-    """(F, 3) rotation vectors in radians to (F, 3, 3), by Rodrigues' formula."""
-    angle = np.linalg.norm(vectors, axis=-1)[:, None, None]
-    x, y, z = (vectors / np.maximum(angle[:, 0], 1e-12)).T
-    zero = np.zeros_like(x)
-    skew = np.stack([zero, -z, y, z, zero, -x, -y, x, zero], axis=-1).reshape(-1, 3, 3)
-    return np.eye(3) + np.sin(angle) * skew + (1 - np.cos(angle)) * (skew @ skew)

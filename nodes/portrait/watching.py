@@ -1,6 +1,5 @@
 """A film to face motion, frame by frame."""
 
-from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -44,11 +43,7 @@ class _WiredFrames:
 
     def __init__(self, film: Film, landmarks: Any) -> None:
         wired = wired_faces(landmarks)
-        self._count, self._size, self._faces = len(wired.faces), wired.size, self._from(wired.faces, film.first)
-
-    @staticmethod
-    def _from(faces: list[list[Face]], first: int) -> Iterator[list[Face]]:
-        yield from ([require_depth(face) for face in frame] for frame in faces[first:])
+        self._count, self._size, self._faces = len(wired.faces), wired.size, iter(wired.faces[film.first :])
 
     def check_end(self) -> None:
         """Raise InputError if there are landmarks of more frames than the film has."""
@@ -70,4 +65,4 @@ class _WiredFrames:
             raise InputError(
                 f"face_landmarks: got landmarks of {self._count} pictures, and the film has more; {SOURCE}"
             )
-        return faces
+        return [require_depth(face) for face in faces]

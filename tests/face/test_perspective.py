@@ -5,7 +5,7 @@ import pytest
 
 from emo_core.face.perspective import poses_of
 from emo_core.face.pose import FOCAL, RIGID, head_poses
-from emo_core.face.rig import rotation_matrices
+from emo_core.face.rotation import rotation_matrices
 
 SIZE = (640, 480)
 
