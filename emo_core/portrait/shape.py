@@ -15,8 +15,6 @@ from ..face.rig_fit import person_sizes, split_still
 from ..face.rotation import rotation_matrices
 from . import lips
 
-PIVOT = np.array([0.0, -0.75, -0.95])
-"""Joint of head and neck, that the head turns around."""
 MAX_DEGREES = 15.0
 """Turns beyond this show sides of the head that the portrait does not; they approach it smoothly."""
 MAX_SHIFT = 0.35
@@ -99,9 +97,8 @@ class PortraitShape:
         turn = rotation_matrices(limited(motion.rotation, MAX_DEGREES))
         shift = limited(motion.translation, MAX_SHIFT)
         size = (1 / (1 - shift[:, 2] / DISTANCE))[:, None, None]
-        arm = (points - PIVOT) @ self.rotation.T * self.scale
-        pivot = self.rotation @ PIVOT * self.scale + self.shift
-        moved = arm @ turn.transpose(0, 2, 1) * size + pivot
+        # The head turns around the rig's origin, between the eyes, as poses are fitted; the neck's part is in the shift.
+        moved = (points @ self.rotation.T * self.scale) @ turn.transpose(0, 2, 1) * size + self.shift
         moved[..., :2] += shift[:, None, :2] * self.scale
         return moved * TO_RIG
 

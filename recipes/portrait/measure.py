@@ -120,7 +120,7 @@ def measure_film(path: Path, tools: Tools) -> dict[str, float]:
     a, b = np.array(openings)
     seen = np.isfinite(a) & np.isfinite(b)
     mouth = _mouth_box(portrait.landmarks)
-    frozen = [made[0]] * len(made)
+    frozen = [true[0]] * len(made)
     still = _background(portrait.landmarks, portrait.size)
     return {
         "gap_r": float(np.corrcoef(a[seen], b[seen])[0, 1]),

@@ -33,7 +33,10 @@ def decoded(path):
 
 def test_a_voice_speaks(tmp_path, capsys):
     out = tmp_path / "talk.mp4"
-    assert animate(out, "--audio", VOICE, "--max-seconds", "1.6", "--json", "--save-motion", tmp_path / "m.safetensors") == 0
+    assert (
+        animate(out, "--audio", VOICE, "--max-seconds", "1.6", "--json", "--save-motion", tmp_path / "m.safetensors")
+        == 0
+    )
     result = json.loads(capsys.readouterr().out)
     frames, has_sound, mark = decoded(out)
     assert len(frames) == result["frames"] == 40 and has_sound
