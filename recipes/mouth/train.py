@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 
 from emo_core.portrait.mouth_colours import LUMA
 from emo_core.portrait.mouth_geometry import INNER, lip_mask, lip_polygons
@@ -25,7 +26,7 @@ from emo_core.training.schedule import Limits, Schedule
 from emo_core.training.task import Learner, Task
 
 from .people import KEPT, SMILES, People, begin_from, pooled, write_people
-from .wide import painted, widened
+from .wide import jaw_height, painted, widened
 
 SCHEDULE = Schedule(rate=2e-3, warm_up=50, decay="cosine", decay_from=0.2, decay_to=0.02)
 SHARES = {"s4": 0.35, "s1": 0.2, SMILES: 0.15}
@@ -38,8 +39,10 @@ SMILE_MARGIN = 0.012
 """Of photographs nothing is learned so near to the lips: a single picture would put its lips' edge into the teeth."""
 GRADIENT = 1.5
 """Weight of the error of the differences between neighbouring pixels."""
-NUDGE, COLOUR = 2.0, 0.05
-"""Weights of the nudges' squares and of how far colours are from those that were measured."""
+NUDGE, MOOD, COLOUR = 2.0, 0.004, 0.05
+"""Weights of the squares of nudges and moods, and of how far colours are from those that were measured."""
+FINE, BLOCK = 3.0, 7
+"""Weight of the error of the amount of fine detail, and the pixels over which it is measured."""
 WIDE, PAINTED = 3, 0.3
 """Mouths of a batch that are opened wider than films show, and the weight of their error."""
 TEETH_RATE = 8.0
@@ -135,7 +138,15 @@ def picture_loss(drawn: Tensor, true: Tensor, weight: Tensor) -> Tensor:
     wrong = (drawn - true) * weight
     across = (wrong.diff(dim=-1)).abs().sum()
     down = (wrong.diff(dim=-2)).abs().sum()
-    return (wrong.abs().sum() + GRADIENT * (across + down)) / (3 * weight.sum()).clamp(min=1)
+    fine = 3 * ((_fine(drawn, weight) - _fine(true, weight)).abs()).sum() * FINE
+    return (wrong.abs().sum() + GRADIENT * (across + down) + fine) / (3 * weight.sum()).clamp(min=1)
+
+
+def _fine(pictures: Tensor, weight: Tensor) -> Tensor:
+    """How much fine detail is around each pixel, wherever it lies exactly: (B, 1, H, W)."""
+    grey = pictures.mean(1, keepdim=True)
+    detail = (grey - functional.avg_pool2d(grey, 3, 1, 1, count_include_pad=False)).abs() * weight
+    return functional.avg_pool2d(detail, BLOCK, 1, BLOCK // 2)
 
 
 class MouthTask(Task):
@@ -157,8 +168,8 @@ class MouthTask(Task):
         inside = lip_mask(batch.lips)
         weight = EDGE_WEIGHT * lip_mask(batch.lips, grow=GROW) + (1 - EDGE_WEIGHT) * inside
         weight = torch.where(people.filmed[batch.person] > 0, weight, lip_mask(batch.lips, grow=-SMILE_MARGIN))
-        nudges = people.nudges(batch.patches, inside, batch.kept)
-        drawn = networks[0](batch.lips, batch.person, batch.source, nudges)
+        found = people.found(batch.patches, inside, batch.kept)
+        drawn = networks[0](batch.lips, batch.person, batch.source, found)
         loss = drawn.new_zeros(())
         for chosen, seen in ((batch.sharp, nn.Identity()), (~batch.sharp, pooled)):
             if chosen.any():
@@ -166,15 +177,19 @@ class MouthTask(Task):
                 loss = loss + part * chosen.float().mean()
         wander = (people.colours[batch.source] - self._patches.colours[batch.source]).square().mean()
         wide = widened(batch.lips, torch.Generator().manual_seed(int(batch.source.sum()) + 1))[:WIDE]
-        layers, _ = people.mouth.layers(wide, people.person(batch.person[:WIDE]).habits)
+        layers, jaw = people.mouth.layers(wide, people.person(batch.person[:WIDE]).habits)
         inner = lip_mask(wide)
         loss = loss + PAINTED * ((layers - painted(wide)).abs() * inner).sum() / inner.sum() / LAYERS
-        yield loss + NUDGE * nudges.square().mean() + COLOUR * wander + people.strangeness(batch.person)
+        loss = loss + PAINTED * (jaw[:, 1] - jaw_height(wide)).abs().mean()
+        loss = loss + NUDGE * found[:, :4].square().mean() + MOOD * found[:, 4:].square().mean()
+        yield loss + COLOUR * wander + people.strangeness(batch.person)
 
     def validate(self, step: int, log: TrainingLog) -> None:
         batch = self._patches.batch(64, torch.Generator().manual_seed(7))
         inside = lip_mask(batch.lips)
-        drawn = self._people(batch.lips, batch.person, batch.source, None)
+        drawn = self._people(
+            batch.lips, batch.person, batch.source, batch.lips.new_zeros(64, 4 + self._people.mouth.config.habits)
+        )
         error = ((drawn - batch.patches).abs() * inside).sum() / (3 * inside.sum())
         log.write(step, inside_error=float(error))
 

@@ -14,6 +14,8 @@ from emo_core.portrait.mouth_geometry import HEIGHT, INNER, LOWER, UPPER, WIDTH,
 
 LEAST, MOST = 0.42, 0.85
 """Gap of the widened lips, in the patch's unit."""
+BEHIND_LIP = 0.06
+"""How far the lower row stays above the lower lip's place."""
 TONGUE_FLESH, FLOOR_FLESH, CAVITY_FLESH = 0.72, 0.4, 0.1
 """Brightness over that of the lips."""
 
@@ -37,14 +39,19 @@ def widened(lips: Tensor, generator: torch.Generator) -> Tensor:
     return torch.cat([opened.flatten(1), rest], dim=1)
 
 
+def jaw_height(lips: Tensor) -> Tensor:
+    """(B,): where the lower row of a wide mouth is, so that a little of it stands above the lip."""
+    return lip_polygons(lips)[:, INNER.index(14), 1] - BEHIND_LIP
+
+
 def painted(lips: Tensor) -> Tensor:
     """(B, LAYERS, H, W): how the soft layers of a wide mouth may look."""
     xs, ys = patch_axes(WIDTH, HEIGHT, lips)
     upper, lower = (edge[:, None] for edge in lip_edges(lips, xs))
-    down = ys[:, None].expand(len(lips), -1, -1)
+    down = ys[:, None].expand(len(lips), HEIGHT, WIDTH)
     middle = lip_polygons(lips)[:, INNER.index(14), 1][:, None, None]
     depth = ((down - upper) / (lower - upper).clamp(min=0.05)).clamp(0, 1)
-    tongue = torch.sigmoid((1 - ((xs / 0.3).square() + ((down - middle + 0.02) / 0.24).square())) * 4)
+    tongue = torch.sigmoid((1 - ((xs / 0.33).square() + ((down - middle + 0.06) / 0.26).square())) * 4)
     groove = 1 - 0.15 * torch.exp(-(xs / 0.04).square())
     flesh = CAVITY_FLESH + (FLOOR_FLESH - CAVITY_FLESH) * depth.square()
     flesh = flesh + tongue * (TONGUE_FLESH * groove - flesh)
