@@ -9,7 +9,9 @@ from pathlib import Path
 
 from emo_core.portrait.mouth_interior import save_mouth
 
-from .people import SMILES, baked, read_people
+from .habits import SEEN, chosen
+from .people import baked, read_people
+from .train import Patches
 
 CARD = {
     "license": "CC BY 4.0",
@@ -23,12 +25,11 @@ def main() -> None:
     parser.add_argument("--people", type=Path, required=True, help="what `recipes.mouth.train` wrote")
     parser.add_argument("--upper", required=True, help="name of the person whose upper teeth are taken")
     parser.add_argument("--lower", required=True, help="name of the person whose lower teeth are taken")
-    parser.add_argument("--habits", help="name of a filmed person; without it the mean of all")
+    parser.add_argument("--data", type=Path, required=True, help="the file of `recipes.mouth.gather`")
     parser.add_argument("--out", type=Path, required=True)
     args = parser.parse_args()
     people = read_people(args.people)
-    filmed = [place for place, name in enumerate(people.names) if not name.startswith(SMILES)]
-    habits = people.habits[people.names.index(args.habits)] if args.habits else people.habits[filmed].mean(0)
+    habits = chosen(people, Patches.open(args.data).open_mouths(SEEN))
     mouth = baked(people, people.names.index(args.upper), people.names.index(args.lower), habits)
     save_mouth(mouth, args.out, CARD)
 

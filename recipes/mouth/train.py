@@ -35,6 +35,8 @@ CLOSED_SHARE, OPEN_SHARE = 0.3, 4.0
 """How often a closed mouth is drawn, and how much more often per gap: wide mouths are rare in films."""
 GROW, EDGE_WEIGHT = 0.035, 0.4
 """Margin outside the lips that is learned too, in the patch's unit, and its weight."""
+WELL_OPEN, FEW = 0.15, 100
+"""Gap of mouths that are judged, in the patch's unit; a person with fewer of them counts less."""
 SMILE_MARGIN = 0.012
 """Of photographs nothing is learned so near to the lips: a single picture would put its lips' edge into the teeth."""
 GRADIENT = 1.5
@@ -108,6 +110,16 @@ class Patches:
         index = torch.multinomial(self.share, count, replacement=True, generator=generator)
         return self.at(index, torch.rand(count, generator=generator) < KEPT)
 
+    def open_mouths(self, count: int) -> "MouthBatch":
+        """Open mouths of films, as many of each person as can be."""
+        points = lip_polygons(self.lips)
+        gaps = points[:, INNER.index(14), 1] - points[:, INNER.index(13), 1]
+        filmed = torch.tensor([not name.startswith(SMILES) for name in self.names])[self.person]
+        share = (filmed & (gaps > WELL_OPEN)).double()
+        share = share / torch.bincount(self.person, share, len(self.names))[self.person].clamp(min=FEW)
+        index = torch.multinomial(share, count, generator=torch.Generator().manual_seed(0))
+        return self.at(index, torch.ones(count))
+
     def at(self, index: Tensor, kept: Tensor) -> "MouthBatch":
         """Chosen patches."""
         source = self.source[index]
@@ -140,6 +152,13 @@ def picture_loss(drawn: Tensor, true: Tensor, weight: Tensor) -> Tensor:
     down = (wrong.diff(dim=-2)).abs().sum()
     fine = 3 * ((_fine(drawn, weight) - _fine(true, weight)).abs()).sum() * FINE
     return (wrong.abs().sum() + GRADIENT * (across + down) + fine) / (3 * weight.sum()).clamp(min=1)
+
+
+def detail_of(pictures: Tensor, mask: Tensor) -> Tensor:
+    """Mean amount of fine detail inside a mask, at half the patch's size, as most films have no more."""
+    grey, mask = pooled(pictures).mean(1, keepdim=True), pooled(mask)
+    detail = (grey - functional.avg_pool2d(grey, 3, 1, 1, count_include_pad=False)).square()
+    return (detail * mask).sum() / mask.sum()
 
 
 def _fine(pictures: Tensor, weight: Tensor) -> Tensor:
