@@ -1,17 +1,18 @@
-"""Choose whose teeth are shipped: `python -m recipes.mouth.choose --people RUN/people.safetensors --upper frl026 --lower s5 --out FILE`.
+"""Choose whose teeth are shipped: `python -m recipes.mouth.choose --people RUN/people.safetensors --upper frl117 --out ..`.
 
-Teeth of a person who smiles in a sharp photograph may stand above those of a person who was filmed speaking. How far teeth
-show in speech is the mean of the filmed persons' habits.
+The upper teeth are of a person who smiles in a sharp photograph, the lower ones are made of them (`rows`). The soft
+layers are those of the painted person (`painted`).
 """
 
 import argparse
 from pathlib import Path
 
+import torch
+
 from emo_core.portrait.mouth_interior import save_mouth
 
-from .habits import SEEN, chosen
 from .people import baked, read_people
-from .train import Patches
+from .rows import clean, lower_row
 
 CARD = {
     "license": "CC BY 4.0",
@@ -24,13 +25,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--people", type=Path, required=True, help="what `recipes.mouth.train` wrote")
     parser.add_argument("--upper", required=True, help="name of the person whose upper teeth are taken")
-    parser.add_argument("--lower", required=True, help="name of the person whose lower teeth are taken")
-    parser.add_argument("--data", type=Path, required=True, help="the file of `recipes.mouth.gather`")
     parser.add_argument("--out", type=Path, required=True)
     args = parser.parse_args()
     people = read_people(args.people)
-    habits = chosen(people, Patches.open(args.data).open_mouths(SEEN))
-    mouth = baked(people, people.names.index(args.upper), people.names.index(args.lower), habits)
+    person = torch.tensor([people.names.index(args.upper)])
+    upper = clean(people.person(person).upper[0].detach())
+    mouth = baked(people, upper, lower_row(upper), people.painted)
     save_mouth(mouth, args.out, CARD)
 
 

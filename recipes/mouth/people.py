@@ -20,6 +20,8 @@ from emo_core.portrait.mouth_interior import ROWS, Mouth, MouthConfig, MouthInte
 
 REACH = 0.08
 """Farthest that a row of teeth is nudged in a frame, in the patch's unit."""
+PAINTED = 1.5
+"""Size of the habits of the painted person at the start: far from everybody's."""
 KEPT = 0.8
 """Share of frames in which the finder is heard: the others teach the network to place the teeth by the lips alone."""
 
@@ -67,6 +69,7 @@ class People(nn.Module):
         self.upper = nn.Parameter(torch.zeros(persons, 2, ROWS, WIDTH))
         self.lower = nn.Parameter(torch.zeros(persons, 2, ROWS, WIDTH))
         self.habits = nn.Parameter(torch.zeros(persons, config.habits))
+        self.painted = nn.Parameter(PAINTED * torch.tensor([1.0, -1.0]).repeat(config.habits)[: config.habits])
         self.colours = nn.Parameter(colours.clone())
         self.finder = Finder(config.habits)
         smiles = torch.tensor([name.startswith(SMILES) for name in names])
@@ -79,6 +82,11 @@ class People(nn.Module):
             self.mouth.lower + self.lower[number] * self.filmed[number],
             self.mouth.habits + self.habits[number],
         )
+
+    def everybody(self) -> Tensor:
+        """(1, habits): the mean of those who were filmed."""
+        filmed = self.filmed.flatten()
+        return self.mouth.habits + (self.habits * filmed[:, None]).sum(0, keepdim=True) / filmed.sum()
 
     def forward(self, lips: Tensor, person: Tensor, source: Tensor, found: Tensor) -> Tensor:
         """Patches (B, 3, H, W) over their skin's brightness; `found` (B, 4 + habits) by the finder, or zeros."""
@@ -104,13 +112,13 @@ def _roughness(row: Tensor) -> Tensor:
     return row.diff(dim=-1).square().mean() + row.diff(dim=-2).square().mean()
 
 
-def baked(people: People, upper: int, lower: int, habits: Tensor) -> MouthInterior:
-    """The network of one fixed mouth: a person's upper teeth, a person's lower teeth, and habits."""
+def baked(people: People, upper: Tensor, lower: Tensor, habits: Tensor) -> MouthInterior:
+    """The network of one fixed mouth: rows of teeth (2, ROWS, W), and habits beside everybody's."""
     mouth = MouthInterior(people.mouth.config)
     mouth.load_state_dict(people.mouth.state_dict())
     with torch.no_grad():
-        mouth.upper.copy_(people.mouth.upper + people.upper[upper])
-        mouth.lower.copy_(people.mouth.lower + people.lower[lower])
+        mouth.upper.copy_(upper)
+        mouth.lower.copy_(lower)
         mouth.habits.copy_(people.mouth.habits + habits)
     return mouth.eval()
 
@@ -126,6 +134,8 @@ def begin_from(people: People, earlier: Path) -> None:
             if person in names:
                 own[name][place] = weights[name][names.index(person)]
     shared = {name: value for name, value in weights.items() if name.startswith(("mouth.", "finder."))}
+    if "painted" in weights:
+        shared["painted"] = weights["painted"]
     people.load_state_dict({**own, **shared})
 
 

@@ -25,18 +25,16 @@ from emo_core.training.loop import Settings, train
 from emo_core.training.schedule import Limits, Schedule
 from emo_core.training.task import Learner, Task
 
+from .painted import films_share, jaw_height, opened, painted
 from .people import KEPT, SMILES, People, begin_from, pooled, write_people
-from .wide import jaw_height, painted, widened
 
-SCHEDULE = Schedule(rate=2e-3, warm_up=50, decay="cosine", decay_from=0.2, decay_to=0.02)
+SCHEDULE = Schedule(rate=2e-3, warm_up=20, decay="cosine", decay_from=0.3, decay_to=0.02)
 SHARES = {"s4": 0.35, "s1": 0.2, SMILES: 0.15}
 """Share of a batch per person, or of the photographs; the rest is the other speakers'."""
 CLOSED_SHARE, OPEN_SHARE = 0.3, 4.0
 """How often a closed mouth is drawn, and how much more often per gap: wide mouths are rare in films."""
 GROW, EDGE_WEIGHT = 0.035, 0.4
 """Margin outside the lips that is learned too, in the patch's unit, and its weight."""
-WELL_OPEN, FEW = 0.15, 100
-"""Gap of mouths that are judged, in the patch's unit; a person with fewer of them counts less."""
 SMILE_MARGIN = 0.012
 """Of photographs nothing is learned so near to the lips: a single picture would put its lips' edge into the teeth."""
 GRADIENT = 1.5
@@ -45,8 +43,8 @@ NUDGE, MOOD, COLOUR = 2.0, 0.004, 0.05
 """Weights of the squares of nudges and moods, and of how far colours are from those that were measured."""
 FINE, BLOCK = 3.0, 7
 """Weight of the error of the amount of fine detail, and the pixels over which it is measured."""
-WIDE, PAINTED = 3, 0.3
-"""Mouths of a batch that are opened wider than films show, and the weight of their error."""
+BY_HAND, PAINTED = 8, 0.6
+"""Mouths of a batch whose soft layers are painted, and the weight of their error."""
 TEETH_RATE = 8.0
 """Learning rate of pictures of teeth over the network's."""
 
@@ -110,16 +108,6 @@ class Patches:
         index = torch.multinomial(self.share, count, replacement=True, generator=generator)
         return self.at(index, torch.rand(count, generator=generator) < KEPT)
 
-    def open_mouths(self, count: int) -> "MouthBatch":
-        """Open mouths of films, as many of each person as can be."""
-        points = lip_polygons(self.lips)
-        gaps = points[:, INNER.index(14), 1] - points[:, INNER.index(13), 1]
-        filmed = torch.tensor([not name.startswith(SMILES) for name in self.names])[self.person]
-        share = (filmed & (gaps > WELL_OPEN)).double()
-        share = share / torch.bincount(self.person, share, len(self.names))[self.person].clamp(min=FEW)
-        index = torch.multinomial(share, count, generator=torch.Generator().manual_seed(0))
-        return self.at(index, torch.ones(count))
-
     def at(self, index: Tensor, kept: Tensor) -> "MouthBatch":
         """Chosen patches."""
         source = self.source[index]
@@ -152,13 +140,6 @@ def picture_loss(drawn: Tensor, true: Tensor, weight: Tensor) -> Tensor:
     down = (wrong.diff(dim=-2)).abs().sum()
     fine = 3 * ((_fine(drawn, weight) - _fine(true, weight)).abs()).sum() * FINE
     return (wrong.abs().sum() + GRADIENT * (across + down) + fine) / (3 * weight.sum()).clamp(min=1)
-
-
-def detail_of(pictures: Tensor, mask: Tensor) -> Tensor:
-    """Mean amount of fine detail inside a mask, at half the patch's size, as most films have no more."""
-    grey, mask = pooled(pictures).mean(1, keepdim=True), pooled(mask)
-    detail = (grey - functional.avg_pool2d(grey, 3, 1, 1, count_include_pad=False)).square()
-    return (detail * mask).sum() / mask.sum()
 
 
 def _fine(pictures: Tensor, weight: Tensor) -> Tensor:
@@ -195,13 +176,22 @@ class MouthTask(Task):
                 part = picture_loss(seen(drawn[chosen]), seen(batch.patches[chosen]), seen(weight[chosen]))
                 loss = loss + part * chosen.float().mean()
         wander = (people.colours[batch.source] - self._patches.colours[batch.source]).square().mean()
-        wide = widened(batch.lips, torch.Generator().manual_seed(int(batch.source.sum()) + 1))[:WIDE]
-        layers, jaw = people.mouth.layers(wide, people.person(batch.person[:WIDE]).habits)
-        inner = lip_mask(wide)
-        loss = loss + PAINTED * ((layers - painted(wide)).abs() * inner).sum() / inner.sum() / LAYERS
-        loss = loss + PAINTED * (jaw[:, 1] - jaw_height(wide)).abs().mean()
+        loss = loss + PAINTED * self._painted_loss(batch)
         loss = loss + NUDGE * found[:, :4].square().mean() + MOOD * found[:, 4:].square().mean()
         yield loss + COLOUR * wander + people.strangeness(batch.person)
+
+    def _painted_loss(self, batch: MouthBatch) -> Tensor:
+        """Of the soft layers of the painted person."""
+        people = self._people
+        seed = torch.Generator().manual_seed(int(batch.source.sum()) + 1)
+        lips = opened(batch.lips[:BY_HAND], seed)
+        layers, jaw = people.mouth.layers(lips, (people.mouth.habits + people.painted).expand(len(lips), -1))
+        with torch.no_grad():
+            seen, seen_jaw = people.mouth.layers(lips, people.everybody().expand(len(lips), -1))
+        share, inner = films_share(lips), lip_mask(lips, grow=GROW)
+        wanted = torch.lerp(painted(lips), seen, share[:, None, None, None])
+        wrong = ((layers - wanted).abs() * inner).sum() / inner.sum() / LAYERS
+        return wrong + (jaw[:, 1] - torch.lerp(jaw_height(lips), seen_jaw[:, 1], share)).abs().mean()
 
     def validate(self, step: int, log: TrainingLog) -> None:
         batch = self._patches.batch(64, torch.Generator().manual_seed(7))
