@@ -1,9 +1,9 @@
 """Mouths painted by hand, as a guide for the mouth that is shipped.
 
-Lips do not tell how high the tongue is or how far the jaw is open, and a film of few pixels is noisy; a network that learns
-from films alone draws the mean of what it saw, grey and milky. And nobody opens the mouth wide in GRID's sentences. So besides
-the films' persons there is one more, who is shipped: between their mean and a painting of simple soft layers with a dark
-cavity, a tongue on its floor, and teeth that darken to the sides and under the lips.
+Lips do not tell how high the tongue is or how far the jaw is open, and films of few pixels are noisy; a network that learns from
+films alone draws the mean of what it saw, grey and milky. And nobody opens the mouth wide in GRID's sentences. So what is
+shipped lies between that mean and a painting of simple soft layers: a dark cavity, a tongue on its floor, teeth that darken
+to the sides and under the lips.
 
 Shape legend: B patches, H x W a patch.
 """

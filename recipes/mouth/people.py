@@ -20,8 +20,6 @@ from emo_core.portrait.mouth_interior import ROWS, Mouth, MouthConfig, MouthInte
 
 REACH = 0.08
 """Farthest that a row of teeth is nudged in a frame, in the patch's unit."""
-PAINTED = 1.5
-"""Size of the habits of the painted person at the start: far from everybody's."""
 KEPT = 0.8
 """Share of frames in which the finder is heard: the others teach the network to place the teeth by the lips alone."""
 
@@ -69,7 +67,6 @@ class People(nn.Module):
         self.upper = nn.Parameter(torch.zeros(persons, 2, ROWS, WIDTH))
         self.lower = nn.Parameter(torch.zeros(persons, 2, ROWS, WIDTH))
         self.habits = nn.Parameter(torch.zeros(persons, config.habits))
-        self.painted = nn.Parameter(PAINTED * torch.tensor([1.0, -1.0]).repeat(config.habits)[: config.habits])
         self.colours = nn.Parameter(colours.clone())
         self.finder = Finder(config.habits)
         smiles = torch.tensor([name.startswith(SMILES) for name in names])
@@ -112,14 +109,14 @@ def _roughness(row: Tensor) -> Tensor:
     return row.diff(dim=-1).square().mean() + row.diff(dim=-2).square().mean()
 
 
-def baked(people: People, upper: Tensor, lower: Tensor, habits: Tensor) -> MouthInterior:
-    """The network of one fixed mouth: rows of teeth (2, ROWS, W), and habits beside everybody's."""
+def baked(people: People, upper: Tensor, lower: Tensor) -> MouthInterior:
+    """The network of one fixed mouth: rows of teeth (2, ROWS, W), and the habits of everybody who was filmed."""
     mouth = MouthInterior(people.mouth.config)
     mouth.load_state_dict(people.mouth.state_dict())
     with torch.no_grad():
         mouth.upper.copy_(upper)
         mouth.lower.copy_(lower)
-        mouth.habits.copy_(people.mouth.habits + habits)
+        mouth.habits.copy_(people.everybody()[0])
     return mouth.eval()
 
 
@@ -134,8 +131,6 @@ def begin_from(people: People, earlier: Path) -> None:
             if person in names:
                 own[name][place] = weights[name][names.index(person)]
     shared = {name: value for name, value in weights.items() if name.startswith(("mouth.", "finder."))}
-    if "painted" in weights:
-        shared["painted"] = weights["painted"]
     people.load_state_dict({**own, **shared})
 
 

@@ -1,6 +1,6 @@
 """Train the inside of the mouth: `python -m recipes.mouth.train --data mouths.npz --run RUN --minutes 25`.
 
-The result lies in RUN/people.safetensors: everybody's mouth. `recipes.mouth.choose` makes the shipped file of it.
+The result lies in RUN/people.safetensors: everybody's mouth. `recipes.mouth.paint` makes the shipped file of it.
 
 Shape legend: N patches, B a batch, H x W a patch, S sources.
 """
@@ -17,7 +17,7 @@ from torch.nn import functional
 
 from emo_core.portrait.mouth_colours import LUMA
 from emo_core.portrait.mouth_geometry import INNER, lip_mask, lip_polygons
-from emo_core.portrait.mouth_interior import LAYERS, MouthConfig
+from emo_core.portrait.mouth_interior import MouthConfig
 from emo_core.training.batches import Place, drawn_batches, moved
 from emo_core.training.checkpoints import checkpoints
 from emo_core.training.log import TrainingLog
@@ -25,7 +25,6 @@ from emo_core.training.loop import Settings, train
 from emo_core.training.schedule import Limits, Schedule
 from emo_core.training.task import Learner, Task
 
-from .painted import films_share, jaw_height, opened, painted
 from .people import KEPT, SMILES, People, begin_from, pooled, write_people
 
 SCHEDULE = Schedule(rate=2e-3, warm_up=20, decay="cosine", decay_from=0.3, decay_to=0.02)
@@ -43,8 +42,6 @@ NUDGE, MOOD, COLOUR = 2.0, 0.004, 0.05
 """Weights of the squares of nudges and moods, and of how far colours are from those that were measured."""
 FINE, BLOCK = 3.0, 7
 """Weight of the error of the amount of fine detail, and the pixels over which it is measured."""
-BY_HAND, PAINTED = 8, 0.6
-"""Mouths of a batch whose soft layers are painted, and the weight of their error."""
 TEETH_RATE = 8.0
 """Learning rate of pictures of teeth over the network's."""
 
@@ -176,22 +173,8 @@ class MouthTask(Task):
                 part = picture_loss(seen(drawn[chosen]), seen(batch.patches[chosen]), seen(weight[chosen]))
                 loss = loss + part * chosen.float().mean()
         wander = (people.colours[batch.source] - self._patches.colours[batch.source]).square().mean()
-        loss = loss + PAINTED * self._painted_loss(batch)
         loss = loss + NUDGE * found[:, :4].square().mean() + MOOD * found[:, 4:].square().mean()
         yield loss + COLOUR * wander + people.strangeness(batch.person)
-
-    def _painted_loss(self, batch: MouthBatch) -> Tensor:
-        """Of the soft layers of the painted person."""
-        people = self._people
-        seed = torch.Generator().manual_seed(int(batch.source.sum()) + 1)
-        lips = opened(batch.lips[:BY_HAND], seed)
-        layers, jaw = people.mouth.layers(lips, (people.mouth.habits + people.painted).expand(len(lips), -1))
-        with torch.no_grad():
-            seen, seen_jaw = people.mouth.layers(lips, people.everybody().expand(len(lips), -1))
-        share, inner = films_share(lips), lip_mask(lips, grow=GROW)
-        wanted = torch.lerp(painted(lips), seen, share[:, None, None, None])
-        wrong = ((layers - wanted).abs() * inner).sum() / inner.sum() / LAYERS
-        return wrong + (jaw[:, 1] - torch.lerp(jaw_height(lips), seen_jaw[:, 1], share)).abs().mean()
 
     def validate(self, step: int, log: TrainingLog) -> None:
         batch = self._patches.batch(64, torch.Generator().manual_seed(7))
