@@ -24,7 +24,7 @@ from emo_core.training.task import Learner, Task
 
 from .painted import films_share, jaw_height, opened, painted
 from .people import baked, read_people
-from .rows import clean, lower_row
+from .rows import lower_row, upper_row
 
 SCHEDULE = Schedule(rate=2e-3, warm_up=20, decay="cosine", decay_from=0.2, decay_to=0.02)
 GROW = 0.035
@@ -103,7 +103,7 @@ def main() -> None:
     torch.manual_seed(0)
     people = read_people(args.people)
     person = torch.tensor([people.names.index(args.upper)])
-    upper = clean(people.person(person).upper[0].detach())
+    upper = upper_row(people.person(person).upper[0].detach())
     mouth, films = (baked(people, upper, lower_row(upper)) for _ in range(2))
     with np.load(args.data) as arrays:
         lips = torch.from_numpy(arrays["lips"]).float()

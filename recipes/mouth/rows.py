@@ -21,15 +21,28 @@ MIDDLE, SIDES = -0.04, 0.1
 """Height of the lower row's edge with a closed jaw, and how much it rises to the sides."""
 SEEN = 0.34
 """Half the width in which the edge of the upper row is looked for."""
+BRIGHT, EDGE = 0.58, 0.058
+"""Median of the upper row's brightness (two thirds of the white), and height of its edge: as most people's here."""
 SMOOTH = (0.25, 0.5, 0.25)
 
 
-def clean(row: Tensor) -> Tensor:
-    """(2, ROWS, W): brightness without the camera's noise."""
+def upper_row(row: Tensor) -> Tensor:
+    """(2, ROWS, W) of a photograph to one of usual brightness and height, without the camera's noise."""
     kernel = row.new_tensor(SMOOTH)
     kernel = (kernel[:, None] * kernel)[None, None]
-    bright = functional.pad(row[None, :1], (1, 1, 1, 1), mode="replicate")
-    return torch.cat([functional.conv2d(bright, kernel)[0], row[1:]])
+    bright = functional.conv2d(functional.pad(row[None, :1], (1, 1, 1, 1), mode="replicate"), kernel)[0].sigmoid()
+    xs, _ = patch_axes(WIDTH, HEIGHT, row)
+    seen = (row[1:] > 0) & (xs.abs() < SEEN) & (torch.arange(ROWS)[:, None] * (SPAN / WIDTH) + TOP > 0)
+    bright = bright * (BRIGHT / bright[seen].median())
+    edge = _edge(row, xs, torch.zeros(1))
+    return _moved(torch.cat([bright.clamp(0.01, 0.99).logit(), row[1:]]), float(EDGE - edge))
+
+
+def _moved(row: Tensor, down: float) -> Tensor:
+    """Moved down, in the patch's unit."""
+    grid = functional.affine_grid(torch.eye(2, 3)[None], [1, 2, ROWS, WIDTH], align_corners=False)
+    grid[..., 1] -= down * 2 / (SPAN * ROWS / WIDTH)
+    return functional.grid_sample(row[None], grid, align_corners=False, padding_mode="border")[0]
 
 
 def lower_row(upper: Tensor) -> Tensor:

@@ -84,10 +84,10 @@ class Patches:
         lips = torch.from_numpy(held["lips"]).float()
         gaps = (lip_polygons(lips)[:, INNER.index(14), 1] - lip_polygons(lips)[:, INNER.index(13), 1]).numpy()
         share, opened = np.zeros(len(group)), CLOSED_SHARE + OPEN_SHARE * gaps.clip(0, 0.5)
-        rest = 1 - sum(SHARES.values())
+        rest = (1 - sum(SHARES.values())) / max(1, len(set(groups) - set(SHARES)))
         for name in np.unique(group):
             own = group == name
-            share[own] = SHARES.get(name, rest / len(set(groups) - set(SHARES))) * opened[own] / opened[own].sum()
+            share[own] = SHARES.get(name, rest) * opened[own] / opened[own].sum()
         return cls(
             torch.from_numpy(held["patches"]),
             lips,
