@@ -16,7 +16,7 @@ import torch
 from torch import Tensor, nn
 
 from emo_core.portrait.mouth_geometry import lip_mask
-from emo_core.portrait.mouth_interior import MouthInterior, save_mouth
+from emo_core.portrait.mouth_interior import MouthInterior, load_mouth, save_mouth
 from emo_core.training.batches import Place, drawn_batches, moved
 from emo_core.training.loop import Settings, train
 from emo_core.training.schedule import Limits, Schedule
@@ -95,6 +95,7 @@ def main() -> None:
     parser.add_argument("--people", type=Path, required=True, help="what `recipes.mouth.train` wrote")
     parser.add_argument("--data", type=Path, required=True, help="the file of `recipes.mouth.gather`")
     parser.add_argument("--upper", default="frl064", help="name of the person whose upper teeth are taken")
+    parser.add_argument("--earlier", type=Path, help="a mouth whose soft layers to begin from")
     parser.add_argument("--run", type=Path, help="folder for log and checkpoints")
     parser.add_argument("--minutes", type=float, default=10)
     parser.add_argument("--batch", type=int, default=16)
@@ -105,6 +106,10 @@ def main() -> None:
     person = torch.tensor([people.names.index(args.upper)])
     upper = upper_row(people.person(person).upper[0].detach())
     mouth, films = (baked(people, upper, lower_row(upper)) for _ in range(2))
+    if args.earlier:
+        taken = ("upper", "lower", "habits")
+        weights = {name: value for name, value in load_mouth(args.earlier).state_dict().items() if name not in taken}
+        mouth.load_state_dict(weights, strict=False)
     with np.load(args.data) as arrays:
         lips = torch.from_numpy(arrays["lips"]).float()
     settings = Settings(batch=args.batch, log_every=50, save_every=200, cpu=True)

@@ -17,11 +17,11 @@ LEAST, MOST = 0.03, 0.85
 """Gap of the lips, in the patch's unit."""
 NARROWEST = 0.72
 """Width of rounded lips over the films'."""
-BEHIND_LIP = 0.03
+BEHIND_LIP = 0.05
 """How far the lower row's place is above the lower lip."""
 TONGUE_FLESH, FLOOR_FLESH, CAVITY_FLESH = 0.8, 0.42, 0.14
 """Brightness over that of the lips."""
-FILMS_SHARE, FILMS_GAPS = 0.4, (0.34, 0.5)
+FILMS_SHARE, FILMS_GAPS = 0.3, (0.34, 0.5)
 """Share of the films' mean beside the painting, and the gaps over which it fades: films show no wider mouths."""
 LIP_SHADOW, LIP_SHADE = 0.05, 0.5
 """Height of the shadow of the upper lip on the teeth, and how dark it is at the lip."""
@@ -80,4 +80,4 @@ def painted(lips: Tensor) -> Tensor:
     shade = (corner * light).expand_as(down)
     white = torch.full_like(flesh, 0.01)
     see = torch.full_like(flesh, 0.97)
-    return torch.stack([white, flesh * (0.5 + 0.5 * corner), see, shade * under_lip * 1.15, see, 0.85 * shade], dim=1)
+    return torch.stack([white, flesh * (0.5 + 0.5 * corner), see, shade * under_lip * 1.15, see, 0.95 * shade], dim=1)
