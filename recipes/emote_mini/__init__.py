@@ -1,0 +1,1 @@
+"""How emote-mini was made."""
