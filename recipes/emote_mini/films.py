@@ -17,11 +17,21 @@ from emo_core.face.mouth import mouth_boxes, mouth_opening
 from emo_core.media.sound import SAMPLE_RATE, load_sound
 from recipes.emo_mini.make import EVERY
 
-FOLDERS = ("grid_s1", "talk/grid", "talk/grid_more", "talk/grid_s4_hq", "talk/grid_strangers", "talk/us_gov", "talk/research")
+FOLDERS = (
+    "grid_s1",
+    "talk/grid",
+    "talk/grid_more",
+    "talk/grid_s4_hq",
+    "talk/grid_strangers",
+    "talk/us_gov",
+    "talk/research",
+)
 STRANGERS = ("s30", "s31", "s34")
 """People of GRID who never teach."""
 FREE_STRANGERS = ("reagan_26s", "trump_10s")
 """The two addresses that never teach, by people who are in no other."""
+SEEN = 0.5
+"""Least share of frames with a face."""
 LEFT_OUT = ("swiz3n", "expressive_34s")
 """In neither part: the clip of a person who teaches among the strangers' of emo-mini, and a face that moves too much."""
 _GRID = {"pwij3p": "s2", "sbia1a": "s3", "lbax4n": "s5", "sbwe5n": "s32", "lrwp9a": "s23"}
@@ -91,19 +101,31 @@ def at_features(values: np.ndarray, fps: float, count: int) -> np.ndarray:
     return np.stack(columns, axis=1).reshape(count, *values.shape[1:])
 
 
-def read_films(data: Path, landmarks: Path) -> Iterator[Film]:
-    """All films that have landmarks, in a fixed order."""
+def read_films(data: Path, landmarks: Path, most: int | None = None) -> Iterator[Film]:
+    """All films that have landmarks, in a fixed order; of those of a person that teach, at most so many, evenly spaced."""
     held_out = frozenset(path.stem for path in sorted((data / "grid_s1").glob("*.mp4"))[::EVERY])
-    for folder in FOLDERS:
-        for path in sorted((data / folder).glob("*.mp4")):
-            file = landmarks / f"{path.parent.name}__{path.stem}.npz"
-            role = role_of(path.parent.name, path.stem, held_out)
-            if role is None or not file.is_file():
-                continue
-            with np.load(file) as stored:
-                points, fps = stored["landmarks"], float(stored["fps"])
-            if np.isfinite(points).all((1, 2)).mean() < 0.5:
-                continue
+    places = [
+        (path, person_of(path.parent.name, path.stem), role, file)
+        for folder in FOLDERS
+        for path in sorted((data / folder).glob("*.mp4"))
+        if (role := role_of(path.parent.name, path.stem, held_out)) is not None
+        and (file := landmarks / f"{path.parent.name}__{path.stem}.npz").is_file()
+    ]
+    taught: dict[str, list[Path]] = {}
+    for path, person, role, _ in places:
+        if role == "teach":
+            taught.setdefault(person, []).append(path)
+    kept = {path for own in taught.values() for path in spaced(own, most or len(own))}
+    for path, person, role, file in places:
+        if role == "teach" and path not in kept:
+            continue
+        with np.load(file) as stored:
+            points, fps = stored["landmarks"], float(stored["fps"])
+        if np.isfinite(points).all((1, 2)).mean() >= SEEN:
             lips, seen = lips_of(points)
-            person = person_of(path.parent.name, path.stem)
             yield Film(path.stem, person, role, load_sound(path).waveform, fps, lips, seen)
+
+
+def spaced(items: list[Path], count: int) -> list[Path]:
+    """At most `count` of them, evenly spaced."""
+    return [items[int(place)] for place in np.linspace(0, len(items) - 1, min(count, len(items)))]

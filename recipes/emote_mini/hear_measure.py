@@ -146,15 +146,6 @@ class Heard:
         return dict(zip(names, map(float, np.median(rows, axis=0)), strict=True)) | {"clips": len(rows)}
 
 
-def subset(films: list[Film]) -> list[Film]:
-    """At most EACH clips of a person that teach, evenly spaced, and all others."""
-    kept = [film for film in films if film.role != "teach"]
-    for person in sorted({film.person for film in films if film.role == "teach"}):
-        own = [film for film in films if film.role == "teach" and film.person == person]
-        kept += [own[int(place)] for place in np.linspace(0, len(own) - 1, min(EACH, len(own)))]
-    return kept
-
-
 def main() -> None:
     """Print a table."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
@@ -167,7 +158,7 @@ def main() -> None:
     parser.add_argument("--only-new", action="store_true", help="without log-mel and the checkpoint's encoder")
     args = parser.parse_args()
     torch.set_num_threads(1)
-    films = subset(list(read_films(args.data, args.landmarks)))
+    films = list(read_films(args.data, args.landmarks, EACH))
     hearings: dict[str, Hearing] = {}
     if not args.only_new:
         hearings = {"log-mel": mel, "emo-mini": encoded(load_checkpoint(args.checkpoint).audio_encoder)}

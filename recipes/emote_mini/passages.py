@@ -24,15 +24,19 @@ from tqdm import tqdm
 
 from emo_core.audio.augment import shift
 from emo_core.audio.config import FIELD, HOP
+from emo_core.audio.encoder import AudioEncoder
+from emo_core.emo.weights.checkpoint import load_checkpoint
 from emo_core.files import atomic_path
 from emo_core.media.sound import SAMPLE_RATE, mono_16k
+from recipes.emo_mini.audio import levels
 from recipes.emo_mini.espeak import Espeak
-from recipes.emo_mini.voices import TIMES, VARIANTS, VOICES, align, fit, sentence
+from recipes.emo_mini.voices import VARIANTS, VOICES, sentence
 
 from .films import Film, at_features, read_films
 from .kokoro import Spoken, passage, sentences
 from .phones import VISEME, TypicalLips, letters_at
 from .spectrum import log_mel
+from .warping import warped
 
 KINDS = ("s1", "grid", "free", "natural", "formant")
 """The person of most clips, the other people of GRID, addresses, Kokoro's voices, espeak-ng's."""
@@ -45,38 +49,56 @@ TYPICAL = 0.5
 """Trust in lips that were not filmed."""
 ENOUGH = 25.0
 """Seconds of a person's films from which the lag is measured."""
+SPEECH = slice(5, 28)
+"""Bands of log-mel from 250 to 3500 Hz."""
+USUAL = -0.5
+"""Steps by which the envelope is later than the opening in films that are in sync: GRID's median."""
 LAGS = range(-5, 6)
 """Steps of 20 ms by which a person's sound may lag."""
 
 
 def lag_of(sounds: list[np.ndarray], lips: list[np.ndarray]) -> int:
-    """Steps by which the sound is later than the lips: where loudness and the opening's change of a person agree best."""
-    scores = []
-    for lag in LAGS:
-        rows = [_agreement(level(sound), opening, lag) for sound, opening in zip(sounds, lips, strict=True)]
-        scores.append(np.median(rows))
-    return LAGS[int(np.argmax(scores))]
+    """Steps by which the sound is later than is usual: where the envelope and the opening of a person agree best."""
+    scores = [
+        np.median([_agreement(envelope(sound), opening, lag) for sound, opening in zip(sounds, lips, strict=True)])
+        for lag in LAGS
+    ]
+    best = int(np.argmax(scores[1:-1])) + 1
+    before, peak, after = scores[best - 1 : best + 2]
+    top = LAGS[best] + 0.5 * (before - after) / min(-1e-6, before - 2 * peak + after)
+    return round(float(top) - USUAL)
+
+
+def envelope(sound: np.ndarray) -> np.ndarray:
+    """(S,) to (T,): amplitude of 250 to 3500 Hz."""
+    return log_mel(torch.from_numpy(sound.astype(np.float32)))[:, SPEECH].exp().sum(1).sqrt().numpy()
 
 
 def _agreement(loud: np.ndarray, opening: np.ndarray, lag: int) -> float:
-    count, reach = min(len(loud), len(opening)), max(LAGS)
+    """Correlation of the changes within two thirds of a second."""
+    count, reach, slow = min(len(loud), len(opening)), max(LAGS), np.ones(33) / 33
+    loud, opening = (rows[:count] - np.convolve(rows[:count], slow, "same") for rows in (loud, opening))
     place = np.arange(reach, count - reach)
     return float(np.corrcoef(loud[place + lag], opening[place])[0, 1])
 
 
 def level(sound: np.ndarray) -> np.ndarray:
     """(S,) to (T,): log energy of 250 to 3500 Hz, standardised in the passage."""
-    mel = log_mel(torch.from_numpy(sound.astype(np.float32)))[:, 5:28].mean(1).numpy()
+    mel = log_mel(torch.from_numpy(sound.astype(np.float32)))[:, SPEECH].mean(1).numpy()
     return (mel - mel.mean()) / max(1e-6, mel.std())
 
 
 class Passages:
     """Collects them."""
 
-    def __init__(self, seed: int = 0) -> None:
+    def __init__(self, encoder: AudioEncoder, seed: int = 0) -> None:
+        """Use an encoder to find GRID's words in its films."""
         self.rng, self.typical, self._espeak = np.random.default_rng(seed), TypicalLips(), Espeak()
+        self._encoder = encoder
         self._parts: dict[str, list[np.ndarray]] = {name: [] for name in ("sounds", "lips", "letters", "trust")}
-        self._rows: dict[str, list[int]] = {name: [] for name in ("begin", "count", "kind", "clean", "held_out", "person")}
+        self._rows: dict[str, list[int]] = {
+            name: [] for name in ("begin", "count", "kind", "clean", "held_out", "person")
+        }
         self._people: dict[str, int] = {}
         self._length = 0
 
@@ -117,11 +139,20 @@ class Passages:
 
     def _grid_letters(self, words: str, sound: np.ndarray, count: int) -> np.ndarray:
         utterance = self._espeak.synthesise(words, str(self.rng.choice(VOICES)), words_per_minute=150)
-        found = np.full(len(TIMES), -1, np.int64)
-        found[align(fit(utterance.waveform), fit(sound))] = letters_at(utterance.sounds, TIMES)
-        for place in np.flatnonzero(found < 0):  # Frames that the warping skips sound like their neighbour.
-            found[place] = found[place - 1] if place else 0
-        return np.pad(found, (0, max(0, count - len(found))))[:count]
+        begin, end = (round(utterance.sounds[place][0] * SAMPLE_RATE / HOP) for place in (0, -1))
+        said = self._features(utterance.waveform)[begin:end]
+        first, places = warped(self._features(sound), said)
+        letters = np.zeros(count, np.int64)
+        spoken = letters_at(utterance.sounds, feature_times(end))[begin + places]
+        letters[first : first + len(places)] = spoken
+        return letters
+
+    @torch.no_grad()
+    def _features(self, sound: np.ndarray) -> np.ndarray:
+        """(S,) to (T, D) of the encoder's last layer, whose mean is taken out."""
+        sounds = torch.from_numpy(sound.astype(np.float32))[None]
+        features = self._encoder(sounds / levels(sounds).clamp(min=1e-6))[0, :, -1].numpy()
+        return features - features.mean(0)
 
     def add_spoken(self, file: Path) -> None:
         """Add a passage of `kokoro`; every 20th validates."""
@@ -143,6 +174,22 @@ class Passages:
         letters = letters_at(sounds, feature_times(count))
         lips = self.typical(VISEME[letters], level(sound))
         self.add(kind, sound, lips, letters, np.full(count, TYPICAL), held_out=held_out)
+
+    def restore(self, file: Path) -> int:
+        """Begin with the passages of a file; returns how many of them are of natural voices. None were added before."""
+        with np.load(file) as arrays:
+            self._parts = {name: [arrays[name]] for name in self._parts}
+            self._rows = {name: arrays[name].tolist() for name in self._rows}
+        self._length = len(self._parts["lips"][0])
+        rows, filmed = self._rows, (KINDS.index("s1"), KINDS.index("grid"))
+        for number, (begin, count) in enumerate(zip(rows["begin"], rows["count"], strict=True)):
+            if rows["kind"][number] in filmed and rows["clean"][number] == number and not rows["held_out"][number]:
+                part = slice(begin, begin + count - 1)
+                sound = self._parts["sounds"][0][begin * HOP : (begin + count) * HOP].astype(np.float32) / 32768
+                loud = level(sound)[: count - 1]
+                self.typical.add(VISEME[self._parts["letters"][0][part]], loud, self._parts["lips"][0][part])
+        natural = KINDS.index("natural")
+        return sum(kind == natural and rows["clean"][number] == number for number, kind in enumerate(rows["kind"]))
 
     def save(self, path: Path) -> None:
         """Write all passages."""
@@ -186,14 +233,23 @@ def main() -> None:
     parser.add_argument("--landmarks", type=Path, required=True)
     parser.add_argument("--spoken", type=Path, required=True, help="the folder of `recipes.emote_mini.kokoro`")
     parser.add_argument("--formant", type=int, default=400, help="passages of espeak-ng")
+    parser.add_argument(
+        "--checkpoint", type=Path, default=Path("models/emo-mini.safetensors"), help="whose encoder warps"
+    )
+    parser.add_argument(
+        "--earlier", type=Path, help="a file that this command wrote, to which it adds newly spoken passages"
+    )
+    parser.add_argument("--films", type=int, default=450, help="of a person, at most")
     parser.add_argument("--out", type=Path, required=True)
     args = parser.parse_args()
     torch.set_num_threads(1)
-    passages = Passages()
-    add_films(passages, read_films(args.data, args.landmarks))
-    for file in tqdm(sorted(args.spoken.glob("*.json")), desc="natural", disable=None):
-        if file.with_suffix(".flac").is_file():
-            passages.add_spoken(file)
+    passages = Passages(load_checkpoint(args.checkpoint).audio_encoder.eval())
+    known = passages.restore(args.earlier) if args.earlier else 0
+    if not args.earlier:
+        add_films(passages, read_films(args.data, args.landmarks, args.films))
+    spoken = [file for file in sorted(args.spoken.glob("*.json")) if file.with_suffix(".flac").is_file()]
+    for file in tqdm(spoken[known:], desc="natural", disable=None):
+        passages.add_spoken(file)
     lines = sentences()
     for number in tqdm(range(args.formant), desc="formant", disable=None):
         passages.add_formant(*passage(passages.rng, lines), held_out=number % 20 == 0)

@@ -65,5 +65,5 @@ class TypicalLips:
         self._moment += rows.T @ lips
 
     def __call__(self, classes: np.ndarray, level: np.ndarray) -> np.ndarray:
-        """(T, 3)"""
+        """(T, 3) lips."""
         return context(classes, level, self._reach) @ np.linalg.solve(self._gram, self._moment)

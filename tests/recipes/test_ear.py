@@ -7,17 +7,20 @@ import numpy as np
 import pytest
 import torch
 
+from emo_core.audio.config import FIELD, HOP
 from emo_core.training import loop
 from emo_core.training.loop import Settings
 from emo_core.training.schedule import Limits
 from recipes.emo_mini.audio import CONFIG as SMALLER
 from recipes.emo_mini.audio import levels, load_audio_encoder
 from recipes.emo_mini.voices import log_mel as three_seconds
-from recipes.emote_mini import hear, hear_measure, kokoro
+from recipes.emote_mini import hear, hear_measure, kokoro, stretches
+from recipes.emote_mini import passages as passages_of
 from recipes.emote_mini.films import Film, at_features, lips_of, person_of, role_of
 from recipes.emote_mini.noises import Noises
 from recipes.emote_mini.phones import LETTERS, VISEME, TypicalLips, letters_at
 from recipes.emote_mini.spectrum import log_mel
+from recipes.emote_mini.warping import warped
 from tests.conftest import tone
 
 
@@ -123,7 +126,7 @@ def passages(tmp_path):
         "person": np.zeros(3, int),
     }
     np.savez(tmp_path / "passages.npz", **values)
-    return hear.Passages.open(tmp_path / "passages.npz")
+    return stretches.Passages.open(tmp_path / "passages.npz")
 
 
 def test_targets_stay_with_their_sound_at_any_tempo(passages):
@@ -134,7 +137,9 @@ def test_targets_stay_with_their_sound_at_any_tempo(passages):
         assert torch.corrcoef(torch.stack([loud[row], batch.lips[row, :, 0]]))[0, 1] > 0.97
     assert passages.share[2] == 0 and bool(batch.heard.all())
     long = passages.stretches(index, place, torch.ones(2, 1), 399, None)
-    assert long.heard.sum() == 2 * 200 and (long.letters[~long.heard] == -1).all() and (long.trust[~long.heard] == 0).all()
+    assert (
+        long.heard.sum() == 2 * 200 and (long.letters[~long.heard] == -1).all() and (long.trust[~long.heard] == 0).all()
+    )
 
 
 def test_more_layers_begin_as_identity():
@@ -143,12 +148,14 @@ def test_more_layers_begin_as_identity():
     with torch.no_grad():
         features, same = larger(torch.from_numpy(tone(1.0))[None]), smaller(torch.from_numpy(tone(1.0))[None])
     assert larger.layers == 6 and smaller.layers == SMALLER["num_hidden_layers"] == 4
-    assert torch.allclose(features[:, :, :4], same, atol=1e-5) and torch.allclose(features[:, :, 5], same[:, :, 3], atol=1e-5)
+    assert torch.allclose(features[:, :, :4], same, atol=1e-5) and torch.allclose(
+        features[:, :, 5], same[:, :, 3], atol=1e-5
+    )
 
 
 def test_the_ear_learns_and_its_file_is_an_encoder(passages, tmp_path, monkeypatch):
     monkeypatch.setattr(hear, "SCHEDULE", replace(hear.SCHEDULE, warm_up=1))
-    monkeypatch.setattr(hear, "LENGTHS", ((49, 2),))
+    monkeypatch.setattr(stretches, "LENGTHS", ((49, 2),))
     torch.manual_seed(0)
     net = hear.Ear(hear.grown(None))
     task = hear.HearTask(net, passages, tmp_path / "ear.safetensors")
@@ -178,3 +185,23 @@ def test_spoken_passages_survive_their_file():
     spoken = kokoro.Spoken("de", "Tag", "tɑːk", (1, 2, 3, 1, 2, 1), 6000, 0.9)
     read = kokoro.Spoken(**json.loads(json.dumps(kokoro.asdict(spoken))))
     assert read.sounds() == spoken.sounds()
+
+
+def test_a_person_whose_sound_is_late_is_found():
+    rng = np.random.default_rng(0)
+    opening = np.abs(np.convolve(rng.normal(size=400), np.hanning(9), "same"))
+    sound = np.repeat(opening, HOP) * rng.normal(size=400 * HOP)
+    sound = np.pad(sound, (0, FIELD))
+    in_sync, late = np.roll(opening, 1), np.roll(opening, -1)  # The envelope of speech is half a step early.
+    assert passages_of.lag_of([sound], [late[:398]]) - passages_of.lag_of([sound], [in_sync[:398]]) == 2
+    assert passages_of.lag_of([sound], [opening[:398]]) in (0, 1)
+
+
+def test_warping_finds_the_words_of_another_voice_between_pauses():
+    rng = np.random.default_rng(0)
+    words = rng.normal(size=(20, 16))
+    pause = np.tile(rng.normal(size=16), (12, 1)) + 0.1 * rng.normal(size=(12, 16))
+    slow = np.repeat(words, 2, axis=0)
+    first, places = warped(np.concatenate([pause, slow + 0.1 * rng.normal(size=slow.shape), pause]), words)
+    assert first in (12, 13) and len(places) >= 38
+    assert np.array_equal(places, np.repeat(np.arange(20), 2)[first - 12 :][: len(places)])
