@@ -27,6 +27,10 @@ from .spectrum import log_mel
 ROLES = ("s1", "strangers", "free", "research")
 CHOICE = ("s5", "obama")
 """People that a second ridge is not fitted to: they choose the penalty and the window."""
+FEW = 3
+"""Clips up to which the other sound is the clip's own, rolled by half."""
+LAG = 2
+"""Frames by which a reading may be late or early in `r_lagged`."""
 EACH = 60
 """Clips of a person that a ridge is fitted to, at most."""
 Hearing = Callable[[Film], Tensor]
@@ -134,16 +138,27 @@ class Heard:
 
     def numbers(self, ridge: Ridge, chosen: Callable[[Film], bool]) -> dict[str, float]:
         """Medians over the clips that are chosen."""
-        pairs = [(film, ridge(values)) for film, values in zip(self.films, self.features, strict=True) if chosen(film)]
-        others = [read for _, read in pairs[1:] + pairs[:1]] if len(pairs) > 3 else [
-            np.roll(read, len(read) // 2) for _, read in pairs]  # fmt: skip
-        rows = []
-        for (film, read), other in zip(pairs, others, strict=True):
-            true = film.lips[:, 0]
-            rows.append([*(correlation(read, true, smooth) for smooth in (False, True)),
-                         *(correlation(other, true, smooth) for smooth in (False, True)), read.std() / true.std()])  # fmt: skip
-        names = ("r", "r_smoothed", "other", "other_smoothed", "spread")
-        return dict(zip(names, map(float, np.median(rows, axis=0)), strict=True)) | {"clips": len(rows)}
+        read = [(film, ridge(values)) for film, values in zip(self.films, self.features, strict=True) if chosen(film)]
+        if len(read) > FEW:
+            others = [curve for _, curve in read[1:] + read[:1]]
+        else:
+            others = [np.roll(curve, len(curve) // 2) for _, curve in read]
+        rows = [compared(curve, other, film.lips[:, 0]) for (film, curve), other in zip(read, others, strict=True)]
+        return {name: float(np.median([row[name] for row in rows])) for name in rows[0]} | {"clips": len(rows)}
+
+
+def compared(read: np.ndarray, other: np.ndarray, true: np.ndarray) -> dict[str, float]:
+    """The numbers of a clip: the reading of its sound and of another, and the filmed opening, by frame."""
+    lagged = [correlation(np.roll(read, lag), true) for lag in range(-LAG, LAG + 1)]
+    return {
+        "r": correlation(read, true),
+        "other": correlation(other, true),
+        "r_smoothed": correlation(read, true, smoothed=True),
+        "other_smoothed": correlation(other, true, smoothed=True),
+        "spread": float(read.std() / true.std()),
+        "r_lagged": max(lagged),
+        "lag": float(np.argmax(lagged) - LAG),
+    }
 
 
 def main() -> None:

@@ -4,8 +4,8 @@
 each passage until they last that long together; a stopped run continues. It needs onnx, onnxruntime and soundfile with the
 packages, which may lie in an environment of their own, and the program espeak-ng. Weights and voices: Apache-2.0.
 
-The network's duration predictor gives the frames of each token. Its node is added to the outputs of the graph, so phone
-times are those by which the sound was made.
+The network's duration predictor gives the frames of each token. Its node is added to the outputs of the graph, and the
+sound's lead over them is taken off.
 """
 
 import argparse
@@ -25,6 +25,8 @@ import numpy as np
 RATE = 24000
 FRAME = 600
 """Samples of one frame of the duration predictor."""
+LEAD = 2.5
+"""Frames by which sounds come before the frames of their tokens, measured at pauses and on an encoder's visemes."""
 DURATIONS = "/encoder/Clip_output_0"
 """The node that holds the frames of each token."""
 LIMIT = 400
@@ -64,7 +66,7 @@ class Spoken:
         The end token's frames are a pause. Spaces and signs are kept as "", however short.
         """
         unit = self.samples / RATE / sum(self.frames)
-        starts = np.cumsum([0, *self.frames])[1:-1] * unit
+        starts = np.maximum(0, np.cumsum([0, *self.frames])[1:-1] - LEAD) * unit
         sounds: list[tuple[float, str]] = [(0.0, "")]
         stressed = None
         for start, letter in zip(starts, self.letters, strict=False):

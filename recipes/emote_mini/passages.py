@@ -53,6 +53,8 @@ SPEECH = slice(5, 28)
 """Bands of log-mel from 250 to 3500 Hz."""
 USUAL = -0.5
 """Steps by which the envelope is later than the opening in films that are in sync: GRID's median."""
+SILENT, LONG = 40.0, 6
+"""Decibels below the loud parts and steps, from which a synthetic voice is silent: longer than a stop's closure."""
 LAGS = range(-5, 6)
 """Steps of 20 ms by which a person's sound may lag."""
 
@@ -86,6 +88,17 @@ def level(sound: np.ndarray) -> np.ndarray:
     """(S,) to (T,): log energy of 250 to 3500 Hz, standardised in the passage."""
     mel = log_mel(torch.from_numpy(sound.astype(np.float32)))[:, SPEECH].mean(1).numpy()
     return (mel - mel.mean()) / max(1e-6, mel.std())
+
+
+def silent(sound: np.ndarray) -> np.ndarray:
+    """(S,) to (T,): whether a feature lies in a pause: the last sound before it has its time in a natural voice's labels."""
+    loud = log_mel(torch.from_numpy(sound.astype(np.float32))).exp().sum(1).log10().numpy() * 10
+    quiet = loud < np.percentile(loud, 95) - SILENT
+    edges = np.flatnonzero(np.diff(np.concatenate([[False], quiet, [False]]).astype(int)))
+    for first, last in edges.reshape(-1, 2):
+        if last - first < LONG:
+            quiet[first:last] = False
+    return quiet
 
 
 class Passages:
@@ -171,7 +184,7 @@ class Passages:
         count = len(log_mel(torch.from_numpy(sound))) if len(sound) > SAMPLE_RATE // 10 else 0
         if not count:
             return
-        letters = letters_at(sounds, feature_times(count))
+        letters = np.where(silent(sound), 0, letters_at(sounds, feature_times(count)))
         lips = self.typical(VISEME[letters], level(sound))
         self.add(kind, sound, lips, letters, np.full(count, TYPICAL), held_out=held_out)
 
