@@ -25,10 +25,11 @@ from tests.conftest import tone
 
 
 def test_phone_times_come_from_the_frames_of_the_tokens():
-    spoken = kokoro.Spoken("en", "mama", "mˈɑː, p", (2, 3, 1, 4, 2, 1, 8, 2, 3), 26 * kokoro.FRAME, 1.0)
+    spoken = kokoro.Spoken("en", "mama", "mˈɑː, p", (9, 3, 1, 4, 2, 1, 8, 2, 3), 33 * kokoro.FRAME, 1.0)
     seconds = kokoro.FRAME / kokoro.RATE
-    starts = [(round(start / seconds), symbol) for start, symbol in spoken.sounds()]
-    assert starts == [(0, ""), (2, "m"), (5, "ɑ"), (12, ""), (13, ""), (21, "p"), (23, "")]
+    starts = [(round(start / seconds + kokoro.LEAD), symbol) for start, symbol in spoken.sounds()[1:]]
+    assert spoken.sounds()[0] == (0.0, "")
+    assert starts == [(9, "m"), (12, "ɑ"), (19, ""), (20, ""), (28, "p"), (30, "")]
 
 
 def test_kokoros_letters_are_those_of_its_vocabulary():
@@ -51,6 +52,13 @@ def test_short_gaps_between_words_are_no_pauses():
     said = [LETTERS[number] for number in letters]
     assert said == [""] * 4 + ["m"] * 5 + ["a"] * 2 + ["ɪ"] * 2 + [""] * 4 + ["ʃ"] + [""] * 2
     assert VISEME[letters[4]] == 1
+
+
+def test_only_long_silences_of_a_voice_are_pauses():
+    loud = np.ones(100)
+    loud[20:23] = loud[50:70] = 1e-4
+    quiet = passages_of.silent(np.repeat(loud, HOP) * np.random.default_rng(0).normal(size=100 * HOP))
+    assert not quiet[:45].any() and quiet[52:67].all() and not quiet[72:].any()
 
 
 def test_typical_lips_follow_speech_sounds_and_loudness():
