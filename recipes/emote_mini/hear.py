@@ -68,8 +68,10 @@ class Ear(nn.Module):
 class HearTask(Task):
     """The regression of lips, speech sounds and spectrum."""
 
-    def __init__(self, net: Ear, passages: Passages, out: Path | None) -> None:
-        self._net, self._passages, self._out = net, passages, out
+    def __init__(self, net: Ear, passages: Passages, out: Path | None, share: float = 1.0) -> None:
+        """Write the encoder to `out` at every checkpoint, with this share of the change since now."""
+        self._net, self._passages, self._out, self._share = net, passages, out, share
+        self._start = {name: value.detach().clone() for name, value in net.encoder.state_dict().items()}
         head = {"params": list(net.head.parameters()), "factor": 3.0}
         rest = {"params": list(net.encoder.parameters())}
         optimiser = torch.optim.AdamW([rest, head], betas=(0.9, 0.98), weight_decay=0.01)
@@ -96,8 +98,14 @@ class HearTask(Task):
 
     def save(self, folder: Path, weights: tuple[dict[str, Tensor], ...]) -> None:
         if self._out is not None:
-            write_encoder(self._out, {name.removeprefix("encoder."): value for name, value in weights[0].items()
-                                      if name.startswith("encoder.")})  # fmt: skip
+            prefix = "encoder."
+            encoder = {name[len(prefix) :]: value for name, value in weights[0].items() if name.startswith(prefix)}
+            write_encoder(self._out, blended(self._start, encoder, self._share))
+
+
+def blended(start: dict[str, Tensor], end: dict[str, Tensor], share: float) -> dict[str, Tensor]:
+    """Weights a share of the way from the start of a training to its end, which read strangers better than either."""
+    return {name: value.cpu() + share * (end[name].detach().cpu() - value.cpu()) for name, value in start.items()}
 
 
 def split(output: Tensor) -> tuple[Tensor, ...]:
@@ -166,9 +174,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--passages", type=Path, required=True)
     parser.add_argument("--out", type=Path, required=True, help="written at every checkpoint, too")
-    parser.add_argument("--run", type=Path, help="folder for log and checkpoints, from which a stopped run continues")
+    parser.add_argument(
+        "--run", type=Path, required=True, help="folder for log and checkpoints, from which a stopped run continues"
+    )
     parser.add_argument("--earlier", type=Path, help="an encoder, or a checkpoint that holds one, to start from")
     parser.add_argument("--minutes", type=float, default=40)
+    parser.add_argument("--share", type=float, default=1.0, help="of the change since --earlier that is written")
     parser.add_argument("--precision", choices=("no", "bf16"), default="no", help="bf16 if the processor has it")
     args = parser.parse_args()
     torch.manual_seed(0)
@@ -176,10 +187,9 @@ def main() -> None:
     net = Ear(grown(earlier_encoder(args.earlier)))
     settings = Settings(batch=8, precision=args.precision, log_every=50, validate_every=EVERY, save_every=EVERY,
                         find_unused=True, cpu=True)  # fmt: skip
-    resume = args.run is not None and bool(checkpoints(args.run))
-    task = HearTask(net, Passages.open(args.passages), args.out)
+    resume = bool(checkpoints(args.run))
+    task = HearTask(net, Passages.open(args.passages), args.out, args.share)
     train(task, settings, Limits(minutes=args.minutes), args.run, resume=resume, report=print)
-    write_encoder(args.out, net.encoder.state_dict())
 
 
 if __name__ == "__main__":

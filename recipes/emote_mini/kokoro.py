@@ -38,7 +38,7 @@ TIED = {
     "a^ɪ": "I", "a^ʊ": "W", "e^ɪ": "A", "ɔ^ɪ": "Y", "o^ʊ": "O", "ə^ʊ": "Q", "ə^l": "ᵊl",
 }  # fmt: skip
 """espeak-ng's pairs that Kokoro writes as one letter."""
-ENGLISH = {"ɚ": "əɹ", "r": "ɹ", "x": "k", "ɐ": "ə", "ɜː": "ɜː", "ɬ": "l", "e": "A"}
+ENGLISH = {"ɚ": "əɹ", "r": "ɹ", "x": "k", "ɐ": "ə", "ɬ": "l", "e": "A"}
 """How Kokoro learned English, where espeak-ng writes otherwise."""
 MODIFIERS = "ːʰʲ̃ᵝ↓→↗↘"
 """Letters that lengthen or colour the sound before."""

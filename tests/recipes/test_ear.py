@@ -161,6 +161,12 @@ def test_more_layers_begin_as_identity():
     )
 
 
+def test_weights_between_start_and_end():
+    start, end = {"a": torch.zeros(3)}, {"a": torch.ones(3)}
+    assert torch.allclose(hear.blended(start, end, 0.6)["a"], torch.full((3,), 0.6))
+    assert torch.equal(hear.blended(start, end, 1.0)["a"], end["a"])
+
+
 def test_the_ear_learns_and_its_file_is_an_encoder(passages, tmp_path, monkeypatch):
     monkeypatch.setattr(hear, "SCHEDULE", replace(hear.SCHEDULE, warm_up=1))
     monkeypatch.setattr(stretches, "LENGTHS", ((49, 2),))
