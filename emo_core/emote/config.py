@@ -21,6 +21,10 @@ class EmoteConfig:
     """Shapes and names of an emote-mini."""
 
     audio: AudioFeaturesConfig = field(default_factory=AudioFeaturesConfig)
+    mel_bands: Annotated[int, Between(4, 256)] = 40
+    """Bands of the log-mel spectrum that is read beside the encoder's features."""
+    mel_window: Annotated[int, Between(0, 32)] = 5
+    """A frame reads the spectrum of so many frames on each side."""
     curves: Name = MOUTH
     """Coefficients that speech moves."""
     styles: Name = ("average",)
@@ -49,8 +53,9 @@ class EmoteConfig:
 
     @property
     def inputs(self) -> int:
-        """Numbers of the audio features of one frame with its neighbours."""
-        return (2 * self.audio.window + 1) * self.audio.layers * self.audio.width
+        """Numbers that the content model reads at a frame, see `listening`."""
+        heard = (2 * self.audio.window + 1) * self.audio.layers * self.audio.width
+        return heard + (2 * self.mel_window + 1) * self.mel_bands
 
     @classmethod
     def from_json(cls, text: str) -> "EmoteConfig":

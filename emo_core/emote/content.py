@@ -2,8 +2,7 @@
 
 No step depends on an earlier output, so a sound of any length is worked on in windows.
 
-Shape legend: B samples, F frames (a multiple of P), N = F / P patches, W frames in a window of features, L D audio layers and width,
-Z latent channels, K coefficients.
+Shape legend: B samples, F frames (a multiple of P), N = F / P patches, I inputs, Z latent channels, K coefficients.
 """
 
 from typing import NamedTuple
@@ -27,7 +26,7 @@ class Mouth(NamedTuple):
 
 
 class ContentModel(nn.Module):
-    """Audio features to coefficients of lips and jaw."""
+    """Inputs of `listening` to coefficients of lips and jaw."""
 
     def __init__(self, config: EmoteConfig, dropout: float = 0.0) -> None:
         super().__init__()
@@ -51,15 +50,15 @@ class ContentModel(nn.Module):
             nn.init.zeros_(part.weight)
             nn.init.zeros_(part.bias)
 
-    def forward(self, features: Tensor, style: Tensor, free: Tensor | None = None) -> Mouth:
+    def forward(self, inputs: Tensor, style: Tensor, free: Tensor | None = None) -> Mouth:
         """Move the mouth.
 
         Args:
-            features: (B, F, W, L, D).
+            inputs: (B, F, I).
             style: (B, style_width), a row of `style.weight` or a mixture of rows.
             free: (B, free_width) of training films; None for zeros.
         """
-        heard = (rearrange(features, "b f w l d -> b f (w l d)") - self.mean) * self.scale
+        heard = (inputs - self.mean) * self.scale
         coarse = rearrange(self.linear(heard), "b f k -> b k f")
         gain = 1 + self.style_gain(style)[:, None]
         latents = rearrange(self.squash(coarse), "b z n -> b n z") * gain + self.style_shift(style)[:, None]

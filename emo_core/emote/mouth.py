@@ -6,14 +6,14 @@ Shape legend: F frames, K curves.
 import numpy as np
 import torch
 
-from ..audio.features import FrameFeatures
 from ..face.rig import FaceRig
 from .content import ContentModel
+from .listening import Listening
 from .prosody import Prosody
 
 BLOCK, MARGIN, FADE = 64, 32, 8
 """Frames that a window gives, sees on both sides, and shares with the next one."""
-SURE, SUREST = 0.5, 0.8
+SURE, SUREST = 0.2, 0.5
 """Probability of closed lips at which they begin to close, and at which they are shut."""
 
 
@@ -23,7 +23,7 @@ class MouthTrack:
     def __init__(
         self,
         model: ContentModel,
-        features: FrameFeatures,
+        listening: Listening,
         prosody: Prosody,
         rig: FaceRig,
         *,
@@ -32,14 +32,14 @@ class MouthTrack:
         amount: float,
         smoothing: float,
     ) -> None:
-        """Nothing is computed yet. `features` are at the model's frame rate."""
-        self._model, self._features, self._openness = model, features, prosody.openness
+        """Nothing is computed yet."""
+        self._model, self._listening, self._openness = model, listening, prosody.openness
         basis = rig.basis[[rig.names.index(name) for name in curves]]
         self._opens = (basis[:, 13, 1] - basis[:, 14, 1]) > 0
         self._style, self._amount, self._smoothing = style, amount, smoothing
         self._kept: tuple[int, np.ndarray] | None = None
         self._tail: tuple[int, np.ndarray] | None = None
-        self.frames = features.frames
+        self.frames = listening.frames
 
     def take(self, first: int, last: int) -> np.ndarray:
         """(F, K) of frames [first, last) in 0 .. 1."""
@@ -75,9 +75,9 @@ class MouthTrack:
         """(BLOCK + 2 MARGIN, K) around a block."""
         first, last = start - MARGIN, start + BLOCK + MARGIN
         low, high = max(first, 0), min(last, self.frames)
-        features = self._features.windows(low, high)
+        inputs = self._listening.inputs(low, high)
         index = torch.arange(first, last).clamp(low, high - 1) - low
-        made = self._model(features[index][None], self._model.style.weight[self._style][None])
+        made = self._model(inputs[index][None], self._model.style.weight[self._style][None])
         values = made.coefficients[0].clamp(min=0).double().numpy() * self._amount
         sure = torch.sigmoid(made.closing[0]).double().numpy()
         shut = np.clip((sure - SURE) / (SUREST - SURE), 0, 1)

@@ -20,6 +20,7 @@ from .bank import CURVES, MotionBank
 from .blinks import BlinkTrack
 from .config import FPS, EmoteConfig
 from .head import SpeedControl, mean_speed
+from .listening import Listening
 from .motion_units import STEP, UnitTrack
 from .mouth import MouthTrack
 from .prosody import Prosody
@@ -159,7 +160,7 @@ class _Speaker:
         features = _features(sound, model, encoded)
         self._mouth = MouthTrack(
             model.content,
-            features,
+            Listening(sound, features, model.config),
             prosody,
             model.rig,
             curves=model.config.curves,

@@ -1,32 +1,34 @@
 """Teach the model when lips meet: `python -m recipes.emote_mini.closing --content content.safetensors --encoder emo-mini --out closing.safetensors`.
 
-Logistic regression from the same windows of features: bilabial sounds of espeak-ng in many languages, whose times are exact, and the closed
-and open lips of films.
+Logistic regression from the same inputs: bilabial sounds of espeak-ng in many languages, whose times are exact, those of the natural voices
+that `recipes.emote_mini.kokoro` made, and the closed and open lips of films.
 
 Shape legend: N frames, I inputs.
 """
 
 import argparse
+import json
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import numpy as np
+import soundfile
 import torch
 from safetensors.torch import save_file
 from torch import Tensor
 from torch.nn import functional
 
 from emo_core.audio.encoder import AudioEncoder
-from emo_core.audio.features import AudioFeatures
 from emo_core.emote.content import ContentModel
 from emo_core.emote.prosody import Prosody
 from emo_core.face.rig import load_rig
 from emo_core.files import atomic_path
-from emo_core.media.sound import Sound, prepare_sound
+from emo_core.media.sound import mono_16k, prepare_sound
 from recipes.emo_mini.espeak import Espeak, Utterance
 
 from .content import Heard, load_content, read
 from .gather import FPS
-from .hearing import load_ear, windows
+from .hearing import heard_sound, load_ear, windows
 from .lips import opening_of
 
 BILABIAL = frozenset("pbmɓ")
@@ -38,6 +40,7 @@ NEAR, FAR = 0.02, 0.07
 SHUT, OPEN = 0.002, 0.014
 """Gaps in heights of the face, over neutral, that count as closed and open in films."""
 FILM_ROWS = 12_000
+NATURAL_HELD_OUT = 6
 DECAY = 3e-4
 STEPS = 60
 
@@ -64,27 +67,37 @@ def labels_of(utterance: Utterance, frames: int) -> np.ndarray:
     return labels
 
 
-@torch.no_grad()
-def features_of(sound: Sound, encoder: AudioEncoder) -> np.ndarray:
-    """What an encoder hears of a sound: (F, L, D)."""
-    found = AudioFeatures(sound, encoder, fps=FPS, window=0)
-    return found.frame_features(0, found.frames).numpy()
-
-
-def spoken(encoder: AudioEncoder, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
-    """Inputs (N, I) and labels (N,) of espeak-ng's sentences."""
+def formant_voices(seed: int = 0) -> Iterator[Utterance]:
+    """Sentences of espeak-ng, their words in random order."""
     espeak, rng = Espeak(), np.random.default_rng(seed)
     lines = [line.split("\t") for line in SENTENCES.read_text().splitlines()]
-    inputs, labels = [], []
     for number in range(UTTERANCES):
         language, text = lines[number % len(lines)]
         text = " ".join(rng.permutation(text.split()))
         voice = language + str(rng.choice(VARIANTS))
         rate, pitch = int(rng.integers(110, 200)), int(rng.integers(20, 80))
-        utterance = espeak.synthesise(text, voice, words_per_minute=rate, pitch=pitch)
+        yield espeak.synthesise(text, voice, words_per_minute=rate, pitch=pitch)
+
+
+def natural_voices(folder: Path, *, held_out: bool) -> Iterator[Utterance]:
+    """Passages of `recipes.emote_mini.kokoro`; every n-th is held out."""
+    from .kokoro import RATE, Spoken
+
+    for number, file in enumerate(sorted(folder.glob("*.json"))):
+        if (number % NATURAL_HELD_OUT == 0) == held_out:
+            about = json.loads(file.read_text())
+            spoken = Spoken(**about | {"frames": tuple(about["frames"])})
+            samples, _ = soundfile.read(file.with_suffix(".flac"), dtype="float32")
+            yield Utterance(mono_16k(samples[None], RATE), spoken.sounds())
+
+
+def spoken(utterances: Iterable[Utterance], encoder: AudioEncoder) -> tuple[np.ndarray, np.ndarray]:
+    """Inputs (N, I) and labels (N,) of synthetic voices."""
+    inputs, labels = [], []
+    for utterance in utterances:
         sound = prepare_sound(utterance.waveform)
-        features = features_of(sound, encoder)
-        label = labels_of(utterance, len(features))
+        features = heard_sound(sound, encoder)
+        label = labels_of(utterance, len(features[0]))
         label[Prosody(sound.waveform, len(label), FPS).pause] = -1
         inputs.append(windows(features)[label >= 0].astype(np.float16))
         labels.append(label[label >= 0])
@@ -100,7 +113,7 @@ def filmed(heard: Heard, opening: np.ndarray, seed: int = 0) -> tuple[np.ndarray
         gap = curves.numpy() @ opening
         label = np.where(gap < SHUT, 1, np.where(gap > OPEN, 0, -1))
         label[Prosody(film.sound, len(label), FPS).loudness < -20] = -1
-        inputs.append(windows(features.numpy())[label >= 0].astype(np.float16))
+        inputs.append(windows(features)[label >= 0].astype(np.float16))
         labels.append(label[label >= 0])
     inputs, labels = np.concatenate(inputs), np.concatenate(labels)
     chosen = rng.permutation(len(labels))[:FILM_ROWS]
@@ -122,7 +135,7 @@ def teach(model: ContentModel, inputs: np.ndarray, labels: np.ndarray, weights: 
         value.backward()
         return value
 
-    print(f"loss {float(optimiser.step(loss)):.3f} to {float(loss()):.3f}; closed {y.mean():.3f}")
+    optimiser.step(loss)
     with torch.no_grad():
         model.closing.weight.copy_(weight[None])
         model.closing.bias.copy_(bias)
@@ -137,12 +150,16 @@ def main() -> None:
     parser.add_argument("--heard", type=Path, required=True)
     parser.add_argument("--content", type=Path, required=True)
     parser.add_argument("--encoder", default="emo-mini")
+    parser.add_argument("--spoken", type=Path, help="folder of `recipes.emote_mini.kokoro`")
     parser.add_argument("--out", type=Path, required=True)
     args = parser.parse_args()
     torch.manual_seed(0)
     model, config = load_content(args.content)
     opening, _ = opening_of(load_rig(), config.curves)
-    parts = (spoken(load_ear(args.encoder)), filmed(read(args.films, args.heard, config).of("train"), opening))
+    encoder = load_ear(args.encoder)
+    parts = [spoken(formant_voices(), encoder), filmed(read(args.films, args.heard, config).of("train"), opening)]
+    if args.spoken:
+        parts.append(spoken(natural_voices(args.spoken, held_out=False), encoder))
     weights = np.concatenate([np.full(len(label), 1 / len(label)) for _, label in parts])
     teach(model, *(np.concatenate(column) for column in zip(*parts, strict=True)), weights)
     with atomic_path(args.out) as temporary:

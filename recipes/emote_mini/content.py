@@ -3,7 +3,7 @@
 1. Ridge regression gives coefficients from windows of features; least squares give the prior's latents from those. Both are closed forms.
 2. The residual transformer, whose last layer starts at zero, learns through the frozen decoder what the linear path lacks.
 
-Shape legend: B samples, F frames, W frames in a window, L D layers and width, K curves, N patches.
+Shape legend: B samples, F frames, I inputs, K curves, N patches.
 """
 
 import argparse
@@ -20,7 +20,6 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from emo_core.audio.config import AudioFeaturesConfig
-from emo_core.audio.features import window_indices
 from emo_core.emote.config import EmoteConfig
 from emo_core.emote.content import ContentModel
 from emo_core.face.rig import load_rig
@@ -57,8 +56,8 @@ class Heard:
     """Films with their features."""
 
     films: list[Film]
-    features: list[Tensor]
-    """(F, L, D) float16 each."""
+    features: list[tuple[np.ndarray, np.ndarray]]
+    """See `hearing.heard`."""
     curves: list[Tensor]
     """(F, K) each."""
 
@@ -71,8 +70,7 @@ class Heard:
 def read(films: Path, heard: Path, config: EmoteConfig) -> Heard:
     """Films, and what the encoder heard."""
     found = load(films)
-    features = [torch.from_numpy(part) for part in load_heard(heard)]
-    return Heard(found, features, [torch.from_numpy(film.motion.curves(config.curves)) for film in found])
+    return Heard(found, load_heard(heard), [torch.from_numpy(film.motion.curves(config.curves)) for film in found])
 
 
 def fit_linear(model: ContentModel, heard: Heard, prior: MotionPrior, config: EmoteConfig) -> None:
@@ -81,7 +79,7 @@ def fit_linear(model: ContentModel, heard: Heard, prior: MotionPrior, config: Em
     step = max(1, round(sum(len(film.motion) for film in heard.films) / ROWS))
     people = [film.person for film in heard.films]
     chosen = [i for i, person in enumerate(people) if people.count(person) < 100 or i % (step + 1) == 0]
-    inputs = np.concatenate([windows(heard.features[i].numpy()) for i in chosen])
+    inputs = np.concatenate([windows(heard.features[i]) for i in chosen])
     mean, scale = inputs.mean(0), 1 / (inputs.std(0) + 1e-3)
     inputs -= mean
     inputs *= scale
@@ -122,8 +120,8 @@ def _set(layer: nn.Module, weight: np.ndarray, bias: np.ndarray) -> None:
 class Windows:
     """A batch."""
 
-    features: Tensor
-    """(B, F, W, L, D)"""
+    inputs: Tensor
+    """(B, F, I)"""
     curves: Tensor
     """(B, F, K)"""
     film: Tensor
@@ -148,7 +146,7 @@ class Taught(nn.Module):
     def forward(self, batch: Windows) -> tuple[Tensor, Tensor]:
         """Coefficients (B, F, K), and free vectors."""
         free = self.free(batch.film)
-        return self.model(batch.features, self.model.style(batch.style), free).coefficients, free
+        return self.model(batch.inputs, self.model.style(batch.style), free).coefficients, free
 
 
 class ContentTask(Task):
@@ -173,18 +171,17 @@ class ContentTask(Task):
 
     def _draw(self, generator: torch.Generator) -> Windows:
         film = torch.multinomial(self._share, BATCH, replacement=True, generator=generator)
-        features, curves, styles = [], [], []
+        inputs, curves, styles = [], [], []
         for number in film.tolist():
             own = self._train.curves[number]
             start = int(torch.randint(len(own) - FRAMES + 1, (), generator=generator))
-            index = window_indices(start, start + FRAMES, WINDOW, len(own))
-            features.append(self._train.features[number][index])
+            inputs.append(torch.from_numpy(windows(self._train.features[number], start, start + FRAMES)))
             curves.append(own[start : start + FRAMES])
             hidden = torch.rand((), generator=generator) < AVERAGE
             person = self._train.films[number].person
             known = person in self._config.styles and not hidden
             styles.append(self._config.styles.index(person) if known else 0)
-        return Windows(torch.stack(features).float(), torch.stack(curves), film, torch.tensor(styles))
+        return Windows(torch.stack(inputs), torch.stack(curves), film, torch.tensor(styles))
 
     def losses(self, batch: Windows, networks: tuple[nn.Module, ...], share: float) -> Iterator[Tensor]:
         made, free = networks[0](batch)
@@ -219,13 +216,13 @@ def check(model: ContentModel, tests: dict[str, Heard], space: LipSpace) -> dict
 
 
 @torch.no_grad()
-def mouth_of(model: ContentModel, features: Tensor, style: int = 0) -> Tensor:
-    """(F, L, D) of a film to its coefficients (F, K)."""
+def mouth_of(model: ContentModel, features: tuple[np.ndarray, np.ndarray], style: int = 0) -> Tensor:
+    """What is heard of a film to its coefficients (F, K)."""
     patch = model.decoder.patch
-    frames = -(-len(features) // patch) * patch
-    index = window_indices(0, frames, WINDOW, len(features))
-    made = model(features[index][None].float(), model.style.weight[style][None]).coefficients[0]
-    return made[: len(features)]
+    count = len(features[0])
+    inputs = torch.from_numpy(windows(features, 0, -(-count // patch) * patch))
+    made = model(inputs[None], model.style.weight[style][None]).coefficients[0]
+    return made[:count]
 
 
 def save_content(model: ContentModel, config: EmoteConfig, path: Path) -> None:
@@ -251,15 +248,15 @@ def main() -> None:
     parser.add_argument("--heard", type=Path, required=True)
     parser.add_argument("--prior", type=Path, required=True)
     parser.add_argument("--out", type=Path, required=True)
-    parser.add_argument("--minutes", type=float, default=8, help="of the residual; 0 for the closed forms only")
-    parser.add_argument("--dropout", type=float, default=0.15)
+    parser.add_argument("--minutes", type=float, default=3, help="of the residual; 0 for the closed forms only")
+    parser.add_argument("--dropout", type=float, default=0.5)
     args = parser.parse_args()
     torch.manual_seed(0)
     weights = load_file(args.prior)
     latent, patches = weights["encoder.linear.weight"].shape
     config = EmoteConfig(latent=latent, patch=patches // len(EmoteConfig().curves))
     heard = read(args.films, args.heard, config)
-    layers, width = heard.features[0].shape[1:]
+    layers, width = heard.features[0][0].shape[1:]
     people = sorted({film.person for film in heard.films if film.use == "train"})
     config = replace(
         config, audio=AudioFeaturesConfig(layers=layers, width=width, window=WINDOW), styles=("average", *people)

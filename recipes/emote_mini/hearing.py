@@ -3,7 +3,7 @@
 GRID's sound lags its picture by up to 65 ms, by speaker. A first ridge regression on the lips of s1 measures each speaker's lag, and the
 sounds are shifted by it before they are encoded for good.
 
-Shape legend: F frames, L D layers and width of the encoder, W frames in a window.
+Shape legend: F frames, L D layers and width of the encoder, M mel bands, I inputs.
 """
 
 import argparse
@@ -18,6 +18,8 @@ from tqdm import tqdm
 from emo_core.audio.encoder import AudioEncoder
 from emo_core.audio.features import AudioFeatures, window_indices
 from emo_core.emo.weights.checkpoint import load_checkpoint
+from emo_core.emote.config import EmoteConfig
+from emo_core.emote.listening import Spectrum, joined
 from emo_core.files import atomic_path
 from emo_core.media.sound import SAMPLE_RATE, Sound
 from recipes.emo_mini.audio import load_audio_encoder
@@ -44,20 +46,30 @@ def load_ear(name: str) -> AudioEncoder:
 
 
 @torch.no_grad()
-def heard(film: Film, encoder: AudioEncoder, lag: float = 0.0) -> np.ndarray:
-    """(F, L, D) float16; `lag` in seconds by which the sound is late."""
+def heard(film: Film, encoder: AudioEncoder, lag: float = 0.0) -> tuple[np.ndarray, np.ndarray]:
+    """What the encoder hears (F, L, D), and the log-mel (F, M), float16; `lag` in seconds by which the sound is late."""
     late = round(lag * SAMPLE_RATE)
     samples = film.sound[late:] if late >= 0 else np.pad(film.sound, (-late, 0))
     wanted = round(len(film.motion) / FPS * SAMPLE_RATE)
     samples = np.pad(samples, (0, max(0, wanted - len(samples))))[:wanted]
-    features = AudioFeatures(Sound(samples), encoder, fps=FPS, window=0)
-    return features.frame_features(0, features.frames).numpy().astype(np.float16)
+    return heard_sound(Sound(samples), encoder)
 
 
-def windows(features: np.ndarray, reach: int = WINDOW) -> np.ndarray:
-    """(F, L, D) to (F, W L D) float32."""
-    index = window_indices(0, len(features), reach, len(features)).numpy()
-    return features[index].reshape(len(features), -1).astype(np.float32)
+@torch.no_grad()
+def heard_sound(sound: Sound, encoder: AudioEncoder) -> tuple[np.ndarray, np.ndarray]:
+    """As `heard`, of any sound."""
+    features = AudioFeatures(sound, encoder, fps=FPS, window=0)
+    mel = Spectrum(sound, EmoteConfig().mel_bands).frames(0, features.frames)
+    return features.frame_features(0, features.frames).numpy().astype(np.float16), mel.numpy().astype(np.float16)
+
+
+def windows(heard: tuple[np.ndarray, np.ndarray], start: int = 0, stop: int | None = None) -> np.ndarray:
+    """What is heard of a film to inputs (F, I) float32 of frames [start, stop), which may reach past the end."""
+    features, mel = (torch.from_numpy(part) for part in heard)
+    stop = len(features) if stop is None else stop
+    near = features[window_indices(start, stop, WINDOW, len(features))]
+    wide = mel[window_indices(start, stop, EmoteConfig().mel_window, len(mel))]
+    return joined(near, wide).float().numpy()
 
 
 def ridge(
@@ -81,7 +93,7 @@ def ridge(
     return np.linalg.solve(gram, scaled.T @ (targets - centre)).astype(np.float32), centre.astype(np.float32)
 
 
-def measured_lags(films: list[Film], features: list[np.ndarray]) -> dict[str, float]:
+def measured_lags(films: list[Film], features: list[tuple[np.ndarray, np.ndarray]]) -> dict[str, float]:
     """Seconds by which the sound is late, by folder and person, against the lips of s1."""
     own = [i for i, film in enumerate(films) if film.name.startswith("grid_s1/") and film.use == "train"][::4]
     inputs = np.concatenate([windows(features[i]) for i in own])
@@ -140,17 +152,19 @@ def main() -> None:
     with atomic_path(args.out) as temporary:
         np.savez(
             temporary,
-            heard=np.concatenate(features),
-            frames=np.array([len(feature) for feature in features]),
+            heard=np.concatenate([feature for feature, _ in features]),
+            mel=np.concatenate([mel for _, mel in features]),
+            frames=np.array([len(mel) for _, mel in features]),
             lag_of=np.array(list(lags)),
             lags=np.array(list(lags.values())),
         )
 
 
-def load_heard(path: Path) -> list[np.ndarray]:
-    """(F, L, D) float16 of each film."""
+def load_heard(path: Path) -> list[tuple[np.ndarray, np.ndarray]]:
+    """What is heard of each film, see `heard`."""
     with np.load(path) as stored:
-        return np.split(stored["heard"], np.cumsum(stored["frames"])[:-1])
+        ends = np.cumsum(stored["frames"])[:-1]
+        return list(zip(np.split(stored["heard"], ends), np.split(stored["mel"], ends), strict=True))
 
 
 if __name__ == "__main__":
