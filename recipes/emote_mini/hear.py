@@ -104,7 +104,7 @@ class HearTask(Task):
 
 
 def blended(start: dict[str, Tensor], end: dict[str, Tensor], share: float) -> dict[str, Tensor]:
-    """Weights a share of the way from the start of a training to its end, which read strangers better than either."""
+    """Weights a share of the way from the start of a training to its end: less is forgotten, see EAR.md."""
     return {name: value.cpu() + share * (end[name].detach().cpu() - value.cpu()) for name, value in start.items()}
 
 
