@@ -39,6 +39,8 @@ class EmoteConfig:
     """Of the residual transformer."""
     heads: Annotated[int, Between(1, 16)] = 8
     layers: Depth = 2
+    closing_width: Width = 32
+    """Of the hidden layer that tells when lips meet."""
     style_width: Width = 16
     free_width: Width = 16
     """Width of the free vector of a training film; it is zero at use."""

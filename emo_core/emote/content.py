@@ -34,7 +34,8 @@ class ContentModel(nn.Module):
         self.register_buffer("mean", torch.zeros(config.inputs))
         self.register_buffer("scale", torch.ones(config.inputs))
         self.linear = nn.Linear(config.inputs, count)
-        self.closing = nn.Linear(config.inputs, 1)
+        hidden = config.closing_width
+        self.closing = nn.Sequential(nn.Linear(config.inputs, hidden), nn.GELU(), nn.Linear(hidden, 1))
         self.squash = nn.Conv1d(count, config.latent, 2 * config.patch, stride=config.patch, padding=reach)
         self.style = nn.Embedding(len(config.styles), config.style_width)
         self.style_shift = nn.Linear(config.style_width, config.latent)

@@ -13,7 +13,9 @@ from .prosody import Prosody
 
 BLOCK, MARGIN, FADE = 64, 32, 8
 """Frames that a window gives, sees on both sides, and shares with the next one."""
-SURE, SUREST = 0.2, 0.5
+PRESSED = 0.003
+"""Most that lips overlap when they are pressed together, in heights of the face: the gap of a neutral face."""
+SURE, SUREST = 0.12, 0.4
 """Probability of closed lips at which they begin to close, and at which they are shut."""
 
 
@@ -35,7 +37,7 @@ class MouthTrack:
         """Nothing is computed yet."""
         self._model, self._listening, self._openness = model, listening, prosody.openness
         basis = rig.basis[[rig.names.index(name) for name in curves]]
-        self._opens = (basis[:, 13, 1] - basis[:, 14, 1]) > 0
+        self._opening = (basis[:, 13, 1] - basis[:, 14, 1]) / (rig.mean[10, 1] - rig.mean[152, 1])
         self._style, self._amount, self._smoothing = style, amount, smoothing
         self._kept: tuple[int, np.ndarray] | None = None
         self._tail: tuple[int, np.ndarray] | None = None
@@ -81,12 +83,30 @@ class MouthTrack:
         values = made.coefficients[0].clamp(min=0).double().numpy() * self._amount
         sure = torch.sigmoid(made.closing[0]).double().numpy()
         shut = np.clip((sure - SURE) / (SUREST - SURE), 0, 1)
-        open_share = 1 - shut * shut * (3 - 2 * shut)
-        values[:, self._opens] *= open_share[:, None]
+        values = closed(values, self._opening, shut * shut * (3 - 2 * shut))
         values = _smooth(values, self._smoothing)
         frames = np.arange(first, last)
         openness = self._openness[np.clip(frames, 0, self.frames - 1)] * ((frames >= 0) & (frames < self.frames))
         return np.clip(values * openness[:, None], 0, 1)
+
+
+def closed(values: np.ndarray, opening: np.ndarray, shut: np.ndarray) -> np.ndarray:
+    """Bring the lips together, and keep them from passing through each other.
+
+    Curves that open the lips shrink as far as needed; those that press them together stay.
+
+    Args:
+        values: (F, K) curves.
+        opening: (K,) how far each curve opens the inner lips, in heights of the face.
+        shut: (F,) share by which the gap is closed, 0 .. 1.
+    """
+    opens = np.maximum(opening, 0)
+    apart, together = values @ opens, values @ np.minimum(opening, 0)
+    gap = apart + together
+    wanted = np.where(gap > 0, (1 - shut) * gap, gap)
+    opened = np.clip((wanted - together) / np.maximum(apart, 1e-9), 0, 1)
+    pressed = np.minimum(1, (apart + PRESSED) / np.maximum(-together, 1e-9))
+    return values * np.where(opening > 0, opened[:, None], np.where(opening < 0, pressed[:, None], 1.0))
 
 
 def _smooth(values: np.ndarray, sigma: float) -> np.ndarray:

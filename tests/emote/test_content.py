@@ -5,7 +5,7 @@ from emo_core.audio.features import AudioFeatures
 from emo_core.emote.config import FPS
 from emo_core.emote.distance_attention import DistanceLayer
 from emo_core.emote.listening import Listening, Spectrum
-from emo_core.emote.mouth import BLOCK, MouthTrack
+from emo_core.emote.mouth import BLOCK, MouthTrack, closed
 from emo_core.emote.prior import MotionEncoder
 from emo_core.emote.prosody import Prosody
 from emo_core.media.sound import Sound
@@ -78,3 +78,14 @@ def test_a_sound_that_is_shorter_than_a_window(model):
 def test_the_priors_encoder_gives_one_latent_for_a_patch(model):
     mean, spread = MotionEncoder(model.config)(torch.rand(2, 32, len(model.config.curves)))
     assert mean.shape == spread.shape == (2, 8, model.config.latent)
+
+
+def test_closing_lips_meet_and_do_not_pass_through_each_other():
+    opening = np.array([0.3, 0.1, -0.2, 0.0])
+    values = np.array([[0.2, 0.2, 0.1, 0.5], [0.2, 0.2, 0.1, 0.5], [0.0, 0.1, 0.9, 0.5]])
+    made = closed(values, opening, np.array([0.0, 1.0, 0.0]))
+    gaps = made @ opening
+    np.testing.assert_allclose(made[0], values[0])
+    assert abs(gaps[1]) < 1e-9
+    assert -0.004 < gaps[2] <= 0
+    assert (made[:, 3] == 0.5).all()
