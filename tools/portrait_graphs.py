@@ -42,7 +42,7 @@ def talk_any_portrait(canvas: Canvas) -> None:
 
 def drive_by_video(canvas: Canvas) -> None:
     """A filmed performance moves a portrait."""
-    film = canvas.add("LoadVideo", 0, "Performance", height=330, file="performance.mp4")
+    film = canvas.add("LoadVideo", 0, "Performance", height=440, file="performance.mp4")
     picture = canvas.add("LoadImage", 0, "Portrait", height=330, image="man.jpg")
     watched = canvas.add("FaceMotionFromVideo", 1, video=(film, "VIDEO"))
     adjusted = canvas.add("AdjustFaceMotion", 1, motion=(watched, "motion"))

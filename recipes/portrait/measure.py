@@ -7,7 +7,7 @@ Two tables. *Portraits*: stills wear the motion of two films; identity and sharp
 import argparse
 import itertools
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import cv2
@@ -35,7 +35,8 @@ DRIVERS = ("talk/grid_strangers/s30_bbac3n.mp4", "talk/research/speaker_60s.mp4"
 DRIVEN_SECONDS = 4.0
 STEP = 5
 """Every n-th frame is judged."""
-STILLS = ("portraits/*", "stills/us_congress_tests_only/*.jpg")
+STILLS = (("portraits/*", 1), ("stills/us_congress_tests_only/*.jpg", 2))
+"""Places, and every n-th of their pictures."""
 FILMS = (
     "talk/grid/s30_*.mp4",
     "talk/grid/s31_*.mp4",
@@ -80,10 +81,10 @@ def measure_still(path: Path, motions: list[FaceMotion], tools: Tools) -> dict[s
     Raises:
         InputError: if it cannot be a portrait.
     """
-    portrait = prepare_portrait(load_picture(path), tools.detector, tools.rig)
+    picture = load_picture(path)
+    portrait = prepare_portrait(picture, tools.detector, tools.rig)
     renderer = PortraitRenderer(portrait, tools.rig, tools.network)
-    size = (portrait.size, portrait.size)
-    still = cv2.resize(portrait.picture, size, interpolation=cv2.INTER_AREA)
+    still = replace(portrait.crop, size=portrait.size, turns=0).cut(np.rot90(picture, portrait.crop.turns))
     own = tools.judge.embed(still, portrait.landmarks)
     sharp = sharpness(still, portrait.landmarks)
     same, ratio, lost = [], [], 0
@@ -182,7 +183,7 @@ def main() -> None:
     tables: dict[str, dict] = {}
     if "portraits" in args.tables:
         motions = [motion_of_film(args.data / name, tools, DRIVEN_SECONDS) for name in DRIVERS]
-        stills = [path for pattern in STILLS for path in sorted(args.data.glob(pattern))]
+        stills = [path for pattern, step in STILLS for path in sorted(args.data.glob(pattern))[::step]]
         tables["portraits"] = _table(stills, lambda path: measure_still(path, motions, tools))
     if "renderer" in args.tables:
         films = [path for pattern in FILMS for path in sorted(args.data.glob(pattern))]
