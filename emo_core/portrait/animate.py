@@ -79,10 +79,9 @@ def animate_portrait(
     Raises:
         InputError: if the video cannot be written.
     """
-    size = (renderer.size, renderer.size)
-    finish = lambda frame: frame  # noqa: E731
-    if output.paste_back is not None:
-        finish, size = PasteBack(portrait.crop, output.paste_back), output.paste_back.shape[1::-1]
+    whole = output.paste_back
+    size = (renderer.size, renderer.size) if whole is None else whole.shape[1::-1]
+    finish = PasteBack(portrait.crop, whole) if whole is not None else lambda frame: frame
     start, seconds = time.monotonic(), motion.frames / motion.fps
     writer = VideoWriter(
         output.out, fps=motion.fps, size=size, sound=output.sound, seconds=seconds, settings=dict(output.settings)

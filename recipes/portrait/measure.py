@@ -35,7 +35,7 @@ DRIVERS = ("talk/grid_strangers/s30_bbac3n.mp4", "talk/research/speaker_60s.mp4"
 DRIVEN_SECONDS = 4.0
 STEP = 5
 """Every n-th frame is judged."""
-STILLS = (("portraits/*", 1), ("stills/us_congress_tests_only/*.jpg", 2))
+STILLS = (("portraits/*", 1), ("stills/us_congress_tests_only/*.jpg", 4))
 """Places, and every n-th of their pictures."""
 FILMS = (
     "talk/grid/s30_*.mp4",
