@@ -6,12 +6,12 @@ and runs nodes later, so modules that a schema does not need are imported inside
 
 from comfy_api.latest import ComfyExtension, io
 
-from . import emo
+from . import emo, portrait
 from .emo.examples import serve_examples
 from .emo.folders import register_folders
 from .host.errors import with_plain_errors
 
-NODES: list[type[io.ComfyNode]] = [with_plain_errors(node) for node in emo.NODES]
+NODES: list[type[io.ComfyNode]] = [with_plain_errors(node) for node in (*emo.NODES, *portrait.NODES)]
 
 
 class NodePack(ComfyExtension):

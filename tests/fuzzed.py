@@ -17,6 +17,8 @@ from emo_core.audio.encoder import AudioEncoder
 from emo_core.emo.models.emo import EMO
 from emo_core.emo.models.vae import VAE
 from emo_core.emo.weights.checkpoint import save_checkpoint
+from emo_core.face.motion import FaceMotion
+from emo_core.face.motion_file import save_motion
 from tests.client.server import FakeServer
 from tests.conftest import CONFIG, ROOT, awake, tone
 
@@ -48,6 +50,11 @@ def write_good_files(folder: Path, kind: str) -> list[Path]:
         }
         save_checkpoint(folder / "tiny.safetensors", CONFIG, parts, dtype=torch.float32)
         return [folder / "tiny.safetensors"]
+    if kind == "film":
+        return [Path(shutil.copy(ROOT / "assets" / "performance.mp4", folder / "film.mp4"))]
+    if kind == "motion":
+        save_motion(FaceMotion.still(8, 25), folder / "motion.safetensors")
+        return [folder / "motion.safetensors"]
     if kind == "workflow":
         sources = [*sorted((ROOT / "workflows").glob("*.json")), *sorted((ROOT / "workflows" / "api").glob("*.json"))]
         return [Path(shutil.copy(path, folder / f"{number}-{path.name}")) for number, path in enumerate(sources)]

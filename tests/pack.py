@@ -12,6 +12,9 @@ NAME = "custom_nodes_ComfyUI-EMO"
 REAL_HOST = "EMO_REAL_HOST"
 """A ComfyUI checkout, set by `make host`, on which the tests in `tests/nodes` run."""
 
+OWN_MENUS = [("EMOModelLoader", "checkpoint", 1), ("SpeechToFaceMotion", "model", 1), ("LoadFaceMotion", "file", -1)]
+"""Menus that list files, and how many of their entries are the pack's own, from the start or (negative) from the end."""
+
 
 def host_path() -> Path:
     """The ComfyUI checkout in EMO_REAL_HOST, else the fake host."""
@@ -47,12 +50,18 @@ def node_classes() -> dict[str, type]:
 
 
 def node_info() -> dict[str, dict]:
-    """The answer of `/object_info` for every node, as JSON; the loader's menu without the files of this machine."""
+    """The answer of `/object_info` for every node, as JSON; the menus without the files of this machine."""
     import json
 
     info = {key: node.GET_NODE_INFO_V1() for key, node in node_classes().items()}
     for entry in info.values():
         entry["python_module"] = "custom_nodes.ComfyUI-EMO"
-    menu = info["EMOModelLoader"]["input"]["required"]["checkpoint"][1]
-    menu["options"] = menu["options"][:1]
-    return json.loads(json.dumps(info))
+    return json.loads(json.dumps(without_files(info)))
+
+
+def without_files(info: dict[str, dict]) -> dict[str, dict]:
+    """The schemas with the pack's own entries alone in menus that list files."""
+    for node, name, count in OWN_MENUS:
+        menu = info[node]["input"]["required"][name][1]
+        menu["options"] = menu["options"][:count] if count > 0 else menu["options"][count:]
+    return info

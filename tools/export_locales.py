@@ -62,7 +62,7 @@ def other_texts(info: dict[str, Any]) -> dict[str, Any]:
     nodes = info.values()
     kinds = {spec[0] for node in nodes for group in ("required", "optional") for spec in _group(node, group).values()}
     kinds |= {kind for node in nodes for kind in node["output"]}
-    own = sorted(kind for kind in kinds if kind.startswith("EMO_"))
+    own = sorted(kind for kind in kinds if kind.startswith("EMO_") or kind == "FACE_MOTION")
     categories = {part: part for node in nodes for part in node["category"].split("/")}
     return {"nodeCategories": categories, "dataTypes": {kind: kind for kind in own}}
 

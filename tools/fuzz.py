@@ -159,6 +159,19 @@ def _animate(bench: Bench, out: Path, **changes: Path | str) -> list[str]:
         "out": out / "video.mp4",
         **changes,
     }
+    return _as_command(options)
+
+
+def _drive(out: Path, motion: Path) -> list[str]:
+    """A portrait that is driven by a film or a face motion."""
+    out.mkdir()
+    portrait = ROOT / "assets" / "portrait.png"
+    return _as_command(
+        {"portrait": portrait, "motion": motion, "size": "128", "max-seconds": "0.3", "out": out / "video.mp4"}
+    )
+
+
+def _as_command(options: dict[str, Path | str]) -> list[str]:
     return ["animate", *(part for name, value in options.items() for part in (f"--{name}", str(value)))]
 
 
@@ -171,6 +184,8 @@ _KINDS: dict[str, Callable[[Bench, Path, Path], list[str]]] = {
     "sound": lambda bench, file, out: _animate(bench, out, audio=file),
     "picture": lambda bench, file, out: _animate(bench, out, portrait=file, **{"face-region": "auto"}),
     "mask": lambda bench, file, out: _animate(bench, out, **{"face-region": file}),
+    "film": lambda bench, file, out: _drive(out, file),
+    "motion": lambda bench, file, out: _drive(out, file),
     "workflow": lambda bench, file, out: _queue(bench, out, file),
     "table": lambda bench, file, out: _queue(
         bench, out, ROOT / "workflows" / "api" / "talk.json", "--batch", str(file)

@@ -4,12 +4,9 @@ from collections.abc import Callable
 from typing import Any
 
 from tools.canvas import Canvas
+from tools.portrait_graphs import GRAPHS as PORTRAIT_GRAPHS
+from tools.workflow_notes import CONSENT, EXAMPLES, HELP
 
-HELP = "Select a node and press its *i* button for its help page."
-EXAMPLES = (
-    "*Portrait* and *Voice* show the pack's example files. If one is missing, choose a file of your own, or copy the pack's folder "
-    "**assets** into ComfyUI's folder **input**."
-)
 VAE_FILE, AUDIO_ENCODER_FILE = "vae-ft-mse-840000-ema-pruned.safetensors", "wav2vec2-base-960h.safetensors"
 VAE_URL = f"https://huggingface.co/stabilityai/sd-vae-ft-mse-original/resolve/main/{VAE_FILE}"
 AUDIO_ENCODER_URL = "https://huggingface.co/facebook/wav2vec2-base-960h/resolve/main/model.safetensors"
@@ -57,7 +54,7 @@ def talk(canvas: Canvas) -> None:
         2,
         "## Talk\n1. Load a portrait and a voice.\n2. Run. emo-mini works on a CPU. For a draft, 10 **steps** suffice (0 is the "
         "checkpoint's own number, 40). For the fastest run, choose *emo-mini-few* in EMO Model Loader.\n"
-        f"3. The video is as long as the sound.\n\n{EXAMPLES}\n\nAnimate only people who agreed to it. {HELP}",
+        f"3. The video is as long as the sound.\n\n{EXAMPLES}\n\n{CONSENT} {HELP}",
         330,
     )
     canvas.group("Portrait and voice", 0, 0)
@@ -271,4 +268,5 @@ GRAPHS: dict[str, Callable[[Canvas], None]] = {
     "batch": batch,
     "chain-by-hand": chain_by_hand,
     "talk-hallo": talk_hallo,
+    **PORTRAIT_GRAPHS,
 }

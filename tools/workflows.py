@@ -22,10 +22,11 @@ ASSETS = ROOT / "assets"
 FOLDER = ROOT / "workflows"
 HOST_SNAPSHOT = SNAPSHOT.with_name("host_nodes.json")
 HOST_NODES = ["LoadImage", "LoadAudio", "VAEEncode", "VAEDecode", "VAELoader", "AudioEncoderLoader", "AudioEncoderEncode", "SaveVideo",
-        "CreateVideo", "PreviewImage", "PreviewAny", "MaskToImage"]  # fmt: skip
+        "LoadVideo", "CreateVideo", "PreviewImage", "PreviewAny", "MaskToImage"]  # fmt: skip
 FILES = {
-    "LoadImage": sorted(path.name for path in ASSETS.glob("*.png")),
+    "LoadImage": sorted(path.name for path in ASSETS.iterdir() if path.suffix in (".png", ".jpg")),
     "LoadAudio": sorted(path.name for path in ASSETS.glob("*.wav")),
+    "LoadVideo": sorted(path.name for path in ASSETS.glob("*.mp4")),
     "VAELoader": ["vae-ft-mse-840000-ema-pruned.safetensors"],
     "AudioEncoderLoader": ["wav2vec2-base-960h.safetensors"],
 }

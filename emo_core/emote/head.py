@@ -6,7 +6,7 @@ Shape legend: F frames.
 import numpy as np
 
 from ..face.pose import head_speed
-from ..face.rig import rotation_matrices
+from ..face.rotation import rotation_matrices
 
 LIMIT = 15.0
 """Degrees."""

@@ -36,6 +36,7 @@ def add_parser(commands: argparse._SubParsersAction) -> None:
     add("--other", type=Path, help="control: the same portraits, generated from another clip's sound")
     add("--clip-frames", type=int, default=0, help="frames per clip of the model, for seam_ratio")
     add("--checkpoint", type=Path, help="generate the videos from --videos with this checkpoint")
+    add("--model", choices=("portrait",), help="generate the videos from --videos with the portrait model")
     add("--out", type=Path, required=True, help="folder of report.json and report.html")
     add(
         "--region",
@@ -54,7 +55,7 @@ def add_parser(commands: argparse._SubParsersAction) -> None:
 
 
 def _add_generation_options(parser: argparse.ArgumentParser) -> GenerationOptions:
-    add = parser.add_argument_group("generation, with --checkpoint").add_argument
+    add = parser.add_argument_group("generation, with --checkpoint or --model").add_argument
     actions = (
         add("--videos", type=Path, nargs="+", help="true videos with sound: files or folders"),
         add("--audio-encoder", type=Path, help="a local wav2vec2, for a checkpoint without one"),
@@ -98,7 +99,7 @@ def _run(args: argparse.Namespace, generation: GenerationOptions) -> None:
 def _evaluate(args: argparse.Namespace) -> None:
     detector = make_detector(args.face_model, landmarks=True, blendshapes=True, quiet=True)
     paths, clip_frames = (args.generated, args.true, args.other), args.clip_frames
-    if args.checkpoint is not None:
+    if args.generated is None:
         clip_frames = _generate(args)
         control = args.out / "other" if (args.out / "other").is_dir() and not args.no_other else None
         paths = (args.out / "generated", args.out / "true", control)
@@ -107,16 +108,16 @@ def _evaluate(args: argparse.Namespace) -> None:
 
 def _check(args: argparse.Namespace, generation: GenerationOptions) -> None:
     """Refuse options that would have no effect."""
-    if (args.generated is None) == (args.checkpoint is None):
-        raise InputError("evaluate: give --generated, or --checkpoint with --videos")
-    if args.checkpoint is not None and (args.true or args.other or args.clip_frames):
+    if sum(given is not None for given in (args.generated, args.checkpoint, args.model)) != 1:
+        raise InputError("evaluate: give --generated, or --checkpoint with --videos, or --model with --videos")
+    if args.generated is None and (args.true or args.other or args.clip_frames):
         raise InputError(
-            "evaluate: --checkpoint generates its own true and other videos; leave --true, --other and --clip-frames out"
+            "evaluate: a model generates its own true and other videos; leave --true, --other and --clip-frames out"
         )
     unused = [f"--{name.replace('_', '-')}" for name, default in generation.items() if getattr(args, name) != default]
     if args.generated is not None and unused:
         raise InputError(
-            f"evaluate: {', '.join(unused)}: only for --checkpoint; --generated takes existing videos, leave the option out"
+            f"evaluate: {', '.join(unused)}: only for --checkpoint and --model; --generated takes existing videos, leave the option out"
         )
     if args.other is not None and args.true is None:
         raise InputError("evaluate: --other is compared with the true videos; give --true")
@@ -136,7 +137,9 @@ def _generate(args: argparse.Namespace) -> int:
     from .generate import Plan, generate_videos
 
     if not args.videos:
-        raise InputError("evaluate: --checkpoint needs --videos; their first frames and sounds are used")
+        raise InputError("evaluate: a model needs --videos; their first frames and sounds are used")
+    if args.model is not None:
+        return _generate_portraits(args)
     config = EMOConfig.from_json(read_metadata(args.checkpoint)["config"])
     if args.speed is not None:
         SpeedCurve.constant(args.speed).check(config.speed)
@@ -164,6 +167,32 @@ def _generate(args: argparse.Namespace) -> int:
     )
     generate_videos(plan)
     return config.temporal.frames
+
+
+def _generate_portraits(args: argparse.Namespace) -> int:
+    from ..audio.augment import Alteration
+    from .generate import Plan, generate_videos
+
+    of_emo = ("audio_encoder", "steps", "audio_scale", "region")
+    if given := [name for name in of_emo if getattr(args, name) is not None]:
+        raise InputError(
+            f"evaluate: --{given[0].replace('_', '-')}: the portrait model has no such option; leave it out"
+        )
+    plan = Plan(
+        checkpoint=None,
+        videos=tuple(args.videos),
+        out=args.out,
+        settings=Settings(steps=1, seed=args.seed),
+        alteration=Alteration(gain=args.gain, noise=args.noise, voice=args.voice),
+        controls=not args.no_other,
+        limit=args.limit,
+        speed=args.speed,
+        seconds=args.seconds,
+        face_model=args.face_model,
+        workers=args.workers,
+    )
+    generate_videos(plan)
+    return 0
 
 
 def _report(args: argparse.Namespace, detector: FaceDetector, paths: Paths, clip_frames: int) -> None:

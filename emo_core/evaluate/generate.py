@@ -26,20 +26,17 @@ from ..dataset.clip_cutting import Recipe, prepare_video
 from ..dataset.filters import Rules
 from ..dataset.prepare import find_videos, source_key
 from ..dataset.shards import Clip, encode_sound, encode_video
-from ..emo.conditions.face_region import box_masks
 from ..emo.finite import NotFiniteError
-from ..emo.sampling.denoiser import Denoiser
 from ..emo.sampling.generate import Settings
-from ..emo.training.objective import Frozen
-from ..emo.training.setup import frozen_parts
-from ..emo.training.validate import generate_video
-from ..emo.weights.checkpoint import load_checkpoint
+from ..emote.weights import EMOTE_MINI
 from ..errors import InputError
+from ..face.detect import FaceDetector
 from ..face.detectors import make_detector
 from ..files import file_digest, write_json
 from ..media.sound import SAMPLE_RATE
 from ..media.video_reader import open_source, sound_of
 from ..media.video_writer import VideoWriter
+from .makers import EmoMaker, Maker, PortraitMaker
 
 ANY = Rules(
     min_seconds=1.0,
@@ -59,10 +56,12 @@ ANY = Rules(
 class Plan:
     """Videos to generate, and how."""
 
-    checkpoint: Path
+    checkpoint: Path | None
+    """Of an EMO model; None for the portrait model."""
     videos: tuple[Path, ...]
     out: Path
     settings: Settings
+    """Of an EMO model; of the portrait model, its seed alone counts."""
     alteration: Alteration = field(default_factory=Alteration)
     controls: bool = True
     """Whether controls are generated from another clip's sound."""
@@ -117,7 +116,7 @@ def _sum_of_parts(counts: Iterator[int]) -> int:
 
 def _write_plan(plan: Plan) -> None:
     """Write plan.json, and refuse a folder with videos of another checkpoint or other settings."""
-    content = asdict(plan) | {"checkpoint": file_digest(plan.checkpoint)[:16]}
+    content = asdict(plan) | {"checkpoint": file_digest(plan.checkpoint or EMOTE_MINI)[:16]}
     for name in ("out", "workers", "face_model"):
         del content[name]
     content, file = json.loads(json.dumps(content, default=str)), plan.out / "plan.json"
@@ -133,18 +132,17 @@ def _one_thread() -> None:
 
 def _generate_pairs(plan: Plan, pairs: list[tuple[Path, Path]]) -> int:
     """Generate from pairs of a video and the video of its control's sound; returns the number of usable ones."""
-    model = load_checkpoint(plan.checkpoint, dtype=plan.dtype)
-    generator = _Generator(plan, Denoiser(model.emo), frozen_parts(model, plan.audio_encoder))
+    generator = _Generator(plan)
     return sum(tqdm((generator.write_videos(*pair) for pair in pairs), total=len(pairs), desc="generate", disable=None))
 
 
 class _Generator:
     """Model and face detector of one process."""
 
-    def __init__(self, plan: Plan, denoiser: Denoiser, frozen: Frozen) -> None:
-        self.plan, self.denoiser, self.frozen = plan, denoiser, frozen
-        self.config = denoiser.emo.config
+    def __init__(self, plan: Plan) -> None:
+        self.plan = plan
         self.detector = make_detector(plan.face_model, landmarks=True, quiet=True)
+        self.maker = _maker(plan, self.detector)
 
     def write_videos(self, video: Path, other: Path) -> bool:
         """Write the missing videos; False if the video has no usable clip."""
@@ -160,7 +158,7 @@ class _Generator:
         for name in missing:
             try:
                 sound = self._sound(other, len(own)) if name == "other" else own
-                frames = clip.pictures() if name == "true" else self._generate(clip, sound)
+                frames = clip.pictures() if name == "true" else self.maker.make(clip, plan.alteration(sound))
             except NotFiniteError:  # The next videos would end so, too.
                 raise
             except (InputError, av.FFmpegError, ValueError, IndexError) as error:  # For instance silence.
@@ -168,15 +166,15 @@ class _Generator:
                 if name == "generated":
                     return False
                 continue
-            _write(_file(plan, name, key), frames, sound, self.config.fps)
+            _write(_file(plan, name, key), frames, sound, self.maker.fps)
         return True
 
     def _clip(self, video: Path) -> Clip | None:
         """The first usable clip of a video, framed as the model sees it."""
-        recipe = Recipe(fps=self.config.fps, size=self.config.image_size, rules=ANY)
-        decisions = prepare_video(video, source_key(video), recipe, self.detector, self.config.framing)
+        recipe = Recipe(fps=self.maker.fps, size=self.maker.size, rules=ANY)
+        decisions = prepare_video(video, source_key(video), recipe, self.detector, self.maker.framing)
         clip, seconds = next((clip for _, clip in decisions if clip is not None), None), self.plan.seconds
-        return clip if clip is None or seconds is None else _shortened(clip, seconds, self.config.fps)
+        return clip if clip is None or seconds is None else _shortened(clip, seconds, self.maker.fps)
 
     @staticmethod
     def _sound(video: Path, samples: int) -> np.ndarray:
@@ -186,14 +184,18 @@ class _Generator:
             raise InputError(f"{video.name} has no sound; give a video with sound")
         return np.resize(sound_of(source), samples)
 
-    def _generate(self, clip: Clip, sound: np.ndarray) -> np.ndarray:
-        plan, values = self.plan, {}
-        if plan.speed is not None:
-            values["speed"] = torch.full((clip.frames,), float(plan.speed))
-        if plan.region is not None:
-            values["face_region"] = box_masks(torch.tensor([plan.region]), self.config.mask_size)[0]
-        sound = plan.alteration(sound)
-        return generate_video(self.denoiser, self.frozen, clip, sound, plan.settings, values=values)[: clip.frames]
+
+def _maker(plan: Plan, detector: FaceDetector) -> Maker:
+    if plan.checkpoint is None:
+        return PortraitMaker(detector, plan.settings.seed, plan.speed)
+    return EmoMaker.load(
+        plan.checkpoint,
+        plan.settings,
+        dtype=plan.dtype,
+        audio_encoder=plan.audio_encoder,
+        speed=plan.speed,
+        region=plan.region,
+    )
 
 
 def _shortened(clip: Clip, seconds: float, fps: float) -> Clip:

@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+import av
 import numpy as np
 
 from ..errors import InputError
@@ -50,7 +51,12 @@ def watch_film(
     source = open_source(path)
     limit = None if max_seconds is None else max(MIN_FRAMES, round(max_seconds * source.fps))
     frames = (frame for _, frame in frames_at(source, source.fps))
-    return follow_film(frames, detector, fps=source.fps, face_index=face_index, limit=limit, progress=progress)
+    try:
+        return follow_film(frames, detector, fps=source.fps, face_index=face_index, limit=limit, progress=progress)
+    except InputError:
+        raise
+    except (av.FFmpegError, ValueError, IndexError) as error:
+        raise InputError(f"film: {path} cannot be read to its end ({error}); copy or save it again") from error
 
 
 def follow_film(

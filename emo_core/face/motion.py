@@ -12,6 +12,7 @@ import numpy as np
 
 from ..errors import InputError
 from .coefficients import GAZE_DEGREES, NAMES
+from .rotation import rotation_matrices, rotation_vectors
 
 MAX_FPS = 240.0
 
@@ -101,6 +102,12 @@ class FaceMotion:
             f"eyeLook{way}{side}": sign * up for way, sign in (("Up", 1), ("Down", -1)) for side in ("Left", "Right")
         }
         return self.with_curves(curves)
+
+    def from_frame(self, frame: int) -> FaceMotion:
+        """The same motion, with the head's pose relative to that of a frame."""
+        turns = rotation_matrices(self.rotation)
+        rotation = rotation_vectors(turns @ turns[frame].T).astype(np.float32)
+        return replace(self, rotation=rotation, translation=self.translation - self.translation[frame])
 
     def resampled(self, fps: float) -> FaceMotion:
         """The same motion at another frame rate, interpolated at the middle of each frame."""

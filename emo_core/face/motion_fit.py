@@ -9,9 +9,10 @@ from ..errors import InputError
 from .alignment import align
 from .coefficients import BLINK
 from .motion import FaceMotion
-from .pose import head_poses
-from .rig import FaceRig, rotation_matrices
-from .rig_fit import estimate_neutral, fit_coefficients
+from .perspective import poses_of
+from .rig import FaceRig
+from .rig_fit import estimate_neutral, fit_coefficients, person_sizes
+from .rotation import rotation_matrices, rotation_vectors
 
 MAX_MISSING = 0.5
 """Share of frames without a face above which a film is refused."""
@@ -23,8 +24,6 @@ BLINK_SECONDS = 0.4
 """Half of the time around a blink in which the lids are compared with it."""
 MIN_BLINK = 0.25
 """Rise of both eyeBlink coefficients that is a blink."""
-CAMERA = np.array([1.0, -1.0, -1.0])
-"""From the camera's axes (y down, z away) to the rig's."""
 
 
 def fit_motion(
@@ -48,7 +47,7 @@ def fit_motion(
     landmarks = filled(landmarks)
     points = smoothed(align(landmarks).points)
     neutral = estimate_neutral(points) if neutral is None else neutral
-    coefficients = fit_coefficients(points - neutral, rig.basis, names=rig.names)
+    coefficients = fit_coefficients((points - neutral) / person_sizes(neutral, rig), rig.basis, names=rig.names)
     rotation, translation = _pose(landmarks, size, fps)
     motion = FaceMotion(
         coefficients=coefficients.astype(np.float32),
@@ -87,20 +86,11 @@ def smoothed(points: np.ndarray) -> np.ndarray:
 
 def _pose(landmarks: np.ndarray, size: tuple[int, int], fps: float) -> tuple[np.ndarray, np.ndarray]:
     """Rotation vectors in degrees, and translation from the median in units: (F, 3) each."""
-    poses = head_poses(landmarks, size)
-    turns, shift = poses[:, :3, :3] * np.outer(CAMERA, CAMERA), poses[:, :3, 3] * CAMERA
-    vectors = np.stack([_vector(turn) for turn in turns])
-    rest = rotation_matrices(np.median(vectors, axis=0)[None])[0]
-    rotation = np.stack([_vector(turn @ rest.T) for turn in turns])
+    turns, shift = poses_of(landmarks, size)
+    rest = rotation_matrices(np.median(rotation_vectors(turns), axis=0)[None])[0]
+    rotation = rotation_vectors(turns @ rest.T)
     sigma = POSE_SMOOTH * fps / 25
     return _gaussian(rotation, sigma), _gaussian(shift - np.median(shift, axis=0), sigma)
-
-
-def _vector(turn: np.ndarray) -> np.ndarray:
-    """(3, 3) rotation to axis times degrees."""
-    axis = np.array([turn[2, 1] - turn[1, 2], turn[0, 2] - turn[2, 0], turn[1, 0] - turn[0, 1]]) / 2
-    sine = np.linalg.norm(axis)
-    return axis / max(sine, 1e-12) * np.rad2deg(np.arctan2(sine, (np.trace(turn) - 1) / 2))
 
 
 def _gaussian(values: np.ndarray, sigma: float) -> np.ndarray:

@@ -5,6 +5,8 @@ Shape legend: F frames, P landmarks of the rigid part of the face.
 
 import numpy as np
 
+from .rotation import rotation_vectors
+
 RIGID = {
     10: (0.000, 0.685, 0.365),
     151: (0.000, 0.479, 0.351),
@@ -96,22 +98,11 @@ def head_speed(poses: np.ndarray, smooth: float = SMOOTH) -> np.ndarray:
     if len(poses) < 2:
         return np.zeros(len(poses))
     turns = poses[:, :3, :3]
-    steps = _rotation_vectors(turns[1:] @ turns[:-1].transpose(0, 2, 1))
+    steps = rotation_vectors(turns[1:] @ turns[:-1].transpose(0, 2, 1))
     if smooth > 0:
         steps = _smooth(steps, smooth)
-    degrees = np.rad2deg(np.linalg.norm(steps, axis=-1))
+    degrees = np.linalg.norm(steps, axis=-1)
     return np.concatenate([degrees[:1], degrees])
-
-
-def _rotation_vectors(turns: np.ndarray) -> np.ndarray:
-    """(F, 3, 3) to axis times angle (F, 3), exact below 180 degrees."""
-    skew = np.stack(
-        [turns[:, 2, 1] - turns[:, 1, 2], turns[:, 0, 2] - turns[:, 2, 0], turns[:, 1, 0] - turns[:, 0, 1]], axis=-1
-    )
-    sine = np.linalg.norm(skew, axis=-1) / 2
-    cosine = (np.trace(turns, axis1=1, axis2=2) - 1) / 2
-    angle = np.arctan2(sine, cosine)
-    return skew / 2 * (angle / np.maximum(sine, 1e-12))[:, None]
 
 
 def _smooth(steps: np.ndarray, sigma: float) -> np.ndarray:

@@ -17,6 +17,7 @@ from ..errors import CheckpointError
 from ..fields import Items, read_fields
 from ..files import existing_file
 from .motion import FaceMotion
+from .rotation import rotation_matrices
 
 FACE_RIG = Path(__file__).resolve().parents[2] / "models" / "face-rig.safetensors"
 POINTS = 478
@@ -77,13 +78,3 @@ def load_rig(path: Path = FACE_RIG) -> FaceRig:
     if not all(((0 <= part) & (part < POINTS)).all() for part in (mirror, triangles)) or triangles.shape[1:] != (3,):
         raise CheckpointError(f"face rig: {path} names points that no face has; download or copy the file again")
     return FaceRig(names, mean, basis, people, mirror, triangles)
-
-
-def rotation_matrices(vectors: np.ndarray) -> np.ndarray:
-    """(F, 3) rotation vectors in degrees to (F, 3, 3), by Rodrigues' formula."""
-    vectors = np.deg2rad(np.asarray(vectors, np.float64))
-    angle = np.linalg.norm(vectors, axis=-1)[:, None, None]
-    x, y, z = (vectors / np.maximum(angle[:, 0], 1e-12)).T
-    zero = np.zeros_like(x)
-    skew = np.stack([zero, -z, y, z, zero, -x, -y, x, zero], axis=-1).reshape(-1, 3, 3)
-    return np.eye(3) + np.sin(angle) * skew + (1 - np.cos(angle)) * (skew @ skew)

@@ -15,6 +15,10 @@ RIDGE = 0.001
 """Weight of the squared coefficients over the mean squared size of a movement."""
 SPARSITY = 0.001
 """Weight of the coefficients' sum, so that few movements explain a face."""
+MOUTH_REACH = (-0.25, 0.08)
+"""Height and softness of the edge between the mouth's part of the face and the eyes'."""
+SIZES = (0.6, 1.6)
+"""Bounds of the size of a mouth over the rig's."""
 UNSEEN = (
     "jawForward",
     "mouthClose",
@@ -72,6 +76,17 @@ def fit_coefficients(
             step = (wanted[:, k] - result @ gram[:, k]) / gram[k, k]
             result[:, k] = np.clip(result[:, k] + step, 0, 1)
     return result
+
+
+def person_sizes(neutral: np.ndarray, rig: FaceRig) -> np.ndarray:
+    """How far a person's points move over the rig's: (478, 1), the width of the mouth at its height, 1 at the eyes'.
+
+    So a motion that is fitted to one person is neither larger nor smaller on another.
+    """
+    mouth = np.linalg.norm(neutral[61] - neutral[291]) / np.linalg.norm(rig.mean[61] - rig.mean[291])
+    edge, softness = MOUTH_REACH
+    share = 1 / (1 + np.exp((rig.mean[:, 1:2] - edge) / softness))
+    return 1 + (np.clip(mouth, *SIZES) - 1) * share
 
 
 def estimate_neutral(points: np.ndarray) -> np.ndarray:

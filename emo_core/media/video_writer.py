@@ -120,8 +120,10 @@ class VideoWriter:
 
     def write(self, picture: np.ndarray) -> None:
         """Add a frame (H, W, 3) uint8 RGB, and the sound up to its end."""
-        even = np.pad(picture, [(0, side % 2) for side in picture.shape[:2]] + [(0, 0)], mode="edge")
-        frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(even), format="rgb24")
+        odd = [side % 2 for side in picture.shape[:2]]
+        if any(odd):
+            picture = np.pad(picture, [*((0, more) for more in odd), (0, 0)], mode="edge")
+        frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(picture), format="rgb24")
         frame = frame.reformat(format="yuv420p", dst_colorspace="ITU709")
         frame.colorspace, frame.color_range = BT709, LIMITED
         frame.pts, frame.time_base = self._frames, 1 / self._fps

@@ -7,6 +7,10 @@ import numpy as np
 import torch
 from PIL import Image, ImageDraw
 from torch import Tensor
+from torch.nn import functional
+
+COARSE = 2
+"""The flow is computed at every second pixel along each side. Between them it is interpolated, which also smooths its creases."""
 
 
 def backward_flow(
@@ -18,23 +22,27 @@ def backward_flow(
         source: (V, 2) vertices in the still, in pixels.
         target: (V, 2) vertices in the frame.
         triangles: (T, 3) in the order of drawing: the last one covers the others.
-        size: side of the square picture in pixels.
+        size: side of the square picture in pixels; even.
         device: of the result.
 
     Returns:
         (S, S, 2) x and y in the still, in pixels; pixels outside all triangles stay where they are.
     """
-    index = Image.new("I", (size, size), 0)
+    coarse = size // COARSE
+    index = Image.new("I", (coarse, coarse), 0)
     draw = ImageDraw.Draw(index)
-    for number, corners in enumerate(target[triangles].reshape(-1, 6).tolist(), 1):
+    for number, corners in enumerate((target[triangles] / COARSE).reshape(-1, 6).tolist(), 1):
         draw.polygon(corners, fill=number)
-    places = torch.from_numpy(np.array(index)).to(device).long()
-    maps = np.concatenate([[[[1, 0, 0], [0, 1, 0]]], _affine(target[triangles], source[triangles])]).astype(np.float32)
-    table = torch.from_numpy(maps.reshape(-1, 6)).to(device).T.contiguous()
-    a, b, c, d, e, f = table[:, places.flatten()].unflatten(1, (size, size))
-    middle = torch.arange(size, device=device, dtype=torch.float32) + 0.5
+    places = torch.from_numpy(np.array(index)).to(device)
+    shifts = _affine(target[triangles], source[triangles]) - [[1, 0, 0], [0, 1, 0]]
+    table = torch.from_numpy(np.concatenate([np.zeros((1, 2, 3)), shifts]).astype(np.float32).reshape(-1, 6)).to(device)
+    a, b, c, d, e, f = table.index_select(0, places.flatten()).T.unflatten(1, (coarse, coarse))
+    middle = (torch.arange(coarse, device=device, dtype=torch.float32) + 0.5) * COARSE
     x, y = middle[None], middle[:, None]
-    return torch.stack([a * x + b * y + c, d * x + e * y + f], dim=-1)
+    shift = torch.stack([a * x + b * y + c, d * x + e * y + f])
+    shift = functional.interpolate(shift[None], (size, size), mode="bilinear", align_corners=False)[0]
+    pixels = torch.arange(size, device=device, dtype=torch.float32) + 0.5
+    return torch.stack([shift[0] + pixels[None], shift[1] + pixels[:, None]], dim=-1)
 
 
 def _affine(start: np.ndarray, end: np.ndarray) -> np.ndarray:

@@ -45,8 +45,8 @@ class PortraitMouth:
         """
         self._network = network
         device = next(network.parameters()).device
-        self._colours = mouth_colours(picture, landmarks).to(device)
         teeth = own_teeth(picture, landmarks, skull)
+        self._colours = mouth_colours(picture, landmarks, teeth).to(device)
         self._teeth = None if teeth is None else OwnTeeth(teeth.patch.to(device), teeth.mask.to(device))
 
     @torch.no_grad()

@@ -47,6 +47,8 @@ LOWEST, HIGHEST, LIMIT = 0.6, 2.2, 0.92
 """Bounds of the brightness of teeth: over the skin's, and at all."""
 PLAIN_FLESH, PLAIN_SHARE = (1.05, 0.74, 0.74), 0.35
 """Flesh over skin, and its share beside the colour of the lips, so that lipstick does not paint the tongue."""
+GLOSSY = 0.85
+"""Own teeth are as white as their pixels above this quantile of brightness."""
 OPEN_SHARE = 0.05
 """Lip gap over the width of the mouth from which a portrait may show its own teeth."""
 FEWEST = 0.15
@@ -55,12 +57,15 @@ CROWN = 0.24
 """Longest visible crown of upper teeth, in the patch's unit."""
 
 
-def mouth_colours(image: np.ndarray | Tensor, landmarks: np.ndarray | Tensor) -> Tensor:
+def mouth_colours(
+    image: np.ndarray | Tensor, landmarks: np.ndarray | Tensor, teeth: "OwnTeeth | None" = None
+) -> Tensor:
     """Colours of a portrait for `MouthInterior`.
 
     Args:
         image: (h, w, 3) uint8.
         landmarks: (P, 2 or 3) in pixels.
+        teeth: the portrait's own, whose white is then taken.
 
     Returns:
         (COLOURS,) in 0 .. 1: skin, flesh, white of the teeth.
@@ -70,7 +75,8 @@ def mouth_colours(image: np.ndarray | Tensor, landmarks: np.ndarray | Tensor) ->
     skin = _sample(image, points[list(SKIN)], radius)
     lips = _sample(image, points[list(LIPS)], 0.5 * radius)
     flesh = (1 - PLAIN_SHARE) * lips + PLAIN_SHARE * skin * skin.new_tensor(PLAIN_FLESH) * (_luma(lips) / _luma(skin))
-    return torch.cat([skin, _greyed(flesh, skin), _teeth_white(image, points, skin)]).clamp(0, 1)
+    white = _teeth_white(image, points, skin) if teeth is None else teeth.white
+    return torch.cat([skin, _greyed(flesh, skin), white.to(skin)]).clamp(0, 1)
 
 
 def _greyed(flesh: Tensor, skin: Tensor) -> Tensor:
@@ -149,6 +155,15 @@ class OwnTeeth:
     """(3, H, W) in 0 .. 1."""
     mask: Tensor
     """(1, H, W): 1 where teeth are seen, with a soft edge."""
+
+    @property
+    def white(self) -> Tensor:
+        """(3,) colour of the bright ones."""
+        colours = self.patch[:, self.mask[0] > 0.5].T
+        if len(colours) < FEWEST_WHITE:
+            colours = self.patch[:, self.mask[0] >= self.mask.max()].T
+        luma = _luma(colours)
+        return colours[luma >= luma.quantile(GLOSSY)].mean(0)
 
 
 def own_teeth(

@@ -4,12 +4,12 @@ import numpy as np
 
 from ..errors import InputError
 from ..face.alignment import align
-from ..face.pose import head_poses, head_yaw
+from ..face.perspective import poses_of
 from ..face.rig import FaceRig
 
 MAX_YAW = 35.0
 """Degrees: beyond, half of the face is not seen."""
-MAX_PERSON = 3.0
+MAX_PERSON = 2.4
 """Root mean square of the face's main differences from the mean, in standard deviations, of a face that can be one."""
 MAX_REST = 0.035
 """Root mean square distance of the points from all faces that the rig can make, in distances of the outer eye corners."""
@@ -47,15 +47,9 @@ def check_landmarks(landmarks: np.ndarray, rig: FaceRig, size: tuple[int, int]) 
 
 
 def head_yaw_of(landmarks: np.ndarray, size: tuple[int, int]) -> float:
-    """Degrees that the head is turned to a side.
-
-    Perspective-n-point needs OpenCV, which comes with MediaPipe. Landmarks from elsewhere are judged by their depth.
-    """
-    try:
-        return float(head_yaw(head_poses(landmarks[None], size))[0])
-    except ImportError:
-        turn = align(landmarks[None]).rotation[0]
-        return float(np.rad2deg(np.arctan2(turn[0, 2], turn[2, 2])))
+    """Degrees that the head is turned to a side."""
+    (turn,), _ = poses_of(landmarks[None], size)
+    return float(np.rad2deg(np.arctan2(turn[0, 2], turn[2, 2])))
 
 
 def oddness(landmarks: np.ndarray, rig: FaceRig) -> tuple[float, float]:

@@ -72,8 +72,8 @@ def cut_portrait(found: UprightFaces, rig: FaceRig, size: int = SIZE) -> Prepare
         InputError: if the face cannot be moved, or `size` is out of range.
     """
     low, high = SIZES
-    if not low <= size <= high:
-        raise InputError(f"size: got {size}; expected {low} .. {high} pixels")
+    if not low <= size <= high or size % 2:
+        raise InputError(f"size: got {size}; expected an even number of pixels, {low} .. {high}")
     (upright,), (face,) = found.images, found.faces
     height, width = upright.shape[:2]
     check_landmarks(face.landmarks, rig, (width, height))

@@ -10,12 +10,11 @@ import numpy as np
 from ..face.alignment import TO_RIG, align
 from ..face.coefficients import MOUTH
 from ..face.motion import FaceMotion
-from ..face.rig import FaceRig, rotation_matrices
-from ..face.rig_fit import split_still
+from ..face.rig import FaceRig
+from ..face.rig_fit import person_sizes, split_still
+from ..face.rotation import rotation_matrices
 from . import lips
 
-PIVOT = np.array([0.0, -0.75, -0.95])
-"""Joint of head and neck, that the head turns around."""
 MAX_DEGREES = 15.0
 """Turns beyond this show sides of the head that the portrait does not; they approach it smoothly."""
 MAX_SHIFT = 0.35
@@ -35,8 +34,6 @@ KEEP = 0.9
 """Share of them that is kept."""
 OPEN = 0.06
 """Gap between the inner lips of a mouth that is open, in distances of the outer eye corners."""
-MOUTH_REACH = (-0.25, 0.08)
-"""Height and softness of the edge between the mouth's part of the face and the eyes'."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,7 +72,7 @@ class PortraitShape:
             rotation=still.rotation[0],
             scale=float(still.scale[0]),
             shift=still.shift[0],
-            sizes=_sizes(neutral, rig.mean),
+            sizes=person_sizes(neutral, rig),
             landmarks=np.asarray(landmarks, np.float64),
         )
 
@@ -100,9 +97,8 @@ class PortraitShape:
         turn = rotation_matrices(limited(motion.rotation, MAX_DEGREES))
         shift = limited(motion.translation, MAX_SHIFT)
         size = (1 / (1 - shift[:, 2] / DISTANCE))[:, None, None]
-        arm = (points - PIVOT) @ self.rotation.T * self.scale
-        pivot = self.rotation @ PIVOT * self.scale + self.shift
-        moved = arm @ turn.transpose(0, 2, 1) * size + pivot
+        # The head turns around the rig's origin, between the eyes, as poses are fitted; the neck's part is in the shift.
+        moved = (points @ self.rotation.T * self.scale) @ turn.transpose(0, 2, 1) * size + self.shift
         moved[..., :2] += shift[:, None, :2] * self.scale
         return moved * TO_RIG
 
@@ -110,11 +106,3 @@ class PortraitShape:
 def limited(values: np.ndarray, limit: float) -> np.ndarray:
     """Values that approach a limit smoothly; small ones hardly change."""
     return limit * np.tanh(values / limit)
-
-
-def _sizes(neutral: np.ndarray, mean: np.ndarray) -> np.ndarray:
-    """(478, 1): size of the mouth below, of the eyes above."""
-    mouth = np.linalg.norm(neutral[61] - neutral[291]) / np.linalg.norm(mean[61] - mean[291])
-    edge, softness = MOUTH_REACH
-    share = 1 / (1 + np.exp((mean[:, 1:2] - edge) / softness))
-    return 1 + (np.clip(mouth, 0.6, 1.6) - 1) * share

@@ -83,9 +83,10 @@ class MotionFrameChainer(io.ComfyNode):
     def execute(
         cls, vae: Any, emo_audio: Any, seconds: float, mode: str, return_frames: bool, **inputs: Any
     ) -> io.NodeOutput:
+        from ..host.returned_frames import check_frames_are_returned, frames_or_blocker
         from ..host.video import temporary_video
-        from .chaining import Chain, frames_or_blocker
-        from .expansion import check_frames_are_returned, expand, should_expand
+        from .chaining import Chain
+        from .expansion import expand, should_expand
         from .generation import Scene
 
         chain = Chain(Scene.from_inputs(emo_audio=emo_audio, **inputs), vae, emo_audio, seconds)
@@ -96,4 +97,4 @@ class MotionFrameChainer(io.ComfyNode):
         if should_expand(require_choice("mode", mode, MODES), chain, cls.hidden):
             return expand(chain, cls.hidden.dynprompt.get_node(cls.hidden.unique_id)["inputs"])
         path, frames = chain.write(keep_frames=return_frames)
-        return io.NodeOutput(temporary_video(path), frames_or_blocker(frames))
+        return io.NodeOutput(temporary_video(path), frames_or_blocker(frames, "Motion Frame Chainer"))

@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from comfy_execution.graph_utils import ExecutionBlocker
 from torch import Tensor
 
 from ...emo_core.audio.features import frame_count
@@ -136,10 +135,3 @@ class Chain:
             yield after.clips[-1]
             # Only the motion frames of the next clip are kept, so that memory does not grow.
             motion = MotionFrames(after.latents, after.next)
-
-
-def frames_or_blocker(frames: Tensor | None) -> Tensor | ExecutionBlocker:
-    """The frames, or if they were not kept, a blocker that stops the nodes wired to them with a message."""
-    if frames is not None:
-        return frames
-    return ExecutionBlocker("turn on return_frames of Motion Frame Chainer to use its frames")

@@ -5,7 +5,7 @@ from pathlib import Path
 from ..host.routes import serve_files
 
 ASSETS = Path(__file__).resolve().parents[2] / "assets"
-SUFFIXES = (".png", ".wav")
+SUFFIXES = (".png", ".jpg", ".wav", ".mp4")
 
 
 def serve_examples() -> None:

@@ -7,29 +7,13 @@ from comfy.cli_args import args
 from comfy_api.latest import io
 from comfy_execution.graph_utils import GraphBuilder
 
-from ...emo_core.errors import InputError
-from ..host.graph import consumer_of, depends_on_list
+from ..host.graph import depends_on_list
 from .chaining import Chain
 
 CHAINER_INPUTS = ("vae", "seconds", "mode", "return_frames")
 """Inputs of MotionFrameChainer that EMOSampler does not have."""
 FIRST_CLIPS = 8
 """Number of clips of the first node."""
-FRAMES_SLOT = 1
-"""Number of the chainer's output `frames`."""
-
-
-def check_frames_are_returned(hidden: Any) -> None:
-    """Check a chainer without return_frames, before it generates anything.
-
-    Raises:
-        InputError: if a node that runs reads the chainer's frames.
-    """
-    consumer = consumer_of(hidden.dynprompt, hidden.unique_id, FRAMES_SLOT)
-    if consumer is not None:
-        raise InputError(
-            f"return_frames: is off, but {consumer} reads `frames`; turn return_frames on, or remove the wire from `frames`"
-        )
 
 
 def should_expand(mode: str, chain: Chain, hidden: Any) -> bool:

@@ -6,8 +6,9 @@ from comfy_api.latest import io, ui
 
 from ..host.menus import check_choices, require_choice
 from ..host.schema import advanced, schema
+from ..host.sockets import FaceLandmarks
 from .folders import embedding_path, embeddings
-from .sockets import CATEGORY, EmoCrop, EmoFace, EmoModel, FaceLandmarks
+from .sockets import CATEGORY, EmoCrop, EmoFace, EmoModel
 
 DETECTORS = ["auto", "mediapipe", "built-in", "none"]
 REGIONS = ["face", "whole picture"]

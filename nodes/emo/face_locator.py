@@ -20,11 +20,11 @@ from ...emo_core.face.crop import Crop
 from ...emo_core.face.detect import FaceDetector
 from ...emo_core.face.detectors import make_detector
 from ...emo_core.face.framing import frame_portrait
-from ...emo_core.face.selection import RegionRequest, find_faces, united
-from ...emo_core.face.upright import UprightFaces, find_upright, roll_turns, turned_pictures
+from ...emo_core.face.selection import RegionRequest, united
+from ...emo_core.face.upright import find_upright
+from ..host.face_landmarks import upright_by_landmarks, wired_detector
 from ..host.images import to_image, to_uint8, usable_mask
 from ..host.progress import cancellable
-from .face_landmarks import wired_detector
 from .folders import insightface_folders
 
 OUTLINE_COLOUR = (64, 200, 120)
@@ -83,8 +83,9 @@ def locate(
     painted = usable_mask(mask, pictures.shape[1:3])
     kind = _kind(painted is not None, landmarks is not None, request.detector)
     region = RegionRequest(kind, mask=painted, expand=request.expand, face_index=request.face_index)
-    found = _wired(landmarks, pictures, region) if kind == "auto" and landmarks is not None else None
-    if found is None:
+    if kind == "auto" and landmarks is not None:
+        found = upright_by_landmarks(wired_detector(landmarks, pictures), pictures, region, cancellable)
+    else:
         detector = _detector(request.detector) if kind == "auto" else None
         found = find_upright(pictures, region, detector, cancellable)
     pictures, faces = found.images, found.faces
@@ -102,17 +103,6 @@ def locate(
     )
     preview = to_image(_outlined(cropped[0], square)[None])
     return LocatedFace(square[None], to_image(cropped), found.of_given(crop), details, preview)
-
-
-def _wired(landmarks: Any, pictures: np.ndarray, region: RegionRequest) -> UprightFaces:
-    """The face by the host's FACE_LANDMARKS, turned upright by the line between its eyes."""
-    detector = wired_detector(landmarks, pictures)
-    faces = find_faces(cancellable(pictures), region, detector)
-    turns = roll_turns(next(face for face in faces if face is not None).landmarks)
-    if not turns:
-        return UprightFaces(pictures, faces, 0)
-    upright = np.stack(turned_pictures(pictures, turns))
-    return UprightFaces(upright, find_faces(upright, region, detector.turned(upright, turns)), turns)
 
 
 def _identity(embedding: Path | str | None, picture: np.ndarray, face: Box | None, config: EMOConfig) -> Tensor | None:

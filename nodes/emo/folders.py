@@ -3,12 +3,16 @@
 import os
 from pathlib import Path
 
-import folder_paths
-
 from ...emo_core.emo.config import EMO_MINI, EMO_MINI_FEW
-from ..host.folders import input_folder, models_folder, register_model_folder
+from ..host.folders import (
+    MODEL_FOLDER,
+    input_folder,
+    models_folder,
+    pack_model_path,
+    pack_models,
+    register_model_folder,
+)
 
-MODEL_FOLDER = "emo"
 BUILT_IN = "emo-mini (built in)"
 FEW_STEP = "emo-mini-few (built in)"
 BUILT_IN_FILES = {BUILT_IN: EMO_MINI, FEW_STEP: EMO_MINI_FEW}
@@ -24,12 +28,12 @@ def register_folders() -> None:
 
 def checkpoints() -> list[str]:
     """Names for the loader's menu, the built-in ones first."""
-    return [*BUILT_IN_FILES, *folder_paths.get_filename_list(MODEL_FOLDER)]
+    return [*BUILT_IN_FILES, *pack_models()]
 
 
 def checkpoint_path(name: str) -> Path:
     """The file of a checkpoint. The host raises if there is none."""
-    return BUILT_IN_FILES.get(name) or Path(folder_paths.get_full_path_or_raise(MODEL_FOLDER, name))
+    return BUILT_IN_FILES.get(name) or pack_model_path(name)
 
 
 def embeddings() -> list[str]:

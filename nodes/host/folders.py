@@ -4,12 +4,25 @@ from pathlib import Path
 
 import folder_paths
 
+MODEL_FOLDER = "emo"
+"""The pack's folder in `models`."""
+
 
 def register_model_folder(name: str, endings: set[str]) -> None:
     """Register `models/<name>` with the host. Folders that extra_model_paths.yaml has added are kept."""
     folder_paths.add_model_folder_path(name, str(models_folder() / name))
     folders, _ = folder_paths.folder_names_and_paths[name]
     folder_paths.folder_names_and_paths[name] = (folders, endings)
+
+
+def pack_models() -> list[str]:
+    """Names of the files in the pack's model folder."""
+    return folder_paths.get_filename_list(MODEL_FOLDER)
+
+
+def pack_model_path(name: str) -> Path:
+    """A file of the pack's model folder. The host raises if there is none."""
+    return Path(folder_paths.get_full_path_or_raise(MODEL_FOLDER, name))
 
 
 def models_folder() -> Path:
@@ -20,6 +33,17 @@ def models_folder() -> Path:
 def input_folder() -> Path:
     """The folder that Load Image and Load Audio read from."""
     return Path(folder_paths.get_input_directory())
+
+
+def output_folder() -> Path:
+    """The folder that the host's savers write to."""
+    return Path(folder_paths.get_output_directory())
+
+
+def next_output(prefix: str, suffix: str) -> Path:
+    """An unused name in the output folder, numbered as the host's savers do it. The folder is made."""
+    folder, name, number, _, _ = folder_paths.get_save_image_path(prefix, folder_paths.get_output_directory())
+    return Path(folder) / f"{name}_{number:05}_{suffix}"
 
 
 def temporary_folder() -> Path:

@@ -92,7 +92,11 @@ def pasted(film: Film, patches: Tensor) -> tuple[Tensor, Tensor]:
     grid = picture_grid(transforms, width, height)
     inside = functional.grid_sample(lip_mask(film.lips), grid, align_corners=False)
     drawn = functional.grid_sample(
-        functional.interpolate(patches, size, mode="area"), grid, align_corners=False, padding_mode="border"
+        functional.interpolate(patches, size, mode="area"),
+        grid,
+        mode="bicubic",
+        align_corners=False,
+        padding_mode="border",
     )
     return film.pictures + inside * (drawn - film.pictures), inside
 

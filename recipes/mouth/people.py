@@ -20,8 +20,8 @@ from emo_core.portrait.mouth_interior import ROWS, Mouth, MouthConfig, MouthInte
 
 REACH = 0.08
 """Farthest that a row of teeth is nudged in a frame, in the patch's unit."""
-KEPT = 0.7
-"""Share of frames that may nudge: the others teach the network to place the teeth by the lips alone."""
+KEPT = 0.8
+"""Share of frames in which the finder is heard: the others teach the network to place the teeth by the lips alone."""
 
 
 SMILES = "frl"
@@ -29,9 +29,13 @@ SMILES = "frl"
 
 
 class Finder(nn.Module):
-    """Sees a true patch and says how far its teeth are from their place: landmarks tremble. Of training only."""
+    """Sees a true patch and says what its lips do not. Of training only.
 
-    def __init__(self) -> None:
+    It gives how far the teeth are from their place, as landmarks tremble, and the frame's mood: whether the jaw is nearer
+    or the tongue higher than usual with such lips. Without it the network would draw the mean of them all, a grey band.
+    """
+
+    def __init__(self, mood: int) -> None:
         super().__init__()
         self.net = nn.Sequential(
             nn.AvgPool2d(2),
@@ -42,13 +46,14 @@ class Finder(nn.Module):
             nn.Conv2d(24, 24, 3, 2, 1),
             nn.SiLU(),
             nn.Flatten(),
-            nn.Linear(24 * (-(-HEIGHT // 16)) * (WIDTH // 16), 4),
+            nn.Linear(24 * (-(-HEIGHT // 16)) * (WIDTH // 16), 4 + mood),
         )
         nn.init.zeros_(self.net[-1].weight)
 
     def forward(self, patches: Tensor, mask: Tensor) -> Tensor:
-        """(B, 3, H, W) over the skin's brightness, and (B, 1, H, W), to (B, 4)."""
-        return self.net(torch.cat([patches.mean(1, keepdim=True) * mask, mask], dim=1)).tanh() * REACH
+        """(B, 3, H, W) over the skin's brightness, and (B, 1, H, W), to (B, 4 + mood)."""
+        found = self.net(torch.cat([patches.mean(1, keepdim=True) * mask, mask], dim=1)).tanh()
+        return torch.cat([found[:, :4] * REACH, found[:, 4:]], dim=1)
 
 
 class People(nn.Module):
@@ -63,7 +68,7 @@ class People(nn.Module):
         self.lower = nn.Parameter(torch.zeros(persons, 2, ROWS, WIDTH))
         self.habits = nn.Parameter(torch.zeros(persons, config.habits))
         self.colours = nn.Parameter(colours.clone())
-        self.finder = Finder()
+        self.finder = Finder(config.habits)
         smiles = torch.tensor([name.startswith(SMILES) for name in names])
         self.register_buffer("filmed", (~smiles).float()[:, None, None, None], persistent=False)
 
@@ -75,14 +80,21 @@ class People(nn.Module):
             self.mouth.habits + self.habits[number],
         )
 
-    def forward(self, lips: Tensor, person: Tensor, source: Tensor, nudges: Tensor | None) -> Tensor:
-        """Patches (B, 3, H, W) over their skin's brightness."""
-        greys = self.mouth.draw(lips, self.person(person), nudges)
+    def everybody(self) -> Tensor:
+        """(1, habits): the mean of those who were filmed."""
+        filmed = self.filmed.flatten()
+        return self.mouth.habits + (self.habits * filmed[:, None]).sum(0, keepdim=True) / filmed.sum()
+
+    def forward(self, lips: Tensor, person: Tensor, source: Tensor, found: Tensor) -> Tensor:
+        """Patches (B, 3, H, W) over their skin's brightness; `found` (B, 4 + habits) by the finder, or zeros."""
+        mouth = self.person(person)
+        mouth = Mouth(mouth.upper, mouth.lower, mouth.habits + found[:, 4:])
+        greys = self.mouth.draw(lips, mouth, found[:, :4])
         flesh, white = self.colours[source].unbind(1)
         return greys[:, :1] * white[..., None, None] + greys[:, 1:] * flesh[..., None, None]
 
-    def nudges(self, patches: Tensor, mask: Tensor, kept: Tensor) -> Tensor:
-        """(B, 4) of the finder; zero where not `kept` (B,)."""
+    def found(self, patches: Tensor, mask: Tensor, kept: Tensor) -> Tensor:
+        """(B, 4 + habits) of the finder; zero where not `kept` (B,)."""
         return self.finder(patches, mask) * kept[:, None]
 
     def strangeness(self, person: Tensor) -> Tensor:
@@ -97,14 +109,14 @@ def _roughness(row: Tensor) -> Tensor:
     return row.diff(dim=-1).square().mean() + row.diff(dim=-2).square().mean()
 
 
-def baked(people: People, upper: int, lower: int, habits: Tensor) -> MouthInterior:
-    """The network of one fixed mouth: a person's upper teeth, a person's lower teeth, and habits."""
+def baked(people: People, upper: Tensor, lower: Tensor) -> MouthInterior:
+    """The network of one fixed mouth: rows of teeth (2, ROWS, W), and the habits of everybody who was filmed."""
     mouth = MouthInterior(people.mouth.config)
     mouth.load_state_dict(people.mouth.state_dict())
     with torch.no_grad():
-        mouth.upper.copy_(people.mouth.upper + people.upper[upper])
-        mouth.lower.copy_(people.mouth.lower + people.lower[lower])
-        mouth.habits.copy_(people.mouth.habits + habits)
+        mouth.upper.copy_(upper)
+        mouth.lower.copy_(lower)
+        mouth.habits.copy_(people.everybody()[0])
     return mouth.eval()
 
 

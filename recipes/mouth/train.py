@@ -1,6 +1,6 @@
 """Train the inside of the mouth: `python -m recipes.mouth.train --data mouths.npz --run RUN --minutes 25`.
 
-The result lies in RUN/people.safetensors: everybody's mouth. `recipes.mouth.choose` makes the shipped file of it.
+The result lies in RUN/people.safetensors: everybody's mouth. `recipes.mouth.paint` makes the shipped file of it.
 
 Shape legend: N patches, B a batch, H x W a patch, S sources.
 """
@@ -13,10 +13,11 @@ from pathlib import Path
 import numpy as np
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 
 from emo_core.portrait.mouth_colours import LUMA
 from emo_core.portrait.mouth_geometry import INNER, lip_mask, lip_polygons
-from emo_core.portrait.mouth_interior import LAYERS, MouthConfig
+from emo_core.portrait.mouth_interior import MouthConfig
 from emo_core.training.batches import Place, drawn_batches, moved
 from emo_core.training.checkpoints import checkpoints
 from emo_core.training.log import TrainingLog
@@ -25,9 +26,8 @@ from emo_core.training.schedule import Limits, Schedule
 from emo_core.training.task import Learner, Task
 
 from .people import KEPT, SMILES, People, begin_from, pooled, write_people
-from .wide import painted, widened
 
-SCHEDULE = Schedule(rate=2e-3, warm_up=50, decay="cosine", decay_from=0.2, decay_to=0.02)
+SCHEDULE = Schedule(rate=2e-3, warm_up=20, decay="cosine", decay_from=0.3, decay_to=0.02)
 SHARES = {"s4": 0.35, "s1": 0.2, SMILES: 0.15}
 """Share of a batch per person, or of the photographs; the rest is the other speakers'."""
 CLOSED_SHARE, OPEN_SHARE = 0.3, 4.0
@@ -38,10 +38,10 @@ SMILE_MARGIN = 0.012
 """Of photographs nothing is learned so near to the lips: a single picture would put its lips' edge into the teeth."""
 GRADIENT = 1.5
 """Weight of the error of the differences between neighbouring pixels."""
-NUDGE, COLOUR = 2.0, 0.05
-"""Weights of the nudges' squares and of how far colours are from those that were measured."""
-WIDE, PAINTED = 3, 0.3
-"""Mouths of a batch that are opened wider than films show, and the weight of their error."""
+NUDGE, MOOD, COLOUR = 2.0, 0.004, 0.05
+"""Weights of the squares of nudges and moods, and of how far colours are from those that were measured."""
+FINE, BLOCK = 3.0, 7
+"""Weight of the error of the amount of fine detail, and the pixels over which it is measured."""
 TEETH_RATE = 8.0
 """Learning rate of pictures of teeth over the network's."""
 
@@ -84,10 +84,10 @@ class Patches:
         lips = torch.from_numpy(held["lips"]).float()
         gaps = (lip_polygons(lips)[:, INNER.index(14), 1] - lip_polygons(lips)[:, INNER.index(13), 1]).numpy()
         share, opened = np.zeros(len(group)), CLOSED_SHARE + OPEN_SHARE * gaps.clip(0, 0.5)
-        rest = 1 - sum(SHARES.values())
+        rest = (1 - sum(SHARES.values())) / max(1, len(set(groups) - set(SHARES)))
         for name in np.unique(group):
             own = group == name
-            share[own] = SHARES.get(name, rest / len(set(groups) - set(SHARES))) * opened[own] / opened[own].sum()
+            share[own] = SHARES.get(name, rest) * opened[own] / opened[own].sum()
         return cls(
             torch.from_numpy(held["patches"]),
             lips,
@@ -135,7 +135,15 @@ def picture_loss(drawn: Tensor, true: Tensor, weight: Tensor) -> Tensor:
     wrong = (drawn - true) * weight
     across = (wrong.diff(dim=-1)).abs().sum()
     down = (wrong.diff(dim=-2)).abs().sum()
-    return (wrong.abs().sum() + GRADIENT * (across + down)) / (3 * weight.sum()).clamp(min=1)
+    fine = 3 * ((_fine(drawn, weight) - _fine(true, weight)).abs()).sum() * FINE
+    return (wrong.abs().sum() + GRADIENT * (across + down) + fine) / (3 * weight.sum()).clamp(min=1)
+
+
+def _fine(pictures: Tensor, weight: Tensor) -> Tensor:
+    """How much fine detail is around each pixel, wherever it lies exactly: (B, 1, H, W)."""
+    grey = pictures.mean(1, keepdim=True)
+    detail = (grey - functional.avg_pool2d(grey, 3, 1, 1, count_include_pad=False)).abs() * weight
+    return functional.avg_pool2d(detail, BLOCK, 1, BLOCK // 2)
 
 
 class MouthTask(Task):
@@ -157,24 +165,23 @@ class MouthTask(Task):
         inside = lip_mask(batch.lips)
         weight = EDGE_WEIGHT * lip_mask(batch.lips, grow=GROW) + (1 - EDGE_WEIGHT) * inside
         weight = torch.where(people.filmed[batch.person] > 0, weight, lip_mask(batch.lips, grow=-SMILE_MARGIN))
-        nudges = people.nudges(batch.patches, inside, batch.kept)
-        drawn = networks[0](batch.lips, batch.person, batch.source, nudges)
+        found = people.found(batch.patches, inside, batch.kept)
+        drawn = networks[0](batch.lips, batch.person, batch.source, found)
         loss = drawn.new_zeros(())
         for chosen, seen in ((batch.sharp, nn.Identity()), (~batch.sharp, pooled)):
             if chosen.any():
                 part = picture_loss(seen(drawn[chosen]), seen(batch.patches[chosen]), seen(weight[chosen]))
                 loss = loss + part * chosen.float().mean()
         wander = (people.colours[batch.source] - self._patches.colours[batch.source]).square().mean()
-        wide = widened(batch.lips, torch.Generator().manual_seed(int(batch.source.sum()) + 1))[:WIDE]
-        layers, _ = people.mouth.layers(wide, people.person(batch.person[:WIDE]).habits)
-        inner = lip_mask(wide)
-        loss = loss + PAINTED * ((layers - painted(wide)).abs() * inner).sum() / inner.sum() / LAYERS
-        yield loss + NUDGE * nudges.square().mean() + COLOUR * wander + people.strangeness(batch.person)
+        loss = loss + NUDGE * found[:, :4].square().mean() + MOOD * found[:, 4:].square().mean()
+        yield loss + COLOUR * wander + people.strangeness(batch.person)
 
     def validate(self, step: int, log: TrainingLog) -> None:
         batch = self._patches.batch(64, torch.Generator().manual_seed(7))
         inside = lip_mask(batch.lips)
-        drawn = self._people(batch.lips, batch.person, batch.source, None)
+        drawn = self._people(
+            batch.lips, batch.person, batch.source, batch.lips.new_zeros(64, 4 + self._people.mouth.config.habits)
+        )
         error = ((drawn - batch.patches).abs() * inside).sum() / (3 * inside.sum())
         log.write(step, inside_error=float(error))
 

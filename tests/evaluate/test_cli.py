@@ -25,11 +25,11 @@ def test_bad_options_are_refused(tmp_path, capsys):
         (["--generated", str(tmp_path)], "no videos in"),
         (["--generated", str(tmp_path), "--inception", "gone.pth"], "inception: no file or folder at"),
         ([*generated, "--other", str(tmp_path)], "--other is compared with the true videos; give --true"),
-        ([*generated, "--limit", "1", "--seconds", "2"], "--limit, --seconds: only for --checkpoint"),
+        ([*generated, "--limit", "1", "--seconds", "2"], "--limit, --seconds: only for --checkpoint and --model"),
         ([*generated, "--out", str(tmp_path / "file")], "out: cannot write"),
         (["--checkpoint", "x", "--videos", "y", "--workers", "0"], "expected limit >= 0, workers >= 1"),
         (["--checkpoint", "x", "--true", "y"], "leave --true, --other and"),
-        (["--checkpoint", "models/emo-mini.safetensors"], "--checkpoint needs --videos"),
+        (["--checkpoint", "models/emo-mini.safetensors"], "a model needs --videos"),
         (
             ["--checkpoint", "models/emo-mini.safetensors", "--videos", "x", "--guidance-interval", "0.9,0.1"],
             "start <= end",

@@ -8,8 +8,9 @@ from emo_core.face.alignment import align
 from emo_core.face.coefficients import NAMES, mirrored
 from emo_core.face.motion import FaceMotion
 from emo_core.face.motion_fit import fit_motion
-from emo_core.face.rig import FACE_RIG, load_rig, rotation_matrices
-from emo_core.face.rig_fit import estimate_neutral, fit_coefficients, split_still
+from emo_core.face.rig import FACE_RIG, load_rig
+from emo_core.face.rig_fit import estimate_neutral, fit_coefficients, person_sizes, split_still
+from emo_core.face.rotation import rotation_matrices
 from tests.conftest import DATA
 
 
@@ -102,7 +103,7 @@ def test_held_out_films_keep_their_mouths(rig, film):
     points = align(seen.landmarks).points
     neutral = estimate_neutral(points)
     motion = fit_motion(seen.landmarks, rig, size=seen.size, fps=seen.fps)
-    made = neutral + rig.offsets(motion)
+    made = neutral + rig.offsets(motion) * person_sizes(neutral, rig)
     true, ours = (np.linalg.norm(part[:, 13, :2] - part[:, 14, :2], axis=-1) for part in (points, made))
     assert np.corrcoef(true, ours)[0, 1] >= 0.98
     assert 0.93 <= np.polyfit(true, ours, 1)[0] <= 1.05

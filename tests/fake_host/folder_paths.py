@@ -33,3 +33,14 @@ def get_temp_directory():
 
 def get_input_directory():
     return str(Path(_root.name) / "input")
+
+
+def get_output_directory():
+    return str(Path(_root.name) / "output")
+
+
+def get_save_image_path(filename_prefix, output_dir):
+    folder, name = Path(output_dir) / Path(filename_prefix).parent, Path(filename_prefix).name
+    folder.mkdir(parents=True, exist_ok=True)
+    numbers = [int(path.name[len(name) + 1 :].split("_")[0]) for path in folder.glob(f"{name}_*")]
+    return str(folder), name, max(numbers, default=0) + 1, str(Path(filename_prefix).parent), filename_prefix

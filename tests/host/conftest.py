@@ -9,6 +9,7 @@ import sys
 import time
 import urllib.error
 import urllib.request
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -33,6 +34,13 @@ def host_python() -> str:
     return next((str(path) for path in named if path and Path(path).exists()), sys.executable)
 
 
+@cache
+def finds_points() -> bool:
+    """Whether that Python has MediaPipe, which the workflows of face motion need."""
+    program = "import importlib.util, sys; sys.exit(importlib.util.find_spec('mediapipe') is None)"
+    return not subprocess.run([host_python(), "-c", program]).returncode
+
+
 def knows(option: str) -> bool:
     """Whether this ComfyUI has a command-line option."""
     return f'"{option}"' in (host_folder() / "comfy" / "cli_args.py").read_text()
@@ -48,8 +56,9 @@ class Host:
         link = base / "custom_nodes" / "ComfyUI-EMO"
         if not link.exists():
             link.symlink_to(ROOT, target_is_directory=True)
-        for path in (ROOT / "assets").glob("*.[pw]*"):
-            shutil.copy(path, base / "input")
+        for path in (ROOT / "assets").iterdir():
+            if path.suffix != ".md":
+                shutil.copy(path, base / "input")
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
             port = probe.getsockname()[1]

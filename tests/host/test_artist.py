@@ -36,13 +36,17 @@ def newer(host):
         pytest.skip("older hosts do not have it")
 
 
-def test_the_examples_come_by_themselves(page, host):  # noqa: F811
+@pytest.mark.parametrize(
+    ("workflow", "names"),
+    [("talk", ["portrait.png", "voice.wav"]), ("drive-by-video", ["performance.mp4", "man.jpg"])],
+)
+def test_the_examples_come_by_themselves(page, host, workflow, names):  # noqa: F811
     """Nobody has to copy them: a workflow that shows a missing example brings it."""
-    files = [host.base / "input" / name for name in ("portrait.png", "voice.wav")]
+    files = [host.base / "input" / name for name in names]
     for path in files:
         path.unlink()
     page.evaluate("async () => await app.refreshComboInNodes()")
-    open_workflow(page, "talk")
+    open_workflow(page, workflow)
     assert [path.read_bytes() for path in files] == [(ROOT / "assets" / path.name).read_bytes() for path in files]
     assert all(node["known"] and not node["red"] for node in page.evaluate(NODES))
     page.wait_for_function("() => !document.querySelector('.p-toast-message')", timeout=30_000)

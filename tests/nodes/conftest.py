@@ -104,6 +104,13 @@ def no_leftovers():
 
 
 @pytest.fixture
+def no_detector(monkeypatch):
+    """A host without MediaPipe, and so without OpenCV."""
+    monkeypatch.setitem(sys.modules, "cv2", None)
+    monkeypatch.setattr(module(".emo_core.face.detectors").importlib.util, "find_spec", lambda name: None)
+
+
+@pytest.fixture
 def free_memory(monkeypatch):
     """Sets the free bytes that psutil reports; None: psutil is not installed."""
 

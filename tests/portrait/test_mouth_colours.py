@@ -63,3 +63,9 @@ def test_no_teeth_no_patch():
     image, points = toothy(teeth=(40, 15, 15))
     assert own_teeth(image, points, drawn_face()) is None
     assert own_teeth(picture(SKIN, LIPS, WHITE), drawn_face()) is None
+
+
+def test_drawn_teeth_are_as_white_as_own_ones():
+    image, points = toothy(teeth=(240, 236, 200))
+    colours = mouth_colours(image, points, own_teeth(image, points, drawn_face()))
+    assert torch.allclose(colours[6:], torch.tensor([240, 236, 200]) / 255, atol=0.03)

@@ -225,6 +225,7 @@ def test_a_limit_keeps_the_others(data):
     assert [clip.main for clip in filmed] == [True] + [False] * 3
 
 
+@pytest.mark.slow
 def test_every_stage_in_one_go(data, tmp_path, monkeypatch):
     """The whole script, on a network of the tests' size."""
     monkeypatch.setattr(train, "MINI", replace(TINY, name="emo-mini"))

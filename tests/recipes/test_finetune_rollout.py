@@ -103,6 +103,7 @@ def test_a_piece_is_where_the_mouth_is():
     assert around.mean() == pytest.approx(0.25, abs=0.06) and around[..., 0, 0] == 0
 
 
+@pytest.mark.slow
 def test_a_reader_learns_openings(clips):
     """From latents that show it by one channel's amount at the mouth, in noise; evaluated without noise."""
     torch.manual_seed(1)

@@ -1,0 +1,56 @@
+"""The host's AUDIO to face motion."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ...emo_core.audio.voice import Excerpt
+from ...emo_core.curve import Curve
+from ...emo_core.emote.speak import SpeakRequest, speak_blocks
+from ...emo_core.emote.weights import load_emote
+from ...emo_core.face.motion import FaceMotion, concatenated
+from ...emo_core.media.sound import Sound, mono_16k, prepare_sound
+from ..host.audio import to_audio, to_track
+from ..host.progress import share_progress
+
+AMOUNTS = ("mouth", "head", "brows", "blinks", "gaze")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SpeechSettings:
+    """The settings of SpeechToFaceMotion."""
+
+    style: str
+    seed: int
+    speed: str
+    """Degrees per frame, as text: one number, or a curve."""
+    mouth: float
+    head: float
+    brows: float
+    blinks: float
+    gaze: float
+
+
+def speak_audio(
+    audio: Mapping[str, Any], path: Path, excerpt: Excerpt, settings: SpeechSettings
+) -> tuple[FaceMotion, dict[str, Any]]:
+    """Let a face speak.
+
+    Returns:
+        The motion, and the excerpt of the sound as AUDIO.
+
+    Raises:
+        InputError: if the sound or a setting cannot be used.
+        CheckpointError: if the file is no model that speaks.
+    """
+    part = to_track(audio).part(excerpt.start, excerpt.seconds)
+    sound = prepare_sound(mono_16k(part.waveform, part.rate))
+    sound = Sound(sound.waveform * np.float32(10 ** (excerpt.loudness / 20)))
+    amounts = {name: getattr(settings, name) for name in AMOUNTS}
+    speed = Curve.parse(settings.speed, "speed")
+    request = SpeakRequest(fps=excerpt.fps, seed=settings.seed, speed=speed, style=settings.style, **amounts)
+    parts = list(speak_blocks(sound, load_emote(path), request, progress=share_progress()))
+    return concatenated(parts), to_audio(part)

@@ -1,0 +1,133 @@
+"""SpeechToFaceMotion: a voice -> face motion."""
+
+from typing import Any
+
+from comfy_api.latest import io
+
+from ..host.menus import check_choices
+from ..host.schema import advanced, schema
+from .folders import BUILT_IN, STYLE, speech_model_path, speech_models, styles
+from .sockets import CATEGORY, FaceMotion
+
+MAX_SEED = 0xFFFF_FFFF_FFFF_FFFF
+AMOUNTS = {
+    "mouth": "Amount of the movements of lips and jaw",
+    "head": "Amount of the head motion",
+    "brows": "Amount of the movements of the brows",
+    "blinks": "Number of blinks over the usual",
+    "gaze": "Amount of the movements of the eyes",
+}
+
+
+class SpeechToFaceMotion(io.ComfyNode):
+    """Let a face speak."""
+
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        return schema(
+            CATEGORY,
+            node_id="SpeechToFaceMotion",
+            display_name="Speech to Face Motion",
+            description=(
+                "Makes the motion of a speaking face from a voice: lips and jaw, blinks, brows, gaze and head. The model comes with "
+                "the pack. Wire the motion to Animate Portrait. Any length, any language."
+            ),
+            search_aliases=["lip sync", "talking head", "talking portrait", "audio driven face", "emote", "audio2face"],
+            inputs=[
+                io.Audio.Input("audio", tooltip="From Load Audio: a voice. Any sample rate, mono or stereo."),
+                io.Combo.Input(
+                    "model",
+                    options=speech_models(),
+                    default=BUILT_IN,
+                    tooltip="The built-in model, or one in models/emo.",
+                ),
+                io.Combo.Input(
+                    "style",
+                    options=styles(),
+                    default=STYLE,
+                    tooltip="Way of speaking. The average suits every voice; the others are those of the model's speakers.",
+                ),
+                io.Int.Input(
+                    "seed",
+                    default=0,
+                    min=0,
+                    max=MAX_SEED,
+                    control_after_generate=True,
+                    tooltip="The same seed gives the same motion. Another seed changes head, brows, blinks and gaze, not the lips.",
+                ),
+                io.String.Input(
+                    "speed",
+                    default="0.25",
+                    placeholder="0:0, 1.5:0.4, 3:0.1",
+                    tooltip=(
+                        "Head rotation speed in degrees per frame at 25 fps: one number, or seconds:speed pairs such as "
+                        "0:0, 1.5:0.4, 3:0.1. 0 is the stillest head."
+                    ),
+                ),
+                *(
+                    io.Float.Input(
+                        name, default=1.0, min=0.0, max=3.0, step=0.05, tooltip=f"{meaning}: 1 is natural, 0 is none."
+                    )
+                    for name, meaning in AMOUNTS.items()
+                ),
+                advanced(
+                    io.Float.Input(
+                        "fps",
+                        default=25.0,
+                        min=1.0,
+                        max=120.0,
+                        step=1.0,
+                        tooltip="Frames per second of the motion, and of the video.",
+                    )
+                ),
+                io.Float.Input(
+                    "start", default=0.0, min=0.0, max=86400.0, step=0.01, tooltip="Start of the excerpt, in seconds."
+                ),
+                io.Float.Input(
+                    "duration",
+                    default=0.0,
+                    min=0.0,
+                    max=86400.0,
+                    step=0.01,
+                    tooltip="Length of the excerpt, in seconds. 0 uses the whole sound.",
+                ),
+                advanced(
+                    io.Float.Input(
+                        "loudness",
+                        default=0.0,
+                        min=-20.0,
+                        max=20.0,
+                        step=0.5,
+                        tooltip=(
+                            "Gain in dB of the model's input, which is normalised to a common speech level first. The sound in the "
+                            "video does not change."
+                        ),
+                    )
+                ),
+            ],
+            outputs=[
+                FaceMotion.Output("motion", display_name="motion", tooltip="The face motion: to Animate Portrait."),
+                io.Audio.Output("spoken_audio", display_name="audio", tooltip="The excerpt: to Animate Portrait."),
+            ],
+        )
+
+    @classmethod
+    def validate_inputs(cls, model: str | None = None, style: str | None = None) -> bool | str:
+        """Check the menus."""
+        return check_choices(model=(model, speech_models()), style=(style, styles()))
+
+    @classmethod
+    def fingerprint_inputs(cls, model: str | None = None, **_: Any) -> int:
+        """Time of change of the model, so that a new file of the same name is read again."""
+        path = speech_model_path(model) if model in speech_models() else None
+        return path.stat().st_mtime_ns if path is not None and path.is_file() else 0
+
+    @classmethod
+    def execute(
+        cls, audio: Any, model: str, fps: float, start: float, duration: float, loudness: float, **settings: Any
+    ) -> io.NodeOutput:
+        from ...emo_core.audio.voice import Excerpt
+        from .speaking import SpeechSettings, speak_audio
+
+        excerpt = Excerpt(fps=fps, start=start, seconds=duration or None, loudness=loudness)
+        return io.NodeOutput(*speak_audio(audio, speech_model_path(model), excerpt, SpeechSettings(**settings)))

@@ -1,0 +1,107 @@
+"""The example workflows of face motion: a portrait that wears the motion of a voice or of a film."""
+
+from typing import Any
+
+from tools.canvas import Canvas
+from tools.workflow_notes import CONSENT, EXAMPLES, HELP, POINTS
+
+
+def speech(canvas: Canvas, portrait: str, **settings: Any) -> tuple[dict, dict, dict]:
+    """Add portrait, voice and the motion of that voice."""
+    picture = canvas.add("LoadImage", 0, "Portrait", height=330, image=portrait)
+    sound = canvas.add("LoadAudio", 0, "Voice", height=140, audio="voice.wav")
+    spoken = canvas.add("SpeechToFaceMotion", 1, audio=(sound, "AUDIO"), **settings)
+    return picture, sound, spoken
+
+
+def talk_any_portrait(canvas: Canvas) -> None:
+    """Anybody's portrait and a voice."""
+    picture, sound, spoken = speech(canvas, "woman.jpg")
+    animated = canvas.add(
+        "AnimatePortrait",
+        2,
+        portrait=(picture, "IMAGE"),
+        motion=(spoken, "motion"),
+        audio=(spoken, "audio"),
+    )
+    saved = canvas.add("SaveVideo", 3, height=420, video=(animated, "video"), filename_prefix="video/talk-any-portrait")
+    shown = [(picture, "image"), (sound, "audio"), (spoken, "style"), (spoken, "speed"), (spoken, "seed")]
+    canvas.app([*shown, (animated, "paste_back")], [saved])
+    canvas.note(
+        2,
+        "## Any portrait talks\n1. Load a portrait that looks to the front: a photo, a painting or a 3D picture.\n2. Load a voice in "
+        "any language.\n3. Run. The video has the portrait's own pixels, so the face keeps its identity and its sharpness. No "
+        "diffusion model is used.\n\nLess or more of the head, the brows or the blinks: set their amounts in *Speech to Face "
+        f"Motion*. For the face inside its whole photo, turn **paste_back** on.\n\n{POINTS}\n\n{EXAMPLES}\n\n{CONSENT} {HELP}",
+        480,
+    )
+    canvas.group("Portrait and voice", 0, 0)
+    canvas.group("Motion of the face", 1, 1)
+    canvas.group("Video", 2, 3)
+
+
+def drive_by_video(canvas: Canvas) -> None:
+    """A filmed performance moves a portrait."""
+    film = canvas.add("LoadVideo", 0, "Performance", height=440, file="performance.mp4")
+    picture = canvas.add("LoadImage", 0, "Portrait", height=330, image="man.jpg")
+    watched = canvas.add("FaceMotionFromVideo", 1, video=(film, "VIDEO"))
+    adjusted = canvas.add("AdjustFaceMotion", 1, motion=(watched, "motion"))
+    canvas.add("PreviewFaceMotion", 2, motion=(adjusted, "motion"), size=256)
+    canvas.add("SaveFaceMotion", 2, motion=(adjusted, "motion"))
+    animated = canvas.add(
+        "AnimatePortrait",
+        3,
+        portrait=(picture, "IMAGE"),
+        motion=(adjusted, "motion"),
+        audio=(watched, "audio"),
+    )
+    saved = canvas.add("SaveVideo", 4, height=420, video=(animated, "video"), filename_prefix="video/drive-by-video")
+    shown = [(film, "file"), (picture, "image"), (watched, "start"), (watched, "duration"), (adjusted, "head")]
+    canvas.app([*shown, (animated, "paste_back")], [saved])
+    canvas.note(
+        3,
+        "## A film drives a portrait\n1. Load a film of one person, seen from the front.\n2. Load the portrait that shall repeat "
+        "the performance.\n3. Run. Mouth, brows, blinks, gaze and head follow the film.\n\n*Adjust Face Motion* makes each of them "
+        "larger or smaller. *Save Face Motion* keeps the motion: *Load Face Motion* gives it to other portraits.\n\n"
+        f"{POINTS}\n\nThe example film is a clip of the GRID corpus (CC BY 4.0). {EXAMPLES.replace('Voice', 'Performance')}\n\n"
+        f"{CONSENT} {HELP}",
+        480,
+    )
+    canvas.group("Performance and portrait", 0, 0)
+    canvas.group("Motion of the face", 1, 2)
+    canvas.group("Video", 3, 4)
+
+
+def portrait_long(canvas: Canvas) -> None:
+    """A long voice, with amounts that change over time, pasted into the whole picture."""
+    picture, sound, spoken = speech(canvas, "woman.jpg", speed="0:0.1, 3:0.3", style="average")
+    adjusted = canvas.add(
+        "AdjustFaceMotion", 2, motion=(spoken, "motion"), head="0:0.5, 2:1, 4:1.3", brows="0:0.6, 4:1.4", smoothing=0.04
+    )
+    canvas.add("SaveFaceMotion", 2, motion=(adjusted, "motion"))
+    animated = canvas.add(
+        "AnimatePortrait",
+        3,
+        portrait=(picture, "IMAGE"),
+        motion=(adjusted, "motion"),
+        audio=(spoken, "audio"),
+        paste_back=True,
+    )
+    saved = canvas.add("SaveVideo", 4, height=420, video=(animated, "video"), filename_prefix="video/portrait-long")
+    shown = [(picture, "image"), (sound, "audio"), (spoken, "duration"), (spoken, "speed"), (adjusted, "head")]
+    canvas.app([*shown, (adjusted, "brows"), (spoken, "seed")], [saved])
+    canvas.note(
+        3,
+        "## Any length\nFrames are written to disk one by one, so an hour of sound needs no more memory than a minute. Set "
+        "**duration** to 10 for a first look, then to 0 for the whole sound.\n\nThe amounts in *Adjust Face Motion* are curves: "
+        "seconds:amount pairs. Here the head starts calm and moves more from second to second. A change there draws the video "
+        "again, but the motion of the voice comes from ComfyUI's cache.\n\n*Save Face Motion* keeps the motion for other portraits."
+        f"\n\n{POINTS}\n\n{EXAMPLES}",
+        480,
+    )
+    canvas.group("Portrait and voice", 0, 0)
+    canvas.group("Motion of the face", 1, 2)
+    canvas.group("Video", 3, 4)
+
+
+GRAPHS = {"talk-any-portrait": talk_any_portrait, "drive-by-video": drive_by_video, "portrait-long": portrait_long}
