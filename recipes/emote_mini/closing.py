@@ -155,7 +155,7 @@ def main() -> None:
     model, config = load_content(args.content)
     opening, _ = opening_of(load_rig(), config.curves)
     encoder = load_ear(args.encoder)
-    parts = [spoken(formant_voices(), encoder), filmed(read(args.films, args.heard, config).of("train"), opening)]
+    parts = [spoken(formant_voices(), encoder), filmed(read([args.films], [args.heard], config).of("train"), opening)]
     if args.spoken:
         parts.append(spoken(natural_voices(args.spoken, held_out=False), encoder))
     weights = np.concatenate([np.full(len(label), 1 / len(label)) for _, label in parts])

@@ -67,10 +67,10 @@ class Heard:
         return Heard(*([column[i] for i in chosen] for column in (self.films, self.features, self.curves)))
 
 
-def read(films: Path, heard: Path, config: EmoteConfig) -> Heard:
-    """Films, and what the encoder heard."""
-    found = load(films)
-    return Heard(found, load_heard(heard), [torch.from_numpy(film.motion.curves(config.curves)) for film in found])
+def read(films: list[Path], heard: list[Path], config: EmoteConfig) -> Heard:
+    """Films, and what the encoder heard, of one or more files of each."""
+    found = [film for path in films for film in load(path)]
+    return Heard(found, [part for path in heard for part in load_heard(path)], [torch.from_numpy(film.motion.curves(config.curves)) for film in found])
 
 
 def fit_linear(model: ContentModel, heard: Heard, prior: MotionPrior, config: EmoteConfig) -> None:
@@ -244,8 +244,8 @@ def load_content(path: Path) -> tuple[ContentModel, EmoteConfig]:
 def main() -> None:
     """Fit, train and write."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--films", type=Path, required=True)
-    parser.add_argument("--heard", type=Path, required=True)
+    parser.add_argument("--films", type=Path, nargs="+", required=True, help="of `gather`, and of `voices`")
+    parser.add_argument("--heard", type=Path, nargs="+", required=True, help="of `hearing`, one for each of them")
     parser.add_argument("--prior", type=Path, required=True)
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--minutes", type=float, default=3, help="of the residual; 0 for the closed forms only")

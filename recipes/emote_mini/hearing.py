@@ -147,7 +147,7 @@ def main() -> None:
     features = []
     for film in tqdm(films, disable=None):
         # Tests are measured with the sound as it is.
-        lag = lags[lag_key(film)] if film.use == "train" and film.person != "s1" else 0.0
+        lag = lags.get(lag_key(film), 0.0) if film.use == "train" and film.person != "s1" else 0.0
         features.append(heard(film, encoder, float(np.clip(lag, -MAX_SHIFT, MAX_SHIFT))))
     with atomic_path(args.out) as temporary:
         np.savez(
