@@ -15,7 +15,7 @@ BLOCK, MARGIN, FADE = 64, 32, 8
 """Frames that a window gives, sees on both sides, and shares with the next one."""
 PRESSED = 0.003
 """Most that lips overlap when they are pressed together, in heights of the face: the gap of a neutral face."""
-SURE, SUREST = 0.12, 0.4
+SURE, SUREST = 0.06, 0.28
 """Probability of closed lips at which they begin to close, and at which they are shut."""
 
 

@@ -70,7 +70,11 @@ class Heard:
 def read(films: list[Path], heard: list[Path], config: EmoteConfig) -> Heard:
     """Films, and what the encoder heard, of one or more files of each."""
     found = [film for path in films for film in load(path)]
-    return Heard(found, [part for path in heard for part in load_heard(path)], [torch.from_numpy(film.motion.curves(config.curves)) for film in found])
+    return Heard(
+        found,
+        [part for path in heard for part in load_heard(path)],
+        [torch.from_numpy(film.motion.curves(config.curves)) for film in found],
+    )
 
 
 def fit_linear(model: ContentModel, heard: Heard, prior: MotionPrior, config: EmoteConfig) -> None:

@@ -22,9 +22,9 @@ from emo_core.emote.weights import EmoteModel, load_emote
 from emo_core.face.motion import FaceMotion
 from emo_core.files import write_json
 from emo_core.media.sound import SAMPLE_RATE, Sound, prepare_sound
-from recipes.emo_mini.espeak import Espeak
+from recipes.emo_mini.espeak import Espeak, Utterance
 
-from .closing import bilabials
+from .closing import bilabials, natural_voices
 from .gather import Film, lip_gap, load
 
 CLOSED = 0.012
@@ -103,13 +103,29 @@ def closures(bench: Bench) -> dict[str, float]:
         met = []
         for number, variant in enumerate(VOICES):
             utterance = bench.espeak.synthesise(text, language + variant, words_per_minute=(140, 165, 185)[number])
-            gap = bench.gap(prepare_sound(utterance.waveform).waveform) - bench.neutral
-            middle = (np.arange(len(gap)) + 0.5) / FPS
-            for start, stop in bilabials(utterance):
-                near = np.abs(middle - (start + stop) / 2) <= max(AROUND, (stop - start) / 2)
-                met.append(bool((gap[near] <= CLOSED).any()))
+            met += met_at(bench, utterance)
         shares[language] = round(float(np.mean(met)), 3)
     return shares | {"all": round(float(np.mean(list(shares.values()))), 3)}
+
+
+def natural_closures(bench: Bench, folder: Path) -> dict[str, float]:
+    """As `closures`, of natural voices that taught neither the closing nor the curves; the encoder may know them."""
+    met = []
+    for utterance in natural_voices(folder, held_out=True):
+        met += met_at(bench, utterance)
+    return {"all": round(float(np.mean(met)), 3), "sounds": len(met)}
+
+
+def met_at(bench: Bench, utterance: Utterance) -> list[bool]:
+    """Whether the lips meet at each p, b, m."""
+    gap = bench.gap(prepare_sound(utterance.waveform).waveform) - bench.neutral
+    middle = (np.arange(len(gap)) + 0.5) / FPS
+    found = []
+    for start, stop in bilabials(utterance):
+        near = np.abs(middle - (start + stop) / 2) <= max(AROUND, (stop - start) / 2)
+        if near.any():
+            found.append(bool((gap[near] <= CLOSED).any()))
+    return found
 
 
 def opens(bench: Bench) -> dict[str, float]:
@@ -200,6 +216,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--model", type=Path, required=True)
     parser.add_argument("--films", type=Path, required=True)
+    parser.add_argument("--spoken", type=Path, help="folder of `recipes.emote_mini.kokoro`")
     parser.add_argument("--out", type=Path, required=True)
     args = parser.parse_args()
     bench, films = Bench(load_emote(args.model)), load(args.films)
@@ -218,7 +235,9 @@ def main() -> None:
         print(name, json.dumps(table[name]), flush=True)
     free = [film.sound for film in films if film.use in ("free", "research")]
     sound = minute(films)
+    natural = {"p, b, m close, natural voices": lambda: natural_closures(bench, args.spoken)} if args.spoken else {}
     for name, measure in {
+        **natural,
         "p, b, m close": lambda: closures(bench),
         "open vowels": lambda: opens(bench),
         "pauses, espeak-ng": lambda: pauses(bench, with_pauses(bench)),

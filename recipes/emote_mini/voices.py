@@ -50,7 +50,9 @@ class Mouths:
 
     def __init__(self, films: list[Film], rig: FaceRig) -> None:
         """Fit to films."""
-        chosen = [film for i, film in enumerate(films) if film.use == "train" and (film.person != "s1" or i % EVERY == 0)]
+        chosen = [
+            film for i, film in enumerate(films) if film.use == "train" and (film.person != "s1" or i % EVERY == 0)
+        ]
         lips = [lips_of(film.motion, rig) for film in chosen]
         inputs = np.concatenate([near(part) for part in lips])
         self._mean, self._scale = inputs.mean(0), 1 / inputs.std(0)
@@ -81,7 +83,9 @@ def voices(passages: Path, mouths: Mouths, seed: int = 0) -> Iterator[Film]:
         sound = prepare_sound(arrays["sounds"][begin * HOP : (begin + count) * HOP].astype(np.float32) / 32768).waveform
         frames = int(len(sound) / SAMPLE_RATE * FPS)
         middles = ((np.arange(frames) + 0.5) / FPS * SAMPLE_RATE - FIELD / 2) / HOP
-        lips = np.stack([np.interp(middles, np.arange(count), column) for column in arrays["lips"][begin : begin + count].T], 1)
+        lips = np.stack(
+            [np.interp(middles, np.arange(count), column) for column in arrays["lips"][begin : begin + count].T], 1
+        )
         yield Film(f"{kind}/{number}", kind, "train", mouths.motion(lips * factor), lips[:, 0], sound)
 
 
