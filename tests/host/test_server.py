@@ -124,7 +124,19 @@ def test_the_videos_metadata_mark_it_as_generated(host):
 def test_command_line_loop_and_expanded_graph_give_the_same_frames(host, tmp_path):
     out = tmp_path / "cli.mp4"
     command = [host_python(), "-m", "emo_core", "animate", "--portrait", "assets/portrait.png", "--audio"]
-    command += ["assets/voice.wav", "--out", str(out), "--steps", "2", "--max-seconds", "1.2", "--seed", "3"]
+    command += [
+        "assets/voice.wav",
+        "--out",
+        str(out),
+        "--model",
+        "emo-mini",
+        "--steps",
+        "2",
+        "--max-seconds",
+        "1.2",
+        "--seed",
+        "3",
+    ]
     subprocess.run(command, cwd=ROOT, check=True, capture_output=True)
     expected = pictures(out)
     assert len(expected) == 30
