@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from ..device import one_thread
 from ..face.crop import PasteBack
 from ..face.motion import FaceMotion
 from ..media.sound_track import Track
@@ -86,7 +87,7 @@ def animate_portrait(
     writer = VideoWriter(
         output.out, fps=motion.fps, size=size, sound=output.sound, seconds=seconds, settings=dict(output.settings)
     )
-    with writer:
+    with one_thread(), writer:
         frames = (frame for part in motion.parts for frame in renderer.frames(part))
         for number, frame in enumerate(frames, 1):
             writer.write(finish(frame))

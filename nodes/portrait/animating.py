@@ -12,6 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ...emo_core.device import one_thread
 from ...emo_core.face.crop import PasteBack
 from ...emo_core.face.motion import FaceMotion
 from ...emo_core.face.rig import load_rig
@@ -91,7 +92,7 @@ class Animation:
             check_room(count, self.size, lambda share: _advice(share, self.motion.seconds))
         kept = torch.empty(count, height, width, 3) if keep_frames else None
         path, report, finish = new_video_path("portrait"), frame_progress(count), self._finish()
-        with self._writer(path) as writer:
+        with one_thread(), self._writer(path) as writer:
             for number, frame in enumerate(self.renderer.frames(self.motion), 1):
                 whole = finish(frame)
                 writer.write(whole)
