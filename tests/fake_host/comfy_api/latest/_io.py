@@ -31,9 +31,9 @@ class Output:
         self.id, self.display_name, self.tooltip, self.is_output_list = id, display_name, tooltip, is_output_list
 
 
-def comfytype(io_type, *own, constant=None):
+def comfytype(io_type, *own, constant=None, preset=None):
     def as_dict(self):
-        return Input.as_dict(self) | (constant or {})
+        return (preset or {}) | Input.as_dict(self) | (constant or {})
 
     members = {"io_type": io_type, "own": ("default", *own) if own else (), "as_dict": as_dict}
     return type(
@@ -57,12 +57,14 @@ Int = comfytype("INT", "min", "max", "step", "control_after_generate")
 Float = comfytype("FLOAT", "min", "max", "step")
 Boolean = comfytype("BOOLEAN", "label_on")
 Combo = comfytype("COMBO", "options", constant={"multiselect": False})
-String = comfytype("STRING", "multiline", "placeholder")
+String = comfytype("STRING", "multiline", "placeholder", preset={"multiline": False})
 
 
 class Hidden(str, enum.Enum):
     unique_id = "UNIQUE_ID"
     dynprompt = "DYNPROMPT"
+    prompt = "PROMPT"
+    extra_pnginfo = "EXTRA_PNGINFO"
 
 
 @dataclass
@@ -82,6 +84,8 @@ class Schema:
 class HiddenHolder:
     unique_id: str | None = None
     dynprompt: Any = None
+    prompt: Any = None
+    extra_pnginfo: Any = None
 
 
 class NodeOutput:
@@ -135,7 +139,9 @@ class ComfyNode:
                 item.as_dict(),
             )
         order = {name: list(group) for name, group in groups.items()}
-        for item in schema.hidden:
+        # The host gives the workflow to every node that writes a result.
+        of_output = (Hidden.prompt, Hidden.extra_pnginfo) if schema.is_output_node else ()
+        for item in dict.fromkeys((*schema.hidden, *of_output)):
             groups.setdefault("hidden", {})[item.name] = (item.value,)
             order.setdefault("hidden", []).append(item.name)
         return asdict(
