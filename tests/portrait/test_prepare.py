@@ -103,3 +103,25 @@ def test_without_landmarks_three_ways_are_named(picture, rig):
 def test_sizes_out_of_range(picture, detector, rig, size):
     with pytest.raises(InputError, match="size: got"):
         prepare_portrait(picture, detector, rig, size=size)
+
+
+@pytest.mark.parametrize("thing", ["sunglasses", "a hand over the mouth"])
+def test_a_covered_face_is_moved_or_refused_with_advice(picture, prepared, detector, rig, thing):
+    """Nothing recognises what covers a face. It moves as skin if the face points are still plausible."""
+    scale = prepared.crop.side / prepared.size
+    points = prepared.landmarks[:, :2] * scale + [prepared.crop.left, prepared.crop.top]
+    covered = Image.fromarray(picture)
+    draw = ImageDraw.Draw(covered)
+    if thing == "sunglasses":
+        for eye in (468, 473):
+            x, y = points[eye]
+            draw.ellipse((x - 18, y - 13, x + 18, y + 13), fill=(15, 15, 18))
+    else:
+        x, y = points[13]
+        draw.rounded_rectangle((x - 45, y - 14, x + 45, y + 30), 14, fill=(205, 160, 140))
+    try:
+        portrait = prepare_portrait(np.asarray(covered), detector, rig, size=128)
+    except InputError as error:
+        assert "portrait: " in str(error) and "give" in str(error)
+    else:
+        assert np.isfinite(portrait.landmarks).all()
