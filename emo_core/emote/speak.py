@@ -12,6 +12,7 @@ from torch import Tensor
 
 from ..audio.features import AudioFeatures, EncodedFeatures, FrameFeatures, frame_count
 from ..curve import Curve
+from ..emotion import NEUTRAL, EmotionCurve
 from ..errors import InputError
 from ..face.coefficients import BLINK, NAMES
 from ..face.motion import FaceMotion, concatenated
@@ -61,6 +62,8 @@ class SpeakRequest:
     """Of the mouth: standard deviation of a Gaussian in frames of 1/25 s."""
     style: str = ""
     """A way of speaking that the model knows; empty for its default."""
+    emotion: EmotionCurve = NEUTRAL
+    emotion_style: int = 0
 
     def __post_init__(self) -> None:
         """Raise InputError for values that no face follows."""
