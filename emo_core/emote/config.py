@@ -44,11 +44,18 @@ class EmoteConfig:
     style_width: Width = 16
     free_width: Width = 16
     """Width of the free vector of a training film; it is zero at use."""
+    emotion_layers: Depth = 0
+    """Transformer layers of the emotion model; 0 for a model without one."""
+    emotion_width: Width = 64
+    """Of each half of its stream: sound, and emotion with style."""
+    emotion_heads: Annotated[int, Between(1, 16)] = 8
+    emotion_latent: Width = 48
 
     def __post_init__(self) -> None:
         for name, width, heads in (
             ("prior_heads", self.prior_width, self.prior_heads),
             ("heads", self.width, self.heads),
+            ("emotion_heads", 2 * self.emotion_width, self.emotion_heads),
         ):
             if width % heads:
                 raise ValueError(f"{name}={heads}: expected a divisor of {width}")

@@ -45,7 +45,7 @@ class ContentModel(nn.Module):
         self.drop = nn.Dropout(dropout)
         self.layers = nn.ModuleList(DistanceLayer(config.width, config.heads, dropout) for _ in range(config.layers))
         self.correct = nn.Conv1d(config.width, config.latent, 2 * config.patch, stride=config.patch, padding=reach)
-        self.decoder = MotionDecoder(config)
+        self.decoder = MotionDecoder(config, count=count, latent=config.latent)
         self.free_width = config.free_width
         for part in (self.correct, self.style_shift, self.style_gain):
             nn.init.zeros_(part.weight)

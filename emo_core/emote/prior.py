@@ -17,11 +17,12 @@ from .distance_attention import DistanceLayer
 class MotionDecoder(nn.Module):
     """Latents to coefficients."""
 
-    def __init__(self, config: EmoteConfig) -> None:
+    def __init__(self, config: EmoteConfig, *, count: int, latent: int) -> None:
+        """`count` is K, `latent` is Z."""
         super().__init__()
-        self.patch, count, width = config.patch, len(config.curves), config.prior_width
-        self.linear = nn.Linear(config.latent, self.patch * count)
-        self.spread = nn.Linear(config.latent, self.patch * width)
+        self.patch, width = config.patch, config.prior_width
+        self.linear = nn.Linear(latent, self.patch * count)
+        self.spread = nn.Linear(latent, self.patch * width)
         self.layer = DistanceLayer(width, config.prior_heads)
         self.smooth = nn.Conv1d(width, width, 5, padding=2)
         self.correct = nn.Linear(width, count)
@@ -39,14 +40,15 @@ class MotionDecoder(nn.Module):
 class MotionEncoder(nn.Module):
     """Coefficients to latents. Only training uses it."""
 
-    def __init__(self, config: EmoteConfig) -> None:
+    def __init__(self, config: EmoteConfig, *, count: int, latent: int) -> None:
+        """`count` is K, `latent` is Z."""
         super().__init__()
-        self.patch, count, width = config.patch, len(config.curves), config.prior_width
-        self.linear = nn.Linear(self.patch * count, config.latent)
+        self.patch, width = config.patch, config.prior_width
+        self.linear = nn.Linear(self.patch * count, latent)
         self.gather = nn.Conv1d(count, width, 5, padding=2)
         self.layer = DistanceLayer(width, config.prior_heads)
-        self.correct = nn.Linear(self.patch * width, config.latent)
-        self.spread = nn.Parameter(torch.full((config.latent,), -3.0))
+        self.correct = nn.Linear(self.patch * width, latent)
+        self.spread = nn.Parameter(torch.full((latent,), -3.0))
         nn.init.zeros_(self.correct.weight)
         nn.init.zeros_(self.correct.bias)
 

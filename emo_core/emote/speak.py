@@ -3,7 +3,7 @@
 Shape legend: F frames, K curves.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -17,9 +17,11 @@ from ..errors import InputError
 from ..face.coefficients import BLINK, NAMES
 from ..face.motion import FaceMotion, concatenated
 from ..media.sound import Sound
+from .action_units import CURVES as MOVED
 from .bank import CURVES, MotionBank
 from .blinks import BlinkTrack
 from .config import FPS, EmoteConfig
+from .emotion_track import EmotionTrack
 from .head import SpeedControl, mean_speed
 from .listening import Listening
 from .motion_units import STEP, UnitTrack
@@ -63,7 +65,9 @@ class SpeakRequest:
     style: str = ""
     """A way of speaking that the model knows; empty for its default."""
     emotion: EmotionCurve = NEUTRAL
+    """What the face shows while it speaks."""
     emotion_style: int = 0
+    """Whose way of showing emotions: 0 is the average person's, each other number is another person's."""
 
     def __post_init__(self) -> None:
         """Raise InputError for values that no face follows."""
@@ -74,6 +78,8 @@ class SpeakRequest:
         for name in ("mouth", "head", "brows", "blinks", "gaze"):
             if not 0 <= getattr(self, name) <= MOST:
                 raise InputError(f"{name}: got {getattr(self, name):g}; expected 0 .. {MOST:g} (1 is as filmed)")
+        if self.emotion_style < 0:
+            raise InputError(f"emotion style: got {self.emotion_style}; expected 0 (the average) or more")
         if not 0 <= self.smoothing <= 10:
             raise InputError(f"smoothing: got {self.smoothing:g}; expected 0 .. 10 frames")
         if wrong := [value for value in self.speed.values if not 0 <= value <= FASTEST]:
@@ -161,9 +167,10 @@ class _Speaker:
         self.frames = frame_count(sound.seconds, FPS)
         prosody = Prosody(sound.waveform, self.frames, FPS)
         features = _features(sound, model, encoded)
+        listening = Listening(sound, features, model.config)
         self._mouth = MouthTrack(
             model.content,
-            Listening(sound, features, model.config),
+            listening,
             prosody,
             model.rig,
             curves=model.config.curves,
@@ -171,6 +178,7 @@ class _Speaker:
             amount=request.mouth,
             smoothing=request.smoothing,
         )
+        self._emotion = _emotion_track(model, listening, self._mouth, prosody, request)
         units, blinks = np.random.SeedSequence(request.seed).spawn(2)
         bank: MotionBank = model.bank
         self._units = UnitTrack(bank, prosody, np.random.default_rng(units))
@@ -190,6 +198,8 @@ class _Speaker:
         brows = np.clip(motion.curves[:count] * request.brows, 0, BROW_LIMIT)
         curves |= {name: values for name, values in zip(CURVES, brows.T, strict=True) if name not in curves}
         curves |= dict(zip(BLINK, self._blinks.take(first, last).T, strict=True))
+        if self._emotion is not None:
+            curves |= _with_emotion(curves, dict(zip(MOVED, self._emotion.take(first, last).T, strict=True)))
         made = FaceMotion(
             coefficients=np.stack([curves.get(name, np.zeros(count)) for name in NAMES], axis=1).astype(np.float32),
             rotation=rotation.astype(np.float32),
@@ -198,6 +208,38 @@ class _Speaker:
         )
         contact = np.stack([-rotation[:, 1], rotation[:, 0]], axis=1) * EYE_CONTACT
         return made.with_gaze((contact + motion.gaze[:count]) * request.gaze)
+
+
+def _emotion_track(
+    model: EmoteModel, listening: Listening, mouth: MouthTrack, prosody: Prosody, request: SpeakRequest
+) -> EmotionTrack | None:
+    """None for a face that stays neutral."""
+    if request.emotion.neutral:
+        return None
+    if model.emotion is None:
+        raise InputError(
+            f"emotion: got {request.emotion}; this emote model was trained without emotions; use models/emote-mini.safetensors, "
+            "or train its stage `emotion`"
+        )
+    return EmotionTrack(
+        model.emotion,
+        listening,
+        mouth,
+        prosody,
+        model.rig,
+        curves=model.config.curves,
+        emotion=request.emotion,
+        style=request.emotion_style,
+    )
+
+
+def _with_emotion(curves: Mapping[str, np.ndarray], added: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """The curves that an emotion moves, (F,) each in 0 .. 1. A lid that blinks is neither wide nor squinting."""
+    made = {name: np.clip(curves.get(name, 0.0) + values, 0, 1) for name, values in added.items()}
+    for blink in BLINK:
+        for name in ("eyeWide", "eyeSquint"):
+            made[blink.replace("eyeBlink", name)] *= 1 - curves[blink]
+    return made
 
 
 def _features(sound: Sound, model: EmoteModel, encoded: Tensor | None) -> FrameFeatures:

@@ -17,6 +17,7 @@ from ..files import atomic_path, existing_file
 from .bank import PARTS, MotionBank
 from .config import EmoteConfig
 from .content import ContentModel
+from .emotion_model import EmotionModel
 
 EMOTE_MINI = Path(__file__).resolve().parents[2] / "models" / "emote-mini.safetensors"
 FORMAT = "emote-1"
@@ -32,6 +33,8 @@ class EmoteModel:
     config: EmoteConfig
     encoder: AudioEncoder
     content: ContentModel
+    emotion: EmotionModel | None
+    """None in a file of the first stage."""
     bank: MotionBank
     rig: FaceRig
 
@@ -60,6 +63,8 @@ def load_emote(path: Path = EMOTE_MINI, *, rig: FaceRig | None = None) -> EmoteM
     try:
         with torch.device("meta"):
             modules = {"encoder": AudioEncoder.from_config(config.audio), "content": ContentModel(config)}
+            if config.emotion_layers:
+                modules["emotion"] = EmotionModel(config)
     except (ArithmeticError, RuntimeError, TypeError, ValueError) as error:
         raise CheckpointError(f"emote: {path} describes a network that cannot be built ({error}); {AGAIN}") from error
     arrays = {
@@ -72,7 +77,14 @@ def load_emote(path: Path = EMOTE_MINI, *, rig: FaceRig | None = None) -> EmoteM
         }
         module.load_state_dict(own, assign=True)
         module.eval().requires_grad_(False)
-    return EmoteModel(config, modules["encoder"], modules["content"], MotionBank.from_arrays(arrays), rig or load_rig())
+    return EmoteModel(
+        config,
+        modules["encoder"],
+        modules["content"],
+        modules.get("emotion"),
+        MotionBank.from_arrays(arrays),
+        rig or load_rig(),
+    )
 
 
 def save_emote(
@@ -82,6 +94,7 @@ def save_emote(
     content: ContentModel,
     bank: MotionBank,
     *,
+    emotion: EmotionModel | None = None,
     notes: Mapping[str, str],
 ) -> None:
     """Write a model, whole or not at all, in float16.
@@ -92,11 +105,16 @@ def save_emote(
         encoder: of the sound.
         content: with its decoder.
         bank: of motion.
+        emotion: of the second stage, if it was trained.
         notes: more metadata, such as licences.
     """
     config = replace(config, audio=with_encoder(config.audio, encoder))
+    if emotion is None:
+        config = replace(config, emotion_layers=0)
     weights = {f"encoder.{key}": value for key, value in encoder.state_dict().items()}
     weights |= {f"content.{key}": value for key, value in content.state_dict().items()}
+    if emotion is not None:
+        weights |= {f"emotion.{key}": value for key, value in emotion.state_dict().items()}
     weights |= {f"bank.{name}": torch.from_numpy(np.array(getattr(bank, name), np.float32)) for name in PARTS}
     weights = {key: value.detach().half().contiguous() for key, value in weights.items()}
     with atomic_path(path) as temporary:

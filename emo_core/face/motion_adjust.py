@@ -6,6 +6,7 @@ import numpy as np
 
 from ..curve import Curve
 from ..errors import InputError
+from ..smoothing import gaussian
 from .coefficients import BLINK, BROW, LOOK, MOUTH
 from .motion import FaceMotion
 
@@ -64,18 +65,7 @@ def adjusted(motion: FaceMotion, adjustment: Adjustment, *, first: int = 0) -> F
 def smoothed(motion: FaceMotion, seconds: float) -> FaceMotion:
     """A Gaussian over time on everything but the blinks, which would no longer close."""
     sigma = seconds * motion.fps
-    reach = int(np.ceil(3 * sigma))
-    kernel = np.exp(-0.5 * (np.arange(-reach, reach + 1) / max(sigma, 1e-6)) ** 2)
-    kernel /= kernel.sum()
-
-    def over_time(values: np.ndarray) -> np.ndarray:
-        padded = np.pad(values, ((reach, reach), (0, 0)), mode="edge")
-        return np.stack([np.convolve(column, kernel, "valid") for column in padded.T], axis=1).astype(np.float32)
-
+    parts = (motion.coefficients, motion.rotation, motion.translation)
+    coefficients, rotation, translation = (gaussian(part, sigma).astype(np.float32) for part in parts)
     blinks = {name: motion.curve(name) for name in BLINK if name in motion.names}
-    return replace(
-        motion,
-        coefficients=over_time(motion.coefficients),
-        rotation=over_time(motion.rotation),
-        translation=over_time(motion.translation),
-    ).with_curves(blinks)
+    return replace(motion, coefficients=coefficients, rotation=rotation, translation=translation).with_curves(blinks)

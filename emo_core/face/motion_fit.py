@@ -6,6 +6,7 @@ Shape legend: F frames.
 import numpy as np
 
 from ..errors import InputError
+from ..smoothing import gaussian
 from .alignment import align
 from .coefficients import BLINK
 from .motion import FaceMotion
@@ -90,15 +91,7 @@ def _pose(landmarks: np.ndarray, size: tuple[int, int], fps: float) -> tuple[np.
     rest = rotation_matrices(np.median(rotation_vectors(turns), axis=0)[None])[0]
     rotation = rotation_vectors(turns @ rest.T)
     sigma = POSE_SMOOTH * fps / 25
-    return _gaussian(rotation, sigma), _gaussian(shift - np.median(shift, axis=0), sigma)
-
-
-def _gaussian(values: np.ndarray, sigma: float) -> np.ndarray:
-    """(F, K) smoothed in time, the ends repeated."""
-    reach = int(np.ceil(3 * sigma))
-    kernel = np.exp(-0.5 * (np.arange(-reach, reach + 1) / sigma) ** 2)
-    padded = np.pad(values, ((reach, reach), (0, 0)), mode="edge")
-    return np.stack([np.convolve(column, kernel / kernel.sum(), "valid") for column in padded.T], axis=1)
+    return gaussian(rotation, sigma), gaussian(shift - np.median(shift, axis=0), sigma)
 
 
 def with_full_blinks(motion: FaceMotion) -> FaceMotion:

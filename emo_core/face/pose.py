@@ -5,6 +5,7 @@ Shape legend: F frames, P landmarks of the rigid part of the face.
 
 import numpy as np
 
+from ..smoothing import gaussian
 from .rotation import rotation_vectors
 
 RIGID = {
@@ -99,15 +100,5 @@ def head_speed(poses: np.ndarray, smooth: float = SMOOTH) -> np.ndarray:
         return np.zeros(len(poses))
     turns = poses[:, :3, :3]
     steps = rotation_vectors(turns[1:] @ turns[:-1].transpose(0, 2, 1))
-    if smooth > 0:
-        steps = _smooth(steps, smooth)
-    degrees = np.linalg.norm(steps, axis=-1)
+    degrees = np.linalg.norm(gaussian(steps, smooth), axis=-1)
     return np.concatenate([degrees[:1], degrees])
-
-
-def _smooth(steps: np.ndarray, sigma: float) -> np.ndarray:
-    """Gaussian along time, edges repeated."""
-    reach = int(np.ceil(3 * sigma))
-    kernel = np.exp(-0.5 * (np.arange(-reach, reach + 1) / sigma) ** 2)
-    padded = np.pad(steps, ((reach, reach), (0, 0)), mode="edge")
-    return np.stack([np.convolve(padded[:, axis], kernel / kernel.sum(), "valid") for axis in range(3)], axis=-1)

@@ -18,6 +18,7 @@ from safetensors.torch import save_file
 from torch.nn import functional
 
 from emo_core.audio.encoder import AudioEncoder
+from emo_core.emote.closure import opening_of
 from emo_core.emote.content import ContentModel
 from emo_core.emote.prosody import Prosody
 from emo_core.face.rig import load_rig
@@ -28,7 +29,6 @@ from recipes.emo_mini.espeak import Espeak, Utterance
 from .content import Heard, load_content, read
 from .gather import FPS
 from .hearing import heard_sound, load_ear, windows
-from .lips import opening_of
 
 BILABIAL = frozenset("pbmɓ")
 SENTENCES = Path(__file__).resolve().parents[1] / "emo_mini" / "sentences.txt"
@@ -153,7 +153,7 @@ def main() -> None:
     args = parser.parse_args()
     torch.manual_seed(0)
     model, config = load_content(args.content)
-    opening, _ = opening_of(load_rig(), config.curves)
+    opening = opening_of(load_rig(), config.curves)
     encoder = load_ear(args.encoder)
     parts = [spoken(formant_voices(), encoder), filmed(read([args.films], [args.heard], config).of("train"), opening)]
     if args.spoken:

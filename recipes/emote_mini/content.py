@@ -22,6 +22,8 @@ from torch import Tensor, nn
 from emo_core.audio.config import AudioFeaturesConfig
 from emo_core.emote.config import EmoteConfig
 from emo_core.emote.content import ContentModel
+from emo_core.emote.training.prior import MotionPrior
+from emo_core.emote.training.space import PointSpace, point_space
 from emo_core.face.rig import load_rig
 from emo_core.files import atomic_path
 from emo_core.training.batches import Place, drawn_batches, moved
@@ -32,8 +34,7 @@ from emo_core.training.task import Learner, Task
 
 from .gather import Film, load
 from .hearing import WINDOW, load_heard, ridge, windows
-from .lips import LipSpace, lip_space
-from .prior import MotionPrior, shares
+from .prior import load_prior, shares
 
 FRAMES = 64
 BATCH = 24
@@ -156,7 +157,7 @@ class Taught(nn.Module):
 class ContentTask(Task):
     """The residual through the frozen decoder."""
 
-    def __init__(self, taught: Taught, heard: Heard, space: LipSpace, config: EmoteConfig) -> None:
+    def __init__(self, taught: Taught, heard: Heard, space: PointSpace, config: EmoteConfig) -> None:
         self._taught, self._space, self._config = taught, space, config
         long = [i for i, curves in enumerate(heard.of("train").curves) if len(curves) >= FRAMES]
         self._train = Heard(*([column[i] for i in long] for column in
@@ -206,7 +207,7 @@ class ContentTask(Task):
 
 
 @torch.no_grad()
-def check(model: ContentModel, tests: dict[str, Heard], space: LipSpace) -> dict[str, float]:
+def check(model: ContentModel, tests: dict[str, Heard], space: PointSpace) -> dict[str, float]:
     """Correlation of the lips' gap, and its spread, medians over the films of each test."""
     model.eval()
     numbers = {}
@@ -265,13 +266,11 @@ def main() -> None:
     config = replace(
         config, audio=AudioFeaturesConfig(layers=layers, width=width, window=WINDOW), styles=("average", *people)
     )
-    prior = MotionPrior(config)
-    prior.load_state_dict(weights)
-    prior.eval().requires_grad_(False)
+    prior = load_prior(args.prior, config)
     model = ContentModel(config, dropout=args.dropout)
     model.decoder.load_state_dict(prior.decoder.state_dict())
     train_part = heard.of("train")
-    space = lip_space(load_rig(), config.curves, torch.cat(train_part.curves).numpy())
+    space = point_space(load_rig(), config.curves, torch.cat(train_part.curves).numpy())
     fit_linear(model, train_part, prior, config)
     tests = {use: heard.of(use) for use in ("s1", "strangers", "free", "research")}
     print("closed forms:", json.dumps(check(model, tests, space)))

@@ -53,7 +53,7 @@ def made_model() -> EmoteModel:
         audio=audio, styles=("average", "clear"), latent=8, prior_width=8, width=16, heads=2, layers=1, mel_bands=8
     )
     content = ContentModel(config).eval().requires_grad_(False)
-    return EmoteModel(config, encoder, content, made_bank(), made_rig())
+    return EmoteModel(config, encoder, content, None, made_bank(), made_rig())
 
 
 @pytest.fixture(scope="session")

@@ -5,9 +5,10 @@ from emo_core.audio.features import AudioFeatures
 from emo_core.emote.config import FPS
 from emo_core.emote.distance_attention import DistanceLayer
 from emo_core.emote.listening import Listening, Spectrum
-from emo_core.emote.mouth import BLOCK, MouthTrack, closed
+from emo_core.emote.mouth import MouthTrack, closed
 from emo_core.emote.prior import MotionEncoder
 from emo_core.emote.prosody import Prosody
+from emo_core.emote.windows import BLOCK
 from emo_core.media.sound import Sound
 
 
@@ -76,7 +77,9 @@ def test_a_sound_that_is_shorter_than_a_window(model):
 
 
 def test_the_priors_encoder_gives_one_latent_for_a_patch(model):
-    mean, spread = MotionEncoder(model.config)(torch.rand(2, 32, len(model.config.curves)))
+    mean, spread = MotionEncoder(model.config, count=len(model.config.curves), latent=model.config.latent)(
+        torch.rand(2, 32, len(model.config.curves))
+    )
     assert mean.shape == spread.shape == (2, 8, model.config.latent)
 
 

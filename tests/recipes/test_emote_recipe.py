@@ -9,6 +9,8 @@ import torch
 
 from emo_core.emote.config import EmoteConfig
 from emo_core.emote.content import ContentModel
+from emo_core.emote.training.prior import MotionPrior, start_linear
+from emo_core.emote.training.space import PointSpace
 from emo_core.face.coefficients import MOUTH
 from emo_core.face.motion import FaceMotion
 from recipes.emo_mini.espeak import Utterance
@@ -17,12 +19,11 @@ from recipes.emote_mini.closing import bilabials, labels_of
 from recipes.emote_mini.content import Heard, Taught, check, fit_linear
 from recipes.emote_mini.gather import Film, gap_at, load, person_of, save, use_of
 from recipes.emote_mini.hearing import ridge
-from recipes.emote_mini.lips import LipSpace
 from recipes.emote_mini.measure import repeat, shifted
-from recipes.emote_mini.prior import MotionPrior, shares, start_linear
+from recipes.emote_mini.prior import shares
 
 CONFIG = EmoteConfig(latent=24, prior_width=8, width=16, heads=2, layers=1, styles=("average", "s1"))
-SPACE = LipSpace(torch.eye(len(MOUTH)), torch.eye(len(MOUTH))[MOUTH.index("jawOpen")] * 0.3, 0.003)
+SPACE = PointSpace(torch.eye(len(MOUTH)), torch.eye(len(MOUTH))[MOUTH.index("jawOpen")] * 0.3)
 
 
 def film(number: int, use: str = "train", frames: int = 72) -> Film:
@@ -80,8 +81,8 @@ def test_the_closed_forms_already_move_the_lips():
     config = replace(CONFIG, audio=replace(CONFIG.audio, layers=1, width=4))
     curves = [torch.from_numpy(one.motion.curves(MOUTH)) for one in films]
     heard = Heard(films, list(zip(features, mel, strict=True)), curves)
-    prior = MotionPrior(config).eval()
-    start_linear(prior, [part.numpy() for part in curves], SPACE, config)
+    prior = MotionPrior(config, count=len(MOUTH), latent=config.latent).eval()
+    start_linear(prior, [part.numpy() for part in curves], SPACE)
     model = ContentModel(config).eval()
     model.decoder.load_state_dict(prior.decoder.state_dict())
     fit_linear(model, heard, prior.requires_grad_(False), config)
