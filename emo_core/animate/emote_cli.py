@@ -23,12 +23,17 @@ def add_parser(commands: argparse._SubParsersAction) -> None:
     add = parser.add_argument
     add("voice", type=Path, help="WAV, FLAC, OGG, MP3, M4A, or a video with sound")
     add_emotion_options(add)
-    add("--emotions", metavar="LIST", help="one result for each: all, or a list such as happy,sad@0.5,fear@0.5+surprise@0.5")
+    add(
+        "--emotions",
+        metavar="LIST",
+        help="one result for each: all, or a list such as happy,sad@0.5,fear@0.5+surprise@0.5",
+    )
     add("--from-voice", action="store_true",
         help="propose the emotions by rules on the voice; without --out the curve is only printed, to edit")  # fmt: skip
     add("--out", type=Path,
         help=f"a file ending in {', '.join(FORMATS)}, or a folder; several emotions stand side by side in an .mp4")  # fmt: skip
     add("--formats", metavar="LIST", help="of the files in a folder, such as mp4,csv,glb (default: mp4)")
+    add("--model", type=Path, help="an emote .safetensors of your own (default: emote-mini)")
     add("--portrait", type=Path, help="a picture whose face speaks in the .mp4 (default: the rig's own face)")
     add("--face-model", type=Path, help="a face_landmarker.task for MediaPipe, for the portrait")
     add("--size", type=int, help="side of a face in the .mp4 in pixels")
@@ -80,6 +85,7 @@ def read_request(args: argparse.Namespace) -> EmoteRequest:
         several=args.emotions is not None,
         strength=args.strength,
         emotion_style=args.emotion_style,
+        model=args.model,
         portrait=args.portrait,
         face_model=args.face_model,
         size=args.size,

@@ -9,7 +9,7 @@ from typing import Any
 from ..emote.config import FPS
 from ..emote.speak import SpeakRequest, speak
 from ..emote.voice_emotion import propose
-from ..emote.weights import load_emote
+from ..emote.weights import EMOTE_MINI, load_emote
 from ..emotion import EmotionCurve
 from ..face.motion import FaceMotion
 from ..face.motion_drawing import draw_motion
@@ -59,7 +59,7 @@ def make(request: EmoteRequest, *, progress: Progress = lambda frame, frames: No
         rig = load_rig()
         draw, size = _drawing(request, rig, len(curves)) if MP4 in request.suffixes else (None, 0)
         check_places(request)
-        model = load_emote(rig=rig)
+        model = load_emote(request.model or EMOTE_MINI, rig=rig)
         motions = {
             name: speak(
                 sound,

@@ -37,6 +37,8 @@ class EmoteRequest:
     strength: float = 1.0
     """Of an emotion that is proposed."""
     emotion_style: int = 0
+    model: Path | None = None
+    """An emote .safetensors; None for the pack's."""
     portrait: Path | None = None
     """That wears the motion in an mp4; None for the rig's own face."""
     face_model: Path | None = None
