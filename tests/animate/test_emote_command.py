@@ -1,23 +1,19 @@
 """`emote` as a user meets it: a voice and emotions to videos and files, and bad input."""
 
 import json
-from dataclasses import replace
 
 import av
 import numpy as np
 import pytest
-import torch
 
 from emo_core.__main__ import main
 from emo_core.animate.emote_request import named_emotions
 from emo_core.animate.emote_video import Sheet
-from emo_core.emote.emotion_model import EmotionModel
-from emo_core.emote.weights import save_emote
 from emo_core.emotion import EMOTIONS, EmotionCurve
 from emo_core.errors import InputError
 from emo_core.face.motion_file import load_motion
 from tests.conftest import ROOT
-from tests.emote.conftest import made_model
+from tests.emote.conftest import save_feeling_model
 
 PORTRAIT = ROOT / "assets" / "portrait.png"
 SHORT = "0.4"
@@ -27,14 +23,7 @@ FRAMES = 10
 @pytest.fixture(scope="module")
 def model(tmp_path_factory):
     """A tiny model whose emotions show."""
-    made = made_model()
-    config = replace(made.config, emotion_layers=1, emotion_width=8, emotion_heads=2, emotion_latent=8)
-    emotion = EmotionModel(config)
-    for weight in emotion.parameters():
-        torch.nn.init.normal_(weight, std=0.3)
-    path = tmp_path_factory.mktemp("model") / "emote.safetensors"
-    save_emote(path, config, made.encoder, made.content, made.bank, notes={}, emotion=emotion)
-    return path
+    return save_feeling_model(tmp_path_factory.mktemp("model") / "emote.safetensors")
 
 
 @pytest.fixture
