@@ -41,6 +41,7 @@ def add_parser(commands: argparse._SubParsersAction) -> None:
     add("--fps", type=float, help="frames per second (default: 25)")
     add("--timecode", metavar="HH:MM:SS:FF", help="of the first frame, in exported files (default: 00:00:00:00)")
     add("--vmc", metavar="HOST:PORT", help="send the motion in real time by the VMC protocol, such as 127.0.0.1:39539")
+    add("--other-computers", action="store_true", help="let --vmc name another computer (it is not encrypted)")
     add("--max-seconds", type=float, help="stop after this much of the voice")
     add("--device", choices=("auto", "cpu", "cuda"), default="auto", help="that the portrait is drawn on")
     add("--json", action="store_true", help="print the result as one line of JSON")
@@ -60,7 +61,7 @@ def run(args: argparse.Namespace) -> None:
             result = make(request, progress=progress)
     except KeyboardInterrupt:
         raise Cancelled("results that were complete are kept") from None
-    sys.stdout.write((json.dumps(asdict(result)) if args.json else _sentence(result, args.from_voice)) + "\n")
+    sys.stdout.write((json.dumps(asdict(result)) if args.json else _sentence(result, args)) + "\n")
 
 
 def read_request(args: argparse.Namespace) -> EmoteRequest:
@@ -93,6 +94,7 @@ def read_request(args: argparse.Namespace) -> EmoteRequest:
         fps=args.fps,
         timecode=args.timecode,
         vmc=args.vmc,
+        other_computers=args.other_computers,
         max_seconds=args.max_seconds,
         device=args.device,
     )
@@ -120,7 +122,8 @@ def _formats(args: argparse.Namespace) -> tuple[str, ...]:
     return names
 
 
-def _sentence(result: EmoteResult, proposed: bool) -> str:
-    curve = [f"emotion: {result.emotions[PROPOSED]}"] if proposed else []
+def _sentence(result: EmoteResult, args: argparse.Namespace) -> str:
+    curve = [f"emotion: {result.emotions[PROPOSED]}"] if args.from_voice else []
+    places = [f"VMC {args.vmc}"] if args.vmc else []
     made = f"{result.frames} frames at {result.fps:g} fps ({result.seconds:g} s)"
-    return "\n".join([*curve, *(f"{path}: {made}" for path in result.out)])
+    return "\n".join([*curve, *(f"{place}: {made}" for place in [*places, *result.out])])

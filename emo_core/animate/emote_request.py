@@ -4,6 +4,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from ..emote.config import FPS
+from ..emote.export.files import SUFFIXES as EXPORTS
+from ..emote.export.timecode import Timecode
+from ..emote.export.vmc import HOST, PORT, check_address
 from ..emotion import EMOTIONS, EmotionCurve, emotion_named
 from ..errors import InputError
 from ..face.motion_drawing import SIZES
@@ -14,8 +18,9 @@ from ..media.video_writer import check_output
 from .checks import check_no_input, check_numbers
 
 MP4 = ".mp4"
-EXPORTS = (".csv", ".glb", ".json", ".bvh")
 FORMATS = (MP4, *EXPORTS, SUFFIX)
+TIMED = (".csv", ".glb", ".json")
+"""Formats that hold a timecode."""
 ALL = "all"
 MOST = 16
 """Emotions in one command."""
@@ -50,6 +55,8 @@ class EmoteRequest:
     """Of the first frame, HH:MM:SS:FF."""
     vmc: str | None = None
     """HOST:PORT that the motion is sent to in real time."""
+    other_computers: bool = False
+    """Whether that may be outside this computer."""
     max_seconds: float | None = None
     device: str = "auto"
 
@@ -104,8 +111,22 @@ def check_request(request: EmoteRequest) -> None:
     if request.size is not None and not low <= request.size <= high:
         raise InputError(f"size: got {request.size}; expected {low} .. {high} pixels")
     _check_uses(request)
-    if request.out is not None and not request.folder:
-        check_no_input(request.out, request.voice, request.portrait)
+    if request.timecode is not None:
+        Timecode.parse(request.timecode, request.fps or FPS)
+    if request.vmc is not None:
+        check_address(*parse_address(request.vmc), other_computers=request.other_computers)
+
+
+def parse_address(text: str) -> tuple[str, int]:
+    """Read HOST:PORT; an address of IPv6 may stand in brackets.
+
+    Raises:
+        InputError: for anything else.
+    """
+    host, colon, port = text.strip().rpartition(":")
+    if not colon or not host or not (port.isascii() and port.isdecimal()):
+        raise InputError(f"VMC: got {text!r}; expected HOST:PORT such as {HOST}:{PORT}")
+    return host.removeprefix("[").removesuffix("]"), int(port)
 
 
 def _check_uses(request: EmoteRequest) -> None:
@@ -115,8 +136,8 @@ def _check_uses(request: EmoteRequest) -> None:
         raise InputError("portrait: only an .mp4 shows it; write one, or leave the portrait out")
     if request.size is not None and not video:
         raise InputError("size: only an .mp4 has one; write one, or leave the size out")
-    if request.timecode is not None and not {*EXPORTS} & {*request.suffixes}:
-        raise InputError(f"timecode: only {', '.join(EXPORTS)} have one; write one of them, or leave the timecode out")
+    if request.timecode is not None and not {*TIMED} & {*request.suffixes}:
+        raise InputError(f"timecode: only {', '.join(TIMED)} have one; write one of them, or leave the timecode out")
     if request.several and request.out is not None and not request.folder and not video:
         raise InputError(
             f"out: a {request.out.suffix} holds one emotion and {len(request.emotions)} were asked for; give a folder, or an .mp4 "
@@ -124,6 +145,27 @@ def _check_uses(request: EmoteRequest) -> None:
         )
     if request.several and request.vmc is not None:
         raise InputError("vmc: one emotion is sent at a time; give --emotion in place of --emotions")
+
+
+def planned_files(request: EmoteRequest, names: tuple[str, ...]) -> dict[Path, tuple[str, ...]]:
+    """The emotions, by name, that each file holds.
+
+    Raises:
+        InputError: if a file would replace an input.
+    """
+    if request.out is None:
+        return {}
+    files = {request.out: names}
+    if request.folder:
+        stem = request.voice.stem
+        files = {
+            request.out / (f"{stem}-{name}{suffix}" if request.several else f"{stem}{suffix}"): (name,)
+            for name in names
+            for suffix in request.formats
+        }
+    for file in files:
+        check_no_input(file, request.voice, request.portrait, request.model)
+    return files
 
 
 def check_places(request: EmoteRequest) -> None:

@@ -7,6 +7,7 @@ them. Calm voices are any sounds or films of calm speech: each emotion proposed 
 import argparse
 import json
 from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -39,10 +40,18 @@ def whole(cues: tuple[Cues, ...], name: str) -> float:
     return float(np.average(values, weights=[phrase.seconds for phrase in cues]))
 
 
-def roc_area(high: list[float], low: list[float]) -> float:
+def roc_area(high: Sequence[float], low: Sequence[float]) -> float:
     """Probability that one of `high` lies over one of `low`; .5 is chance."""
     difference = np.subtract.outer(high, low)
     return float((difference > 0).mean() + 0.5 * (difference == 0).mean())
+
+
+def chance(values: dict[bool, list[float]], draws: int = 2000) -> float:
+    """The area that 95 % of random labels stay below: the control of `roc_area`."""
+    both, high = np.array(values[True] + values[False]), len(values[True])
+    rng = np.random.default_rng(0)
+    areas = [roc_area(mixed[:high], mixed[high:]) for mixed in (rng.permutation(both) for _ in range(draws))]
+    return float(np.percentile(areas, 95))
 
 
 def judge_acted(folder: Path) -> dict:
@@ -58,7 +67,9 @@ def judge_acted(folder: Path) -> dict:
                 values[meant in AROUSED].append(whole(found, name))
     return {
         "table": {meant: {told: table[meant, told] for told in EMOTIONS if table[meant, told]} for meant in EMOTIONS},
-        "arousal_roc_area": {name: round(roc_area(values[True], values[False]), 3) for name, values in cues.items()},
+        "files": {"aroused": len(cues["arousal"][True]), "not": len(cues["arousal"][False])},
+        "roc_area": {name: round(roc_area(values[True], values[False]), 3) for name, values in cues.items()},
+        "roc_area_of_random_labels": round(chance(cues["arousal"]), 3),
     }
 
 

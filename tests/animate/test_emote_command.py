@@ -1,13 +1,15 @@
 """`emote` as a user meets it: a voice and emotions to videos and files, and bad input."""
 
+import contextlib
 import json
+import socket
 
 import av
 import numpy as np
 import pytest
 
 from emo_core.__main__ import main
-from emo_core.animate.emote_request import named_emotions
+from emo_core.animate.emote_request import named_emotions, parse_address
 from emo_core.animate.emote_video import Sheet
 from emo_core.emotion import EMOTIONS, EmotionCurve
 from emo_core.errors import InputError
@@ -111,6 +113,49 @@ def test_emotions_are_proposed_from_the_voice_for_the_user_to_edit(emote, tmp_pa
     assert len(load_motion(tmp_path / "a.safetensors")) == FRAMES
 
 
+@pytest.mark.parametrize(
+    ("suffix", "start"), [("csv", b"Timecode"), ("glb", b"glTF"), ("json", b"{"), ("bvh", b"HIERARCHY")]
+)
+def test_exports(emote, tmp_path, suffix, start):
+    options = ["--emotion", "happy", "--fps", "30", "--out", tmp_path / f"a.{suffix}"]
+    options += [] if suffix == "bvh" else ["--timecode", "01:02:03:04"]
+    code, text, _ = emote(*options)
+    assert code == 0 and "12 frames at 30 fps" in text
+    content = (tmp_path / f"a.{suffix}").read_bytes()
+    assert content.lstrip().startswith(start)
+    if suffix in ("csv", "json"):
+        assert b"01:02:03:0" in content
+
+
+def test_vmc_gets_every_frame(emote):
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as receiver:
+        receiver.bind(("127.0.0.1", 0))
+        receiver.settimeout(5)
+        code, text, _ = emote("--emotion", "happy", "--vmc", f"127.0.0.1:{receiver.getsockname()[1]}")
+        packets = []
+        receiver.setblocking(False)
+        with contextlib.suppress(BlockingIOError):
+            while True:
+                packets.append(receiver.recv(65536))
+    assert code == 0 and "10 frames" in text
+    assert sum(packet.count(b"/VMC/Ext/Blend/Apply") for packet in packets) == FRAMES
+
+
+def test_a_port_where_nobody_listens_leaves_no_file(emote, tmp_path):
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as taken:
+        taken.bind(("127.0.0.1", 0))
+        port = taken.getsockname()[1]
+    code, text, error = emote("--emotion", "sad", "--vmc", f"127.0.0.1:{port}", "--out", tmp_path / "a.csv")
+    assert (code, text) == (2, "")
+    assert f"no program listens at 127.0.0.1:{port}" in error and error.count("\n") == 1
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_addresses():
+    assert parse_address("localhost:39539") == ("localhost", 39539)
+    assert parse_address("[::1]:39540") == ("::1", 39540)
+
+
 def test_names_of_emotions():
     assert tuple(named_emotions("ALL", 1.0)) == EMOTIONS
     assert tuple(named_emotions("joy, sad@0.5", 0.5)) == ("happy", "sad@0.5")
@@ -147,6 +192,13 @@ BAD = [
     (["--max-seconds", "nan"], "max seconds: got nan"),
     (["--size", "9"], "size: got 9"),
     (["--timecode", "01:00:00:00"], "timecode: only"),
+    (["--out", "a.csv", "--timecode", "25:00:00:00"], "timecode: got '25:00:00:00'; HH is 25"),
+    (["--out", "a.csv", "--timecode", "1 o'clock"], "expected HH:MM:SS:FF"),
+    (["--vmc", "39539"], "VMC: got '39539'; expected HOST:PORT"),
+    (["--vmc", "127.0.0.1:port"], "expected HOST:PORT"),
+    (["--vmc", "127.0.0.1:99999"], "VMC: got port 99999; expected 1 .. 65535"),
+    (["--vmc", "192.0.2.7:39539"], "VMC: '192.0.2.7' is not on this computer"),
+    (["--vmc", "127.0.0.1:39539", "--emotions", "all"], "vmc: one emotion is sent at a time"),
     (["--formats", "csv"], "has a format by its name"),
     (["--portrait", "nothing.png"], "nothing.png"),
     (["--model", "nothing.safetensors"], "nothing.safetensors"),
@@ -178,6 +230,7 @@ def test_the_voice_is_not_written_over(emote, voice, tmp_path):
     film = tmp_path / "a.mp4"
     film.write_bytes(voice.read_bytes())
     assert "is also an input" in emote("--out", film, voice=film)[2]
+    assert "is also an input" in emote("--out", tmp_path, voice=film)[2]
     assert film.read_bytes() == voice.read_bytes()
 
 
