@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 
 import numpy as np
 
@@ -152,9 +153,9 @@ def _skin_and_lips(made: _Builder, rig: FaceRig, colours: SurfaceColours, lids: 
 
 
 def _lip_triangles(rig: FaceRig) -> set[int]:
-    """Numbers of the triangles inside the outer edge of the lips: all that are reached from the middle without crossing it."""
+    """Numbers of the triangles inside the outer edge of the lips: reached from the middle without crossing it."""
     rings = (mesh.OUTER_LIPS_UPPER, mesh.OUTER_LIPS_LOWER)
-    border = {frozenset(edge) for ring in rings for edge in zip(ring, ring[1:], strict=False)}
+    border = {frozenset(edge) for ring in rings for edge in pairwise(ring)}
     sides: dict[frozenset, list[int]] = {}
     for number, (a, b, c) in enumerate(rig.triangles.tolist()):
         for edge in (frozenset((a, b)), frozenset((b, c)), frozenset((c, a))):
@@ -202,7 +203,7 @@ def _mouth(made: _Builder, rig: FaceRig, colours: SurfaceColours) -> None:
     made.strip(deep[1], deep[0])
     line = rig.mean[list(upper)][1:-1]
     rows = [
-        [made.add(np.zeros(POINTS), place + [0, rise, -TEETH_BEHIND], colours.teeth) for place in line]
+        [made.add(np.zeros(POINTS), place + np.array([0, rise, -TEETH_BEHIND]), colours.teeth) for place in line]
         for rise in (-TEETH_BELOW, TEETH_ABOVE)
     ]
     made.strip(*rows)

@@ -144,7 +144,7 @@ def _float(values: np.ndarray) -> np.ndarray:
 
 
 def _linear(colours: np.ndarray) -> np.ndarray:
-    """sRGB uint8 to linear uint8, as glTF wants vertex colours."""
+    """Colours in sRGB to linear ones, both uint8, as glTF wants vertex colours."""
     share = colours / 255
     return np.round(255 * np.where(share <= 0.04045, share / 12.92, ((share + 0.055) / 1.055) ** 2.4)).astype(np.uint8)
 
