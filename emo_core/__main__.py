@@ -15,6 +15,7 @@ COMMANDS = {
     "prepare": ".dataset.cli",
     "cache": ".emo.training.cache_cli",
     "train": ".emo.training.cli",
+    "emote train": ".emote.training.train_cli",
     "export": ".emo.training.export_cli",
     "overfit": ".emo.training.overfit_cli",
     "evaluate": ".evaluate.cli",
@@ -27,6 +28,8 @@ COMMANDS = {
 def main(arguments: list[str] | None = None) -> int:
     """Run a command; see `run_command` for the exit codes."""
     arguments = sys.argv[1:] if arguments is None else arguments
+    if " ".join(arguments[:2]) in COMMANDS:
+        arguments = [" ".join(arguments[:2]), *arguments[2:]]
     return run_command(lambda: build_parser(arguments), arguments)
 
 

@@ -8,7 +8,6 @@ Shape legend: B samples, F frames, I inputs, K curves, N patches.
 
 import argparse
 import json
-from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -22,34 +21,24 @@ from torch import Tensor, nn
 from emo_core.audio.config import AudioFeaturesConfig
 from emo_core.emote.config import EmoteConfig
 from emo_core.emote.content import ContentModel
+from emo_core.emote.training.content import BATCH, FRAMES, ContentTask, Taught, Windows
 from emo_core.emote.training.prior import MotionPrior
 from emo_core.emote.training.space import PointSpace, point_space
 from emo_core.face.rig import load_rig
 from emo_core.files import atomic_path
-from emo_core.training.batches import Place, drawn_batches, moved
-from emo_core.training.log import TrainingLog
 from emo_core.training.loop import Settings, train
-from emo_core.training.schedule import Limits, Schedule
-from emo_core.training.task import Learner, Task
+from emo_core.training.schedule import Limits
 
 from .gather import Film, load
 from .hearing import WINDOW, load_heard, ridge, windows
 from .prior import load_prior, shares
 
-FRAMES = 64
-BATCH = 24
 RIDGE = 3000.0
 LATENT_RIDGE = 30.0
 ROWS = 30_000
 """Frames that the closed forms read, at most."""
-SHARP = 0.008
-"""Gap in heights of the face at which the extra weight of closed lips has fallen to 37 %."""
-CLOSED_WEIGHT = 4.0
-GAP, VELOCITY, SPREAD, FREE = 300.0, 0.5, 300.0, 0.02
-"""Weights of losses: of the lips' gap, of the points' velocity, of the gap's deviation, of the free vectors' size."""
 AVERAGE = 0.4
 """Share of samples whose person is hidden: they teach the average style."""
-SCHEDULE = Schedule(rate=1.5e-3, warm_up=100, decay="cosine", decay_from=0.0, decay_to=0.02)
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,89 +110,29 @@ def _set(layer: nn.Module, weight: np.ndarray, bias: np.ndarray) -> None:
     layer.bias.data.copy_(torch.from_numpy(np.asarray(bias, np.float32)))
 
 
-@dataclass(frozen=True, slots=True)
-class Windows:
-    """A batch."""
+class _Draw:
+    """Windows of the training films, drawn by their shares."""
 
-    inputs: Tensor
-    """(B, F, I)"""
-    curves: Tensor
-    """(B, F, K)"""
-    film: Tensor
-    """(B,)"""
-    style: Tensor
-    """(B,) 0 for average."""
-    keys: tuple[str, ...] = ()
+    def __init__(self, heard: Heard, config: EmoteConfig) -> None:
+        long = [i for i, film in enumerate(heard.films) if film.use == "train" and len(film.motion) >= FRAMES]
+        self._films = [(heard.films[i].person, heard.features[i], heard.curves[i]) for i in long]
+        self._share, self._config = torch.from_numpy(shares([heard.films[i] for i in long])), config
 
-    def to(self, device: torch.device) -> "Windows":
-        """On another device."""
-        return moved(self, device)
+    def __len__(self) -> int:
+        return len(self._films)
 
-
-class Taught(nn.Module):
-    """The model with a free vector for each training film, which holds the part of a film that its sound does not tell."""
-
-    def __init__(self, model: ContentModel, films: int, config: EmoteConfig) -> None:
-        super().__init__()
-        self.model, self.free = model, nn.Embedding(films, config.free_width)
-        nn.init.zeros_(self.free.weight)
-
-    def forward(self, batch: Windows) -> tuple[Tensor, Tensor]:
-        """Coefficients (B, F, K), and free vectors."""
-        free = self.free(batch.film)
-        return self.model(batch.inputs, self.model.style(batch.style), free).coefficients, free
-
-
-class ContentTask(Task):
-    """The residual through the frozen decoder."""
-
-    def __init__(self, taught: Taught, heard: Heard, space: PointSpace, config: EmoteConfig) -> None:
-        self._taught, self._space, self._config = taught, space, config
-        long = [i for i, curves in enumerate(heard.of("train").curves) if len(curves) >= FRAMES]
-        self._train = Heard(*([column[i] for i in long] for column in
-                              (heard.of("train").films, heard.of("train").features, heard.of("train").curves)))  # fmt: skip
-        self._tests = {use: heard.of(use) for use in ("s1", "strangers", "free", "research")}
-        self._share = torch.from_numpy(shares(self._train.films))
-        frozen = (taught.model.linear, taught.model.squash, taught.model.decoder, taught.model.closing)
-        for part in frozen:
-            part.requires_grad_(False)
-        learned = [p for p in taught.parameters() if p.requires_grad]
-        optimiser = torch.optim.AdamW(learned, weight_decay=0.05)
-        self.learners = (Learner(network=taught, optimiser=optimiser, schedule=SCHEDULE, ema=0.99, clip=1.0),)
-
-    def batches(self, place: Place, consumed: int) -> Iterator[Windows]:
-        return drawn_batches(self._draw, place, consumed)
-
-    def _draw(self, generator: torch.Generator) -> Windows:
+    def __call__(self, generator: torch.Generator) -> Windows:
         film = torch.multinomial(self._share, BATCH, replacement=True, generator=generator)
         inputs, curves, styles = [], [], []
         for number in film.tolist():
-            own = self._train.curves[number]
+            person, features, own = self._films[number]
             start = int(torch.randint(len(own) - FRAMES + 1, (), generator=generator))
-            inputs.append(torch.from_numpy(windows(self._train.features[number], start, start + FRAMES)))
+            inputs.append(torch.from_numpy(windows(features, start, start + FRAMES)))
             curves.append(own[start : start + FRAMES])
             hidden = torch.rand((), generator=generator) < AVERAGE
-            person = self._train.films[number].person
             known = person in self._config.styles and not hidden
             styles.append(self._config.styles.index(person) if known else 0)
         return Windows(torch.stack(inputs), torch.stack(curves), film, torch.tensor(styles))
-
-    def losses(self, batch: Windows, networks: tuple[nn.Module, ...], share: float) -> Iterator[Tensor]:
-        made, free = networks[0](batch)
-        space = self._space
-        difference = made - batch.curves
-        gap, true = space.gap(made), space.gap(batch.curves)
-        weight = 1 + CLOSED_WEIGHT * torch.exp(-true.clamp(min=0) / SHARP)
-        yield (
-            space.distance(difference).mean()
-            + VELOCITY * space.distance(difference.diff(dim=1)).mean()
-            + GAP * (weight * (gap - true).square()).mean()
-            + SPREAD * (gap.std(1) - true.std(1)).square().mean()
-            + FREE * free.square().mean()
-        )
-
-    def validate(self, step: int, log: TrainingLog) -> None:
-        log.write(step, **check(self._taught.model, self._tests, self._space))
 
 
 @torch.no_grad()
@@ -276,9 +205,10 @@ def main() -> None:
     print("closed forms:", json.dumps(check(model, tests, space)))
     save_content(model, config, args.out)
     if args.minutes > 0:
-        taught = Taught(model, len(train_part.films), config)
+        draw = _Draw(heard, config)
+        task = ContentTask(Taught(model, len(draw)), draw, space, lambda: check(model, tests, space))
         settings = Settings(batch=BATCH, log_every=100, validate_every=200, cpu=True, find_unused=True)
-        train(ContentTask(taught, heard, space, config), settings, Limits(minutes=args.minutes), None, report=print)
+        train(task, settings, Limits(minutes=args.minutes), None, report=print)
         save_content(model, config, args.out)
 
 

@@ -9,6 +9,7 @@ import torch
 
 from emo_core.emote.config import EmoteConfig
 from emo_core.emote.content import ContentModel
+from emo_core.emote.training.content import Taught
 from emo_core.emote.training.prior import MotionPrior, start_linear
 from emo_core.emote.training.space import PointSpace
 from emo_core.face.coefficients import MOUTH
@@ -16,7 +17,7 @@ from emo_core.face.motion import FaceMotion
 from recipes.emo_mini.espeak import Utterance
 from recipes.emote_mini.bank import blinks_of
 from recipes.emote_mini.closing import bilabials, labels_of
-from recipes.emote_mini.content import Heard, Taught, check, fit_linear
+from recipes.emote_mini.content import Heard, check, fit_linear
 from recipes.emote_mini.gather import Film, gap_at, load, person_of, save, use_of
 from recipes.emote_mini.hearing import ridge
 from recipes.emote_mini.measure import repeat, shifted
@@ -88,7 +89,7 @@ def test_the_closed_forms_already_move_the_lips():
     fit_linear(model, heard, prior.requires_grad_(False), config)
     numbers = check(model, {"train": heard}, SPACE)
     assert numbers["train_r"] > 0.9
-    taught = Taught(model, len(films), config)
+    taught = Taught(model, len(films))
     assert not taught.free.weight.any()
 
 
