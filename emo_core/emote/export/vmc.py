@@ -46,7 +46,7 @@ def send_vmc(
     Raises:
         InputError: for a host or port that is none, is not on this computer, or cannot be reached.
     """
-    family, address = _resolved(host, port, other_computers)
+    family, address = check_address(host, port, other_computers=other_computers)
     frames = _frames(motion)
     with closing(socket.socket(family, socket.SOCK_DGRAM)) as sender:
         try:
@@ -86,8 +86,12 @@ def unity_quaternions(rotation: np.ndarray) -> np.ndarray:
     return quaternions(rotation) * [1, -1, -1, 1]
 
 
-def _resolved(host: str, port: int, other_computers: bool) -> tuple[int, tuple]:
-    """The family and address of the first place that a host's name stands for."""
+def check_address(host: str, port: int, *, other_computers: bool) -> tuple[int, tuple]:
+    """The family and address of the first place that a host's name stands for.
+
+    Raises:
+        InputError: as `send_vmc`, before anything is sent.
+    """
     if isinstance(port, bool) or not isinstance(port, int) or not 1 <= port <= 65535:
         raise InputError(f"VMC: got port {port!r}; expected 1 .. 65535, usually {PORT}")
     try:
