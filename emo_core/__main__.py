@@ -1,4 +1,4 @@
-"""The command line: `python -m emo_core animate | prepare | cache | train | export | overfit | evaluate | weights | queue`."""
+"""The command line: `python -m emo_core animate | emote | prepare | cache | train | export | overfit | evaluate | weights | queue`."""
 
 import argparse
 import faulthandler
@@ -11,6 +11,7 @@ from .errors import InputError
 
 COMMANDS = {
     "animate": ".animate.cli",
+    "emote": ".animate.emote_cli",
     "prepare": ".dataset.cli",
     "cache": ".emo.training.cache_cli",
     "train": ".emo.training.cli",

@@ -39,6 +39,27 @@ def existing_file(path: Path, role: str, expected: str) -> Path:
     return path
 
 
+def writable_file(path: Path, role: str) -> None:
+    """Test that a file can be written, before any work is done for it. Its folder is made.
+
+    Args:
+        path: the file.
+        role: of the file, for the message.
+
+    Raises:
+        InputError: if it cannot be written.
+    """
+    probe = temporary_name(path)
+    try:
+        if path.is_dir():
+            raise IsADirectoryError(f"{path} is a folder")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        probe.touch()
+        probe.unlink()
+    except OSError as error:
+        raise InputError(f"{role}: cannot write {path} ({error}); give a file in a folder you may write to") from error
+
+
 def writable_folder(path: Path, role: str) -> None:
     """Make a folder that is written to after long work, and try it first.
 

@@ -21,6 +21,7 @@ from emo_core.face.motion import FaceMotion
 from emo_core.face.motion_file import save_motion
 from tests.client.server import FakeServer
 from tests.conftest import CONFIG, ROOT, awake, tone
+from tests.emote.conftest import save_feeling_model
 
 TABLES = (
     'Motion Frame Chainer (EMO).seed,name\n7,first\n8,"second, with comma"\n',
@@ -31,16 +32,10 @@ TABLES = (
 def write_good_files(folder: Path, kind: str) -> list[Path]:
     """Write the files of a kind."""
     folder.mkdir(parents=True)
-    if kind == "sound":
+    if kind in ("sound", "voice"):
         return [_sound(folder / f"voice.{ending}") for ending in ("wav", "mp3", "flac", "m4a", "ogg")]
     if kind in ("picture", "mask"):
-        names = {"picture": ("p.png", "p.jpg", "p.webp"), "mask": ("m.png", "m.jpg")}[kind]
-        picture = Image.open(ROOT / "assets" / "portrait.png").convert("RGB")
-        if kind == "mask":
-            picture = Image.fromarray(np.pad(np.full((120, 100), 255, np.uint8), [(70, 66), (80, 76)]))
-        for name in names:
-            picture.save(folder / name)
-        return [folder / name for name in names]
+        return _pictures(folder, kind)
     if kind == "checkpoint":
         torch.manual_seed(0)
         parts = {
@@ -50,6 +45,8 @@ def write_good_files(folder: Path, kind: str) -> list[Path]:
         }
         save_checkpoint(folder / "tiny.safetensors", CONFIG, parts, dtype=torch.float32)
         return [folder / "tiny.safetensors"]
+    if kind == "emote":
+        return [save_feeling_model(folder / "emote.safetensors")]
     if kind == "film":
         return [Path(shutil.copy(ROOT / "assets" / "performance.mp4", folder / "film.mp4"))]
     if kind == "motion":
@@ -61,6 +58,16 @@ def write_good_files(folder: Path, kind: str) -> list[Path]:
     for number, text in enumerate(TABLES):
         (folder / f"{number}.csv").write_text(text)
     return sorted(folder.glob("*.csv"))
+
+
+def _pictures(folder: Path, kind: str) -> list[Path]:
+    names = {"picture": ("p.png", "p.jpg", "p.webp"), "mask": ("m.png", "m.jpg")}[kind]
+    picture = Image.open(ROOT / "assets" / "portrait.png").convert("RGB")
+    if kind == "mask":
+        picture = Image.fromarray(np.pad(np.full((120, 100), 255, np.uint8), [(70, 66), (80, 76)]))
+    for name in names:
+        picture.save(folder / name)
+    return [folder / name for name in names]
 
 
 def _sound(path: Path) -> Path:

@@ -171,6 +171,13 @@ def _drive(out: Path, motion: Path) -> list[str]:
     )
 
 
+def _emote(out: Path, *options: Path | str, voice: Path = ROOT / "assets" / "voice.wav") -> list[str]:
+    """A voice to the motion of a face."""
+    out.mkdir()
+    command = ["emote", voice, "--max-seconds", "0.5", "--out", out / "motion.safetensors", *options]
+    return [str(part) for part in command]
+
+
 def _as_command(options: dict[str, Path | str]) -> list[str]:
     return ["animate", *(part for name, value in options.items() for part in (f"--{name}", str(value)))]
 
@@ -186,6 +193,8 @@ _KINDS: dict[str, Callable[[Bench, Path, Path], list[str]]] = {
     "mask": lambda bench, file, out: _animate(bench, out, **{"face-region": file}),
     "film": lambda bench, file, out: _drive(out, file),
     "motion": lambda bench, file, out: _drive(out, file),
+    "voice": lambda bench, file, out: _emote(out, "--from-voice", "--model", bench.good["emote"][0], voice=file),
+    "emote": lambda bench, file, out: _emote(out, "--emotion", "happy", "--model", file),
     "workflow": lambda bench, file, out: _queue(bench, out, file),
     "table": lambda bench, file, out: _queue(
         bench, out, ROOT / "workflows" / "api" / "talk.json", "--batch", str(file)

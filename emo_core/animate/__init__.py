@@ -1,1 +1,1 @@
-"""The command `animate`: one set of options for all models."""
+"""The commands `animate`, one set of options for all models, and `emote`, motion with emotion from a voice."""

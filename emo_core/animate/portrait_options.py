@@ -5,12 +5,12 @@ import json
 from dataclasses import asdict
 from pathlib import Path
 
-from tqdm import tqdm
-
 from ..curve import Curve
 from ..face.motion_adjust import Adjustment
 from ..portrait.animate import Result
 from ..portrait.prepare import SIZE
+from .emotion_options import add_emotion_options, read_emotion
+from .frame_bar import frame_bar
 from .option_groups import Add
 from .portrait_talk import TalkRequest, talk
 
@@ -31,17 +31,13 @@ def add_portrait_options(add: Add) -> None:
         )
     add("--smoothing", type=float, default=0.0, help="smooth the motion over so many seconds (default: 0)")
     add("--style", default=None, help="style of speaking of the motion model (default: its own)")
+    add_emotion_options(add)
 
 
 def run_portrait(args: argparse.Namespace) -> str:
     """Animate with a progress bar on stderr; the result as a sentence, or as one line of JSON."""
     request = read_talk_request(args)
-    with tqdm(desc="animate", unit="frame", delay=0.01, disable=None) as bar:
-
-        def progress(frame: int, frames: int) -> None:
-            bar.total = frames
-            bar.update(frame - bar.n)
-
+    with frame_bar("animate") as progress:
         result = talk(request, progress=progress)
     return json.dumps(asdict(result)) if args.json else _sentence(result)
 
@@ -61,6 +57,8 @@ def read_talk_request(args: argparse.Namespace) -> TalkRequest:
             **{name: Curve.parse(getattr(args, name), name) for name in AMOUNTS}, smoothing=args.smoothing
         ),
         style=args.style,
+        emotion=read_emotion(args),
+        emotion_style=args.emotion_style,
         face_model=args.face_model,
         face_index=args.face_index,
         paste_back=args.paste_back,

@@ -1,6 +1,6 @@
 """One portrait and one voice, or one film, to a video of the portrait that speaks."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -11,6 +11,7 @@ from ..device import choose_torch_device
 from ..emote.config import FPS
 from ..emote.speak import SpeakRequest, speak_blocks
 from ..emote.weights import load_emote
+from ..emotion import NEUTRAL, EmotionCurve
 from ..errors import InputError
 from ..face.detect import FaceDetector
 from ..face.detectors import make_detector
@@ -27,8 +28,10 @@ from ..media.video_reader import open_source
 from ..media.video_writer import check_output
 from ..portrait.animate import MotionStream, Output, Result, animate_portrait
 from ..portrait.mouth import load_network
-from ..portrait.prepare import NO_LANDMARKS, SIZE, prepare_portrait
+from ..portrait.prepare import NO_LANDMARKS, SIZE, PreparedPortrait, prepare_portrait
 from ..portrait.render import PortraitRenderer
+from .checks import check_no_input, check_numbers
+from .frame_bar import Progress
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,15 +50,15 @@ class TalkRequest:
     """Mean head speed in degrees per frame; None for the motion model's own."""
     adjustment: Adjustment = field(default_factory=Adjustment)
     style: str | None = None
+    emotion: EmotionCurve = NEUTRAL
+    emotion_style: int = 0
+    """Person whose way of showing emotions the face has."""
     face_model: Path | None = None
     face_index: int | None = None
     paste_back: bool = False
     fps: float | None = None
     max_seconds: float | None = None
     device: str = "auto"
-
-
-Progress = Callable[[int, int], None]
 
 
 def talk(request: TalkRequest, *, progress: Progress | None = None) -> Result:
@@ -68,10 +71,7 @@ def talk(request: TalkRequest, *, progress: Progress | None = None) -> Result:
     check_request(request)
     with locked(request.out, "out"):
         rig = load_rig()
-        try:
-            detector = make_detector(request.face_model, landmarks=True, quiet=True)
-        except InputError as error:
-            raise error if request.face_model else InputError(NO_LANDMARKS) from error
+        detector = portrait_detector(request.face_model)
         image = load_picture(request.portrait)
         portrait = prepare_portrait(image, detector, rig, size=request.size, face_index=request.face_index)
         motion = motion_of(request, rig, detector)
@@ -79,8 +79,7 @@ def talk(request: TalkRequest, *, progress: Progress | None = None) -> Result:
             parts = list(motion.parts)
             save_motion(concatenated(parts), request.save_motion)
             motion = replace(motion, parts=parts)
-        device = choose_torch_device(request.device)
-        renderer = PortraitRenderer(portrait, rig, load_network(device), device=device)
+        renderer = portrait_renderer(portrait, rig, request.device)
         output = Output(
             out=request.out,
             sound=sound_track(request),
@@ -88,6 +87,24 @@ def talk(request: TalkRequest, *, progress: Progress | None = None) -> Result:
             settings=_marks(request),
         )
         return animate_portrait(portrait, renderer, motion, output, progress=progress)
+
+
+def portrait_detector(face_model: Path | None) -> FaceDetector:
+    """A detector that gives a portrait's landmarks.
+
+    Raises:
+        InputError: if there is none.
+    """
+    try:
+        return make_detector(face_model, landmarks=True, quiet=True)
+    except InputError as error:
+        raise error if face_model else InputError(NO_LANDMARKS) from error
+
+
+def portrait_renderer(portrait: PreparedPortrait, rig: FaceRig, device: str) -> PortraitRenderer:
+    """A portrait that can wear motions, on the named device."""
+    chosen = choose_torch_device(device)
+    return PortraitRenderer(portrait, rig, load_network(chosen), device=chosen)
 
 
 def check_request(request: TalkRequest) -> None:
@@ -99,20 +116,14 @@ def check_request(request: TalkRequest) -> None:
     check_output(request.out)
     if request.audio is None and request.motion is None:
         raise InputError("audio: got no voice and no motion; give --audio, or a film or face motion with --motion")
-    inputs = [path for path in (request.portrait, request.audio, request.motion) if path is not None]
-    for path in inputs:
-        if path.resolve() == request.out.resolve():
-            raise InputError(f"out: {request.out} is also an input; give another name")
+    check_no_input(request.out, request.portrait, request.audio, request.motion)
     if request.motion is not None and request.speed is not None:
         raise InputError("speed: the head of a film moves as filmed; leave the speed out, or scale it with --head")
     if request.motion is not None and request.style is not None:
         raise InputError("style: a film has its own style of speaking; leave the style out")
-    if request.fps is not None and not 1 <= request.fps <= 120:
-        raise InputError(f"fps: got {request.fps:g}; expected 1 .. 120")
-    if request.max_seconds is not None and not 0 < request.max_seconds < float("inf"):
-        raise InputError(f"max seconds: got {request.max_seconds:g}; expected more than 0")
-    if not 0 <= request.seed < 2**64:
-        raise InputError(f"seed: got {request.seed}; expected 0 .. 2^64 - 1")
+    if request.motion is not None and not request.emotion.neutral:
+        raise InputError("emotion: a film has the expression that was filmed; leave the emotion out")
+    check_numbers(fps=request.fps, max_seconds=request.max_seconds, seed=request.seed)
     if request.save_motion is not None and request.save_motion.suffix != SUFFIX:
         raise InputError(f"save motion: got {request.save_motion}; expected a name ending in {SUFFIX}")
 
@@ -140,7 +151,14 @@ def _spoken(request: TalkRequest, rig: FaceRig) -> MotionStream:
     if len(blinks.values) == 1:  # Fewer blinks, and not half-closed lids.
         options["blinks"] = blinks.values[0]
         adjustment = replace(adjustment, blinks=ONE)
-    speech = SpeakRequest(fps=request.fps or FPS, seed=request.seed, style=request.style or "", **options)
+    speech = SpeakRequest(
+        fps=request.fps or FPS,
+        seed=request.seed,
+        style=request.style or "",
+        emotion=request.emotion,
+        emotion_style=request.emotion_style,
+        **options,
+    )
     parts = speak_blocks(sound, model, speech)
     if adjustment.smoothing:
         parts = (concatenated(list(parts)),)
@@ -170,4 +188,12 @@ def _marks(request: TalkRequest) -> dict[str, Any]:
         name: getattr(request.adjustment, name).values for name in ("mouth", "head", "brows", "blinks", "gaze")
     }
     source = "speech" if request.motion is None else request.motion.name
-    return {"model": "portrait", "motion": source, "seed": request.seed, "size": request.size, "amounts": adjustment}
+    emotion = {} if request.emotion.neutral else {"emotion": str(request.emotion)}
+    return {
+        "model": "portrait",
+        "motion": source,
+        "seed": request.seed,
+        "size": request.size,
+        "amounts": adjustment,
+        **emotion,
+    }

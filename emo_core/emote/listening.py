@@ -21,12 +21,22 @@ FLOOR = 1e-3
 
 def mel_bank(bands: int) -> Tensor:
     """(M, BINS / 2 + 1) triangles, even on the mel scale up to 8 kHz."""
-    top = 2595 * torch.log10(torch.tensor(1 + SAMPLE_RATE / 2 / 700))
-    edges = 700 * (10 ** (torch.linspace(0, float(top), bands + 2) / 2595) - 1)
+    edges = _mel_edges(bands)
     hertz = torch.linspace(0, SAMPLE_RATE / 2, BINS // 2 + 1)
     rising = (hertz - edges[:-2, None]) / (edges[1:-1] - edges[:-2])[:, None]
     falling = (edges[2:, None] - hertz) / (edges[2:] - edges[1:-1])[:, None]
     return torch.minimum(rising, falling).clamp(min=0)
+
+
+def mel_centres(bands: int) -> Tensor:
+    """(M,) Hz at the top of each triangle."""
+    return _mel_edges(bands)[1:-1]
+
+
+def _mel_edges(bands: int) -> Tensor:
+    """(M + 2,) Hz."""
+    top = 2595 * torch.log10(torch.tensor(1 + SAMPLE_RATE / 2 / 700))
+    return 700 * (10 ** (torch.linspace(0, float(top), bands + 2) / 2595) - 1)
 
 
 class Spectrum:

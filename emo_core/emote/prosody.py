@@ -58,7 +58,8 @@ class Prosody:
         """(F,) bool"""
         some = _pitch(self._sound, self._centres[: round(VOICE_SECONDS * fps)])
         voiced = some[some > 0]
-        self._middle = float(np.median(voiced)) if len(voiced) else 150.0
+        self.usual_pitch = float(np.median(voiced)) if len(voiced) else 150.0
+        """Hz, the median of the beginning."""
 
     @property
     def openness(self) -> np.ndarray:
@@ -86,7 +87,7 @@ class Prosody:
         """Semitones over the voice's median at frames [first, last); 0 where there is no voice."""
         hertz = _pitch(self._sound, self._centres[first:last])
         voiced = (hertz > 0) & (self.loudness[first:last] > QUIET_VOICE)
-        return np.where(voiced, 12 * np.log2(np.where(voiced, hertz, self._middle) / self._middle), 0.0)
+        return np.where(voiced, 12 * np.log2(np.where(voiced, hertz, self.usual_pitch) / self.usual_pitch), 0.0)
 
     def features(self, first: int, last: int) -> np.ndarray:
         """(F, 3) loudness, pause and pitch in comparable units; the last frame is repeated after the end."""

@@ -14,7 +14,7 @@ import numpy as np
 from av.codec.codec import UnknownCodecError
 
 from ..errors import InputError
-from ..files import temporary_name
+from ..files import temporary_name, writable_file
 from .sound_frames import resampled
 from .sound_track import FileTrack, Track
 
@@ -37,15 +37,7 @@ def check_output(path: Path) -> None:
     """
     if path.suffix.lower() != ".mp4":
         raise InputError(f"out: got {path}; expected a name ending in .mp4")
-    probe = temporary_name(path)
-    try:
-        if path.is_dir():
-            raise IsADirectoryError(f"{path} is a folder")
-        path.parent.mkdir(parents=True, exist_ok=True)
-        probe.touch()
-        probe.unlink()
-    except OSError as error:
-        raise InputError(f"out: cannot write {path} ({error}); give a file in a folder you may write to") from error
+    writable_file(path, "out")
 
 
 class VideoWriter:

@@ -1,5 +1,8 @@
 """A tiny random model and a bank of made motion."""
 
+from dataclasses import replace
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
@@ -10,7 +13,8 @@ from emo_core.audio.encoder import AudioEncoder, with_encoder
 from emo_core.emote.bank import CURVES, MotionBank
 from emo_core.emote.config import EmoteConfig
 from emo_core.emote.content import ContentModel
-from emo_core.emote.weights import EmoteModel
+from emo_core.emote.emotion_model import EmotionModel
+from emo_core.emote.weights import EmoteModel, save_emote
 from emo_core.face.coefficients import NAMES
 from emo_core.face.rig import FaceRig
 from emo_core.media.sound import Sound
@@ -54,6 +58,17 @@ def made_model() -> EmoteModel:
     )
     content = ContentModel(config).eval().requires_grad_(False)
     return EmoteModel(config, encoder, content, None, made_bank(), made_rig())
+
+
+def save_feeling_model(path: Path) -> Path:
+    """Write a tiny model whose emotions show."""
+    made = made_model()
+    config = replace(made.config, emotion_layers=1, emotion_width=8, emotion_heads=2, emotion_latent=8)
+    emotion = EmotionModel(config)
+    for weight in emotion.parameters():
+        torch.nn.init.normal_(weight, std=0.3)
+    save_emote(path, config, made.encoder, made.content, made.bank, notes={}, emotion=emotion)
+    return path
 
 
 @pytest.fixture(scope="session")

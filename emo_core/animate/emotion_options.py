@@ -1,0 +1,33 @@
+"""The options of emotion, for every command that makes a face speak."""
+
+import argparse
+
+from ..emotion import EMOTIONS, STRONGEST, EmotionCurve
+from .option_groups import Add
+
+
+def add_emotion_options(add: Add) -> None:
+    """Add an emotion curve, its strength, and the person's style."""
+    add(
+        "--emotion",
+        metavar="CURVE",
+        help=f"{', '.join(EMOTIONS)}; a blend such as happy@0.5+surprise@0.5; or over time 0:neutral,1.5:happy@0.8 "
+        "(default: neutral)",
+    )
+    add("--strength", type=float, default=1.0, help=f"of the emotion, 0 .. {STRONGEST:g} (default: 1)")
+    add(
+        "--emotion-style",
+        type=int,
+        default=0,
+        metavar="N",
+        help="person whose way of showing emotions is used (default: 0)",
+    )
+
+
+def read_emotion(args: argparse.Namespace) -> EmotionCurve:
+    """The options as a curve.
+
+    Raises:
+        InputError: for a curve or a strength that cannot be read.
+    """
+    return EmotionCurve.parse("neutral" if args.emotion is None else args.emotion, args.strength)
