@@ -15,6 +15,7 @@ COMMANDS = {
     "prepare": ".dataset.cli",
     "cache": ".emo.training.cache_cli",
     "train": ".emo.training.cli",
+    "emote prepare": ".emote.training.prepare_cli",
     "emote train": ".emote.training.train_cli",
     "export": ".emo.training.export_cli",
     "overfit": ".emo.training.overfit_cli",

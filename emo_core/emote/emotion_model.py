@@ -40,13 +40,13 @@ class EmotionModel(nn.Module):
         for part in (self.squash.weight, self.squash.bias):
             nn.init.zeros_(part)
 
-    def forward(self, inputs: Tensor, mouth: Tensor, quiet: Tensor, emotion: Tensor, style: Tensor) -> Tensor:
+    def forward(self, inputs: Tensor, mouth: Tensor, rest: Tensor, emotion: Tensor, style: Tensor) -> Tensor:
         """What the emotion adds.
 
         Args:
             inputs: (B, F, I) of `listening`.
             mouth: (B, F, M) of the content model.
-            quiet: (B, F) 1 in silence, 0 in speech.
+            rest: (B, F) 1 where nobody speaks for long, 0 in speech; see `Prosody.rest`.
             emotion: (B, F, E) strengths.
             style: (B, S).
 
@@ -54,7 +54,7 @@ class EmotionModel(nn.Module):
             (B, F, K), zeros where and around where no emotion is.
         """
         heard = (inputs - self.mean) * self.scale
-        sound = self.listen(torch.cat([heard, mouth * MOUTH_SCALE, quiet[..., None]], dim=-1))
+        sound = self.listen(torch.cat([heard, mouth * MOUTH_SCALE, rest[..., None]], dim=-1))
         both = torch.cat([emotion, torch.zeros_like(emotion)])
         feeling = self._feeling(both, torch.cat([style, style]))
         hidden = torch.cat([repeat(sound, "b f c -> (two b) f c", two=2), feeling], dim=-1)

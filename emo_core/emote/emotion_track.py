@@ -38,7 +38,7 @@ class EmotionTrack:
     ) -> None:
         """Nothing is computed yet. `curves` are the mouth's."""
         self._model, self._listening, self._mouth, self._emotion = model, listening, mouth, emotion
-        self._quiet, self._opening = 1 - prosody.openness, opening_of(rig, CURVES)
+        self._rest, self._opening = prosody.rest, opening_of(rig, CURVES)
         self._columns = [CURVES.index(name) for name in curves]
         self._style = torch.from_numpy(style_vector(style).astype(np.float32))[None]
         self._windows = OverlappedWindows(self._window)
@@ -51,21 +51,21 @@ class EmotionTrack:
     def _window(self, first: int, last: int) -> np.ndarray:
         low, high = max(first, 0), min(last, self._mouth.frames)
         index = np.clip(np.arange(first, last), low, high - 1) - low
-        mouth, quiet = self._mouth.take(low, high)[index], self._quiet[low:high][index]
+        mouth, rest = self._mouth.take(low, high)[index], self._rest[low:high][index]
         emotion = self._emotion.at_frames(high - low, FPS, first=low)[index]
         if not emotion.any():
             return np.zeros((last - first, len(CURVES)))
-        parts = (torch.from_numpy(np.asarray(part, np.float32))[None] for part in (mouth, quiet, emotion))
+        parts = (torch.from_numpy(np.asarray(part, np.float32))[None] for part in (mouth, rest, emotion))
         inputs = self._listening.inputs(low, high)[index][None]
         added = self._model(inputs, *parts, self._style)[0].double().numpy()
         own = np.zeros_like(added)
         own[:, self._columns] = mouth
-        return self._kept(own, added, quiet) - own
+        return self._kept(own, added, rest) - own
 
-    def _kept(self, own: np.ndarray, added: np.ndarray, quiet: np.ndarray) -> np.ndarray:
+    def _kept(self, own: np.ndarray, added: np.ndarray, rest: np.ndarray) -> np.ndarray:
         """(F, K) of speech and emotion together, closed where speech is."""
         made = np.clip(own + added, 0, 1)
         gap = own @ self._opening
-        share = np.clip(np.maximum(open_share(gap) / FREE, quiet), 0, 1)
+        share = np.clip(np.maximum(open_share(gap) / FREE, rest), 0, 1)
         wanted = gap + (made @ self._opening - gap) * share
         return with_gap(made, wanted, self._opening, CURVES)

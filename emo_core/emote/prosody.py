@@ -17,6 +17,8 @@ PAUSE_SECONDS = 0.24
 """A shorter silence is a stop consonant."""
 RAMP_SECONDS = 0.12
 """Time in which lips close after speech, and open before it."""
+REST_SECONDS = (0.8, 1.6)
+"""Distance from speech at which a face begins to rest, and from which it does."""
 LOWEST, HIGHEST = 60.0, 400.0
 """Hz of a voice's pitch."""
 VOICED = 0.45
@@ -63,12 +65,23 @@ class Prosody:
     def openness(self) -> np.ndarray:
         """(F,) 1 in speech, 0 in the middle of a pause, with ramps inside the pause."""
         reach = max(1, round(RAMP_SECONDS * self.fps))
-        padded = np.pad(~self.pause, reach, constant_values=False)
-        distance = np.full(len(self.pause), reach + 1)
-        for step in range(reach, -1, -1):
-            near = padded[reach - step : len(padded) - reach - step] | padded[reach + step : len(padded) - reach + step]
-            distance[near] = step
-        return 0.5 + 0.5 * np.cos(np.pi * np.clip(distance / (reach + 1), 0, 1))
+        return 0.5 + 0.5 * np.cos(np.pi * np.clip(self._from_speech() / (reach + 1), 0, 1))
+
+    @property
+    def rest(self) -> np.ndarray:
+        """(F,) 1 where nobody speaks for long, 0 in speech and short pauses, with ramps between."""
+        first, last = REST_SECONDS
+        share = np.clip((self._from_speech() / self.fps - first) / (last - first), 0, 1)
+        return share * share * (3 - 2 * share)
+
+    def _from_speech(self) -> np.ndarray:
+        """(F,) frames to the nearest frame of speech; infinite without any."""
+        if self.pause.all():
+            return np.full(len(self.pause), np.inf)
+        frames, speech = np.arange(len(self.pause)), np.flatnonzero(~self.pause)
+        after = np.searchsorted(speech, frames).clip(max=len(speech) - 1)
+        before = (after - 1).clip(min=0)
+        return np.minimum(abs(speech[after] - frames), abs(frames - speech[before]))
 
     def pitch(self, first: int, last: int) -> np.ndarray:
         """Semitones over the voice's median at frames [first, last); 0 where there is no voice."""

@@ -16,7 +16,7 @@ from ...smoothing import gaussian
 from ..action_units import CURVES
 from ..closure import open_share, opening_of, with_gap
 
-SPEAKING = 0.3
+SPEAKING = 0.6
 """Of the opening that an emotion has in silence, while the mouth speaks."""
 PRESSED = 0.025
 """Gap at which units that press the lips have fallen to 37 %."""
@@ -44,8 +44,8 @@ class Speech:
 
     mouth: np.ndarray
     """(F, Km) curves of MOUTH."""
-    quiet: np.ndarray
-    """(F,) 1 in silence, 0 in speech."""
+    rest: np.ndarray
+    """(F,) 1 where nobody speaks for long, 0 in speech; see `Prosody.rest`."""
     loudness: np.ndarray
     """(F,) dB over normal speech."""
 
@@ -69,21 +69,21 @@ def emotional(speech: Speech, strengths: np.ndarray, prototypes: np.ndarray, ons
     opening = opening_of(rig, CURVES)
     gap = own @ opening
     added = gaussian(strengths, onset) @ prototypes
-    added = added * _envelope(speech.loudness, speech.quiet)[:, None]
+    added = added * _envelope(speech.loudness, speech.rest)[:, None]
     rounded = np.clip(sum(own[:, CURVES.index(name)] for name in ROUND), 0, 1)
     added[:, _columns(SPREADING)] *= (1 - ROUNDING * rounded)[:, None]
     added[:, _columns(PRESSING)] *= np.exp(-np.maximum(gap, 0) / PRESSED)[:, None]
     opens = np.maximum(added * opening, 0).sum(1)
     free = open_share(gap)
-    wanted = gap + opens * np.maximum(speech.quiet, SPEAKING * free)
+    wanted = gap + opens * np.maximum(speech.rest, SPEAKING * free)
     made = with_gap(own + added, wanted, opening, CURVES)
     return made - own
 
 
-def _envelope(loudness: np.ndarray, quiet: np.ndarray) -> np.ndarray:
+def _envelope(loudness: np.ndarray, rest: np.ndarray) -> np.ndarray:
     """(F,) how strong an emotion shows at each frame, about 1."""
     slow = gaussian(np.clip(loudness, -20, 5)[:, None], WITHIN / 2)[:, 0]
-    return 1 + LOUD * np.tanh((slow + 4) / 4) * (1 - quiet)
+    return 1 + LOUD * np.tanh((slow + 4) / 4) * (1 - rest)
 
 
 def _columns(names: tuple[str, ...]) -> list[int]:

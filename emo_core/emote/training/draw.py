@@ -38,7 +38,7 @@ class Window:
     """(F, I)"""
     mouth: Tensor
     """(F, M) of the content model."""
-    quiet: Tensor
+    rest: Tensor
     """(F,)"""
     emotion: Tensor
     """(F, E)"""
@@ -90,7 +90,7 @@ class Drawing:
     ) -> Window:
         low, high = max(0, start - MARGIN), min(len(film), start + FRAMES + MARGIN)
         before, after = start - low, high - start - FRAMES
-        speech = Speech(film.speech.mouth[low:high], film.speech.quiet[low:high], film.speech.loudness[low:high])
+        speech = Speech(film.speech.mouth[low:high], film.speech.rest[low:high], film.speech.loudness[low:high])
         around = np.pad(strengths, ((before, after), (0, 0)), mode="edge")
         target = emotional(speech, around, shown, onset, self._rig)[before : before + FRAMES]
         return self._made(film, start, strengths, style, target, known=True)
@@ -99,9 +99,9 @@ class Drawing:
         self, film: HeardFilm, start: int, strengths: np.ndarray, style: np.ndarray, target: np.ndarray, *, known: bool
     ) -> Window:
         stop = start + FRAMES
-        parts = (film.speech.mouth[start:stop], film.speech.quiet[start:stop], strengths, style, target)
-        mouth, quiet, emotion, style, target = (torch.from_numpy(np.asarray(part, np.float32)) for part in parts)
-        return Window(film.inputs(start, stop, self._config), mouth, quiet, emotion, style, target, known)
+        parts = (film.speech.mouth[start:stop], film.speech.rest[start:stop], strengths, style, target)
+        mouth, rest, emotion, style, target = (torch.from_numpy(np.asarray(part, np.float32)) for part in parts)
+        return Window(film.inputs(start, stop, self._config), mouth, rest, emotion, style, target, known)
 
 
 def _strengths(main: int, rng: np.random.Generator) -> np.ndarray:

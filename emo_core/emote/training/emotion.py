@@ -42,7 +42,7 @@ class Batch:
 
     inputs: Tensor
     mouth: Tensor
-    quiet: Tensor
+    rest: Tensor
     emotion: Tensor
     style: Tensor
     target: Tensor
@@ -102,7 +102,7 @@ class EmotionTask(Task):
         return pairs
 
     def losses(self, batch: Batch, networks: tuple[nn.Module, ...], share: float) -> Iterator[Tensor]:
-        made = networks[0](batch.inputs, batch.mouth, batch.quiet, batch.emotion, batch.style)
+        made = networks[0](batch.inputs, batch.mouth, batch.rest, batch.emotion, batch.style)
         speech = spoken(batch.mouth)
         lips, emotion = self._lip_loss(made, speech, batch), self._emotion_loss(made, speech, batch)
         upper = POINTS * (self._space.distance(made - batch.target).mean(1) * batch.known).mean()
@@ -131,7 +131,7 @@ class EmotionTask(Task):
 
 def check(model: EmotionModel, readers: Readers, space: PointSpace, batch: Batch) -> dict[str, float]:
     """Error over the target's own size, kept closures, and emotions that the reader tells, on a batch."""
-    made = model(batch.inputs, batch.mouth, batch.quiet, batch.emotion, batch.style)
+    made = model(batch.inputs, batch.mouth, batch.rest, batch.emotion, batch.style)
     speech = spoken(batch.mouth)
     error = space.distance(made - batch.target).mean() / space.distance(batch.target).mean()
     gap, true = space.gap(speech + made), space.gap(speech + batch.target)
@@ -149,7 +149,7 @@ def batch_of(groups: list[tuple[Window, ...]]) -> Batch:
     windows = [group[0] for group in groups] + [group[1] for group in groups]
     likes = [group[0] for group in groups] + [group[2] if len(group) > 2 else group[1] for group in groups]
     parts = {name: torch.stack([getattr(window, name) for window in windows]) for name in
-             ("inputs", "mouth", "quiet", "emotion", "style", "target")}  # fmt: skip
+             ("inputs", "mouth", "rest", "emotion", "style", "target")}  # fmt: skip
     like = spoken(torch.stack([window.mouth for window in likes])) + torch.stack([window.target for window in likes])
     return Batch(**parts, known=torch.tensor([float(window.known) for window in windows]), like=like)
 

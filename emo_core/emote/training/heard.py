@@ -93,7 +93,7 @@ def hear(
         smoothing=0.0,
     )
     frames = audio.frames if motion is None else min(audio.frames, len(motion))
-    speech = Speech(track.take(0, frames), 1 - prosody.openness[:frames], prosody.loudness[:frames])
+    speech = Speech(track.take(0, frames), prosody.rest[:frames], prosody.loudness[:frames])
     return HeardFilm(
         name=name,
         person=person,
@@ -111,7 +111,7 @@ def save_film(film: HeardFilm, path: Path) -> None:
         "features": film.features,
         "mel": film.mel,
         "mouth": film.speech.mouth.astype(np.float32),
-        "quiet": film.speech.quiet.astype(np.float32),
+        "rest": film.speech.rest.astype(np.float32),
         "loudness": film.speech.loudness.astype(np.float32),
     }
     arrays |= {
@@ -139,7 +139,7 @@ def load_film(path: Path) -> HeardFilm:
             if about.get("format") != FORMAT:
                 raise ValueError("it is another kind of file")
             arrays = {name: stored.get_tensor(name) for name in stored.keys()}
-        speech = Speech(arrays["mouth"], arrays["quiet"], arrays["loudness"])
+        speech = Speech(arrays["mouth"], arrays["rest"], arrays["loudness"])
         film = HeardFilm(
             name=about["name"],
             person=about["person"],
@@ -169,7 +169,7 @@ def load_films(folder: Path) -> Iterator[HeardFilm]:
 
 def _check(film: HeardFilm) -> None:
     frames = len(film)
-    lengths = {len(part) for part in (film.features, film.speech.mouth, film.speech.quiet, film.speech.loudness)}
+    lengths = {len(part) for part in (film.features, film.speech.mouth, film.speech.rest, film.speech.loudness)}
     if lengths != {frames} or not frames:
         raise ValueError("its parts differ in length")
     if film.motion is not None and film.motion.shape != (frames, len(CURVES)):
