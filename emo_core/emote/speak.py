@@ -234,12 +234,12 @@ def _emotion_track(
 
 
 def _with_emotion(curves: Mapping[str, np.ndarray], added: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
-    """The curves that an emotion moves, (F,) each in 0 .. 1. A lid that blinks is neither wide nor squinting."""
-    made = {name: np.clip(curves.get(name, 0.0) + values, 0, 1) for name, values in added.items()}
+    """The curves that an emotion moves, (F,) each in 0 .. 1. A lid that blinks gets neither wide nor squinting."""
+    added = dict(added)
     for blink in BLINK:
         for name in ("eyeWide", "eyeSquint"):
-            made[blink.replace("eyeBlink", name)] *= 1 - curves[blink]
-    return made
+            added[blink.replace("eyeBlink", name)] = added[blink.replace("eyeBlink", name)] * (1 - curves[blink])
+    return {name: np.clip(curves.get(name, 0.0) + values, 0, 1) for name, values in added.items()}
 
 
 def _features(sound: Sound, model: EmoteModel, encoded: Tensor | None) -> FrameFeatures:

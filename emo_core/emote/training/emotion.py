@@ -33,7 +33,7 @@ POINTS, VELOCITY, GAP, LIPS = 1.0, 1.0, 400.0, 0.2
 """Weights of losses."""
 MOST = 1 / 3
 """Of the lips' gradient that the emotion's may reach."""
-SCHEDULE = Schedule(rate=2e-3, warm_up=100, decay="cosine", decay_from=0.0, decay_to=0.02)
+SCHEDULE = Schedule(rate=2e-3, warm_up=20, decay="cosine", decay_from=0.0, decay_to=0.02)
 
 
 @dataclass(frozen=True, slots=True)
