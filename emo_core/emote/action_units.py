@@ -71,7 +71,7 @@ OTHER_SIDE = 0.1
 """Of the amount that the other side of a one-sided emotion shows."""
 STYLE = 8
 """S: independent normal numbers that make a person's way of showing emotions; zeros are the average."""
-AGREED, TAKEN, SPREAD, SKEW = 3.0, 2.5, 0.18, 0.12
+AGREED, TAKEN, SPREAD, SKEW = 3.0, 3.5, 0.3, 0.2
 """How surely the average person shows a unit that most people use; how sharply a style takes or drops it; how amounts, and their two
 sides, vary between people."""
 SEED = 20231210

@@ -17,6 +17,8 @@ from .mouth import MouthTrack
 from .prosody import Prosody
 from .windows import OverlappedWindows
 
+BLOCK = 128
+"""Frames of a window."""
 FREE = 0.25
 """Share of openness (see `closure.open_share`) from which the model alone decides how far the lips open."""
 
@@ -41,7 +43,7 @@ class EmotionTrack:
         self._rest, self._opening = prosody.rest, opening_of(rig, CURVES)
         self._columns = [CURVES.index(name) for name in curves]
         self._style = torch.from_numpy(style_vector(style).astype(np.float32))[None]
-        self._windows = OverlappedWindows(self._window)
+        self._windows = OverlappedWindows(self._window, BLOCK)
 
     def take(self, first: int, last: int) -> np.ndarray:
         """(F, K) of frames [first, last); with the mouth's curves they lie in 0 .. 1."""

@@ -87,6 +87,20 @@ def load_emote(path: Path = EMOTE_MINI, *, rig: FaceRig | None = None) -> EmoteM
     )
 
 
+def read_notes(path: Path) -> dict[str, str]:
+    """What a file says of its licence and making.
+
+    Raises:
+        CheckpointError: if it is no safetensors file.
+    """
+    try:
+        with safe_open(path, "pt") as stored:
+            metadata = stored.metadata() or {}
+    except (OSError, SafetensorError) as error:
+        raise CheckpointError(f"emote: {path} is no whole safetensors file ({error}); {AGAIN}") from error
+    return {name: text for name, text in metadata.items() if name not in ("format", "config")}
+
+
 def save_emote(
     path: Path,
     config: EmoteConfig,

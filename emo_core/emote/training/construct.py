@@ -16,7 +16,7 @@ from ...smoothing import gaussian
 from ..action_units import CURVES
 from ..closure import open_share, opening_of, with_gap
 
-SPEAKING = 0.6
+SPEAKING = 0.45
 """Of the opening that an emotion has in silence, while the mouth speaks."""
 PRESSED = 0.025
 """Gap at which units that press the lips have fallen to 37 %."""

@@ -7,14 +7,13 @@ from pathlib import Path
 from ...errors import InputError
 from ...files import writable_folder
 from ...training.schedule import Limits
-from ..weights import EMOTE_MINI, load_emote, save_emote
+from ..weights import EMOTE_MINI, load_emote, read_notes, save_emote
 from .content import train_content
 from .heard import load_films
 from .material import Run, split
 from .stages import train_emotion, train_prior
 
 STAGES = ("prior", "content", "emotion")
-NOTES = {"licence": "of the films that taught it; it began as emote-mini (Apache-2.0)"}
 
 
 def add_parser(commands: argparse._SubParsersAction) -> None:
@@ -51,7 +50,8 @@ def _train(args: argparse.Namespace) -> None:
         lambda line: sys.stderr.write(line + "\n"),
     )
     writable_folder(args.out.parent, "out")
-    model = load_emote(args.model)
+    model, notes = load_emote(args.model), read_notes(args.model)
+    notes["trained"] = f"{notes['trained']}, {args.stage}" if "trained" in notes else args.stage
     held_out = [name.strip() for name in args.held_out.split(",") if name.strip()]
     material = split(list(load_films(args.data)), held_out)
     config, content, emotion = model.config, model.content, model.emotion
@@ -61,5 +61,5 @@ def _train(args: argparse.Namespace) -> None:
         content = train_content(model, material, run)
     else:
         emotion = train_emotion(model, material, run, actors=args.actors)
-    save_emote(args.out, config, model.encoder, content, model.bank, emotion=emotion, notes=NOTES)
+    save_emote(args.out, config, model.encoder, content, model.bank, emotion=emotion, notes=notes)
     sys.stdout.write(f"{args.out}: stage {args.stage}\n")
