@@ -18,9 +18,9 @@ from .rig import POINTS, FaceRig
 from .rotation import rotation_matrices
 
 Colour = tuple[int, int, int]
-EYEBALL_BEHIND, IRIS_BEHIND, PUPIL_BEHIND = 0.06, 0.014, 0.01
+EYEBALL_BEHIND, IRIS_BEHIND, PUPIL_BEHIND = 0.085, 0.035, 0.03
 """Shift away from the camera: the lids cover the iris, which covers the eyeball."""
-EYEBALL_SIZE = 1.3
+EYEBALL_SIZE = 1.5
 """Of the opening between the lids, so that no gap shows."""
 MOUTH_DEPTH = 0.16
 TEETH_BEHIND, TEETH_ABOVE, TEETH_BELOW = 0.05, 0.1, 0.075
