@@ -1,4 +1,4 @@
-"""The rig's face as one coloured surface: skin, lips, brows, eyeballs, irises, teeth and the inside of the mouth.
+"""The rig's face as one coloured surface: skin, lips, brows, lashes, eyes, teeth and the inside of the mouth.
 
 Each vertex is a weighted sum of the rig's 478 points plus a fixed shift, so that it moves with the same coefficients.
 Shape legend: V vertices, T triangles, K coefficients. Units as in `rig`.
@@ -13,12 +13,14 @@ from itertools import pairwise
 import numpy as np
 
 from . import mesh_points as mesh
+from .motion import FaceMotion
 from .rig import POINTS, FaceRig
+from .rotation import rotation_matrices
 
 Colour = tuple[int, int, int]
-EYEBALL_BEHIND, IRIS_BEHIND, PUPIL_BEHIND = 0.06, 0.014, 0.01
+EYEBALL_BEHIND, IRIS_BEHIND, PUPIL_BEHIND = 0.085, 0.035, 0.03
 """Shift away from the camera: the lids cover the iris, which covers the eyeball."""
-EYEBALL_SIZE = 1.3
+EYEBALL_SIZE = 1.5
 """Of the opening between the lids, so that no gap shows."""
 MOUTH_DEPTH = 0.16
 TEETH_BEHIND, TEETH_ABOVE, TEETH_BELOW = 0.05, 0.1, 0.075
@@ -26,6 +28,8 @@ TEETH_BEHIND, TEETH_ABOVE, TEETH_BELOW = 0.05, 0.1, 0.075
 BROW_AHEAD = 0.02
 BROW_SPAN = ((0.1, 0.85), (0.1, 0.95), (0.1, 0.9), (0.1, 0.85), (0.3, 0.7))
 """Lower and upper edge of a brow between the rig's two rows of points, from its inner to its outer end."""
+LASH_AHEAD, LASH_SIZE = 0.012, (0.004, 0.012, 0.018, 0.022, 0.024, 0.024, 0.021, 0.014, 0.006)
+"""A dark edge on the upper lid, so that a closed eye reads; its height from the outer corner to the inner one."""
 IRIS_CORNERS = 20
 
 
@@ -66,6 +70,11 @@ class FaceSurface:
         """(..., 478, 3) offsets of the rig's points to those of the vertices (..., V, 3)."""
         return self.weights @ basis
 
+    def moving(self, motion: FaceMotion, rig: FaceRig) -> np.ndarray:
+        """(F, V, 3) vertices of the rig's mean face in motion, turned and shifted with the head."""
+        vertices = self.vertices(rig.mean + rig.offsets(motion))
+        return vertices @ rotation_matrices(motion.rotation).transpose(0, 2, 1) + motion.translation[:, None]
+
     def normals(self, vertices: np.ndarray) -> np.ndarray:
         """(V, 3) places of the vertices to their unit normals (V, 3), mean over the triangles around each."""
         a, b, c = (vertices[corner] for corner in self.triangles.T)
@@ -88,6 +97,8 @@ class _Builder:
     colours: list[Colour] = field(default_factory=list)
     welded: list[int] = field(default_factory=list)
     triangles: list[Sequence[int]] = field(default_factory=list)
+    unit: np.ndarray = field(default_factory=lambda: np.eye(POINTS))
+    """Row n: all of point n."""
 
     def add(self, weights: np.ndarray, shift: Sequence[float], colour: Colour, weld: int | None = None) -> int:
         """Add a vertex; return its number."""
@@ -99,7 +110,7 @@ class _Builder:
 
     def point(self, number: int, shift: Sequence[float], colour: Colour, weld: int | None = None) -> int:
         """Add a vertex that goes with a point of the rig."""
-        return self.add(np.eye(POINTS)[number], shift, colour, weld)
+        return self.add(self.unit[number], shift, colour, weld)
 
     def strip(self, one: Sequence[int], other: Sequence[int]) -> None:
         """Join two rows of vertices of one length; `other` lies left of the way along `one`, seen from outside."""
@@ -123,6 +134,7 @@ def face_surface(rig: FaceRig, colours: SurfaceColours | None = None) -> FaceSur
     _skin_and_lips(made, rig, colours, [{*upper, *lower} for upper, lower, _ in eyes])
     for upper, lower, iris in eyes:
         _eye(made, rig, colours, [*lower, *upper[-2:0:-1]], iris)
+        _lash(made, upper, colours.brow, outwards=rig.mean[upper[0], 0])
     _mouth(made, rig, colours)
     for brow, outwards in ((mesh.RIGHT_BROW, -1), (mesh.LEFT_BROW, 1)):
         _brow(made, brow, colours.brow, outwards)
@@ -181,15 +193,26 @@ def _eye(made: _Builder, rig: FaceRig, colours: SurfaceColours, ring: list[int],
     back = np.array([0, 0, -EYEBALL_BEHIND])
     edge = [made.add(nothing, middle + EYEBALL_SIZE * (place - middle) + back, colours.eyeball) for place in places]
     made.fan(made.add(nothing, middle + back, colours.eyeball), edge)
-    unit = np.eye(POINTS)
-    across, up = (unit[iris[1]] - unit[iris[3]]) / 2, (unit[iris[2]] - unit[iris[4]]) / 2
+    across, up = (made.unit[iris[1]] - made.unit[iris[3]]) / 2, (made.unit[iris[2]] - made.unit[iris[4]]) / 2
     if (across @ rig.mean)[0] < 0:
         across = -across
     for size, colour, behind in ((1.0, colours.iris, IRIS_BEHIND), (0.45, colours.pupil, PUPIL_BEHIND)):
         angles = 2 * np.pi * np.arange(IRIS_CORNERS) / IRIS_CORNERS
         shift = (0, 0, -behind)
-        rim = [unit[iris[0]] + size * (np.cos(angle) * across + np.sin(angle) * up) for angle in angles]
-        made.fan(made.add(unit[iris[0]], shift, colour), [made.add(part, shift, colour) for part in rim])
+        rim = [made.unit[iris[0]] + size * (np.cos(angle) * across + np.sin(angle) * up) for angle in angles]
+        made.fan(made.add(made.unit[iris[0]], shift, colour), [made.add(part, shift, colour) for part in rim])
+
+
+def _lash(made: _Builder, lid: Sequence[int], colour: Colour, outwards: float) -> None:
+    """A strip on the upper lid, from its edge upwards."""
+    rows = [
+        [
+            made.point(number, (0, share * size - 0.004, LASH_AHEAD), colour)
+            for number, size in zip(lid, LASH_SIZE, strict=True)
+        ]
+        for share in (0, 1)
+    ]
+    made.strip(*(rows if outwards < 0 else [row[::-1] for row in rows]))
 
 
 def _mouth(made: _Builder, rig: FaceRig, colours: SurfaceColours) -> None:
@@ -211,9 +234,9 @@ def _mouth(made: _Builder, rig: FaceRig, colours: SurfaceColours) -> None:
 
 def _brow(made: _Builder, brow: Sequence[int], colour: Colour, outwards: int) -> None:
     """A strip before the skin; the rig's rows run from the outer end to the inner one."""
-    unit, half = np.eye(POINTS), len(brow) // 2
+    half = len(brow) // 2
     rows: list[list[int]] = [[], []]
     for lower, upper, span in zip(brow[:half][::-1], brow[half:][::-1], BROW_SPAN, strict=True):
         for row, share in zip(rows, span, strict=True):
-            row.append(made.add((1 - share) * unit[lower] + share * unit[upper], (0, 0, BROW_AHEAD), colour))
+            row.append(made.add((1 - share) * made.unit[lower] + share * made.unit[upper], (0, 0, BROW_AHEAD), colour))
     made.strip(*(rows if outwards > 0 else [row[::-1] for row in rows]))

@@ -10,6 +10,9 @@ import numpy as np
 from ...face.coefficients import BLINK
 from ...face.motion import FaceMotion
 
+CLOSE = 0.75
+"""Least share of the motion's rate at which hardly two of its frames fall into one."""
+
 
 def at_rate(motion: FaceMotion, fps: float) -> FaceMotion:
     """Return the motion at another frame rate.
@@ -17,19 +20,21 @@ def at_rate(motion: FaceMotion, fps: float) -> FaceMotion:
     To a higher rate: interpolated at the middle of each frame. An interpolated curve misses its peaks where no new frame
     falls on them, so the new frame nearest to a peak or a valley takes its value: lids that closed still close, and so do
     lips. To a lower rate: each frame is the mean over its own time, as a camera's would be, so that fast motion does not
-    alias; then the blinks get their peaks back.
+    alias; then the blinks get their peaks back, and so do all curves where the rates are close (25 to 24): a mean of two
+    halves would open lips that close for one frame.
     """
     if fps == motion.fps:
         return motion
+    close = fps > CLOSE * motion.fps
     if fps > motion.fps:
         made, kept = motion.resampled(fps), range(len(motion.names))
     else:
-        made, kept = _averaged(motion, fps), [k for k, name in enumerate(motion.names) if name in BLINK]
+        made, kept = _averaged(motion, fps), [k for k, name in enumerate(motion.names) if close or name in BLINK]
     values = np.array(made.coefficients)
     nearest = np.clip(((np.arange(len(motion)) + 0.5) * fps / motion.fps).astype(int), 0, len(made) - 1)
     for column in kept:
         curve = motion.coefficients[:, column]
-        peaks = _peaks(curve) if fps < motion.fps else _peaks(curve) | _peaks(-curve)
+        peaks = _peaks(curve) | _peaks(-curve) if close else _peaks(curve)
         # Where two peaks fall into one frame, the higher one stays: they are written in rising order.
         order = np.flatnonzero(peaks)
         order = order[np.argsort(curve[order], kind="stable")]

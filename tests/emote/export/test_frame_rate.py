@@ -36,6 +36,13 @@ def test_blinks_still_close_at_lower_rates(source, fps):
     assert int((made.curve("eyeBlinkLeft") == 1).sum()) == int((motion.curve("eyeBlinkLeft") == 1).sum())
 
 
+def test_lips_still_close_at_nearly_the_same_rate():
+    motion = blinking(25)
+    closed = int((motion.curve("jawOpen") == 0).sum())
+    assert int((at_rate(motion, 24).curve("jawOpen") == 0).sum()) == closed
+    assert int((motion.resampled(24).curve("jawOpen") < 1e-6).sum()) < closed
+
+
 def test_fast_trembling_does_not_alias_into_slow_motion():
     time = np.arange(240) / 60
     tremble = 0.5 + 0.4 * np.sin(2 * np.pi * 24 * time)
