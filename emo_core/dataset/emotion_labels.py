@@ -95,9 +95,11 @@ def _row(row: Mapping[str, str | None], line: int, path: Path) -> Row:
     if level and level not in LEVELS:
         raise InputError(f"emotions: line {line} of {path} has level {level!r}; expected one of {', '.join(LEVELS)}")
     try:
-        curve = EmotionCurve.parse(row["emotion"], float(strength or LEVELS.get(level, 1.0)))
+        number = float(strength or LEVELS.get(level, 1.0))
     except ValueError:
         raise InputError(f"emotions: line {line} of {path} has strength {strength!r}; expected a number") from None
+    try:
+        curve = EmotionCurve.parse(row["emotion"], number)
     except InputError as error:
         raise InputError(f"emotions: line {line} of {path}: {error}") from error
     return Row(line, row["file"].strip().replace("\\", "/"), curve)
