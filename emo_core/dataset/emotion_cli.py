@@ -17,7 +17,7 @@ def add_parser(commands: argparse._SubParsersAction) -> None:
         type=Path,
         required=True,
         metavar="CSV",
-        help="file,emotion[,strength or level]: names of the source videos, or ends of their paths; an emotion, or a curve "
+        help="file,emotion[,strength or level][,person]: names of the source videos, or ends of their paths; an emotion, or a curve "
         "over their seconds such as 0:neutral,1.5:happy@0.8",
     )
     parser.set_defaults(run=_run)

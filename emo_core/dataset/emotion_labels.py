@@ -1,7 +1,7 @@
 """Emotions of a dataset's clips: from a CSV into a column of their labels.
 
-The CSV has the columns `file` and `emotion`, and optionally `strength` or `level`. `file` is the name of a source video or the end of
-its path, and may be a pattern; `emotion` is a name, or a curve over the seconds of the video.
+The CSV has the columns `file` and `emotion`, and optionally `strength` or `level`, and `person`. `file` is the name of a source video or
+the end of its path, and may be a pattern; `emotion` is a name, or a curve over the seconds of the video.
 
 Shape legend: F frames, E emotions of `emotion.EXPRESSIVE`.
 """
@@ -24,6 +24,8 @@ from .shards import TRAIN, Clip, Dataset, read_members, write_clips
 
 COLUMN = "emotions"
 """Column of a clip's labels: (F, E) strengths, zeros for neutral; a clip of unknown emotion has none."""
+PERSON = "person"
+"""Entry of a clip's `about`."""
 LEVELS = {"1": 0.4, "2": 0.7, "3": 1.0, "lo": 0.4, "md": 0.7, "hi": 1.0}
 """Level that an actor was asked for (MEAD, CREMA-D) -> strength."""
 
@@ -35,6 +37,8 @@ class Row:
     line: int
     pattern: str
     curve: EmotionCurve
+    person: str = ""
+    """Who is seen; empty if the table does not say."""
 
     def names(self, video: Path) -> bool:
         """Whether it is about this source video."""
@@ -102,7 +106,7 @@ def _row(row: Mapping[str, str | None], line: int, path: Path) -> Row:
         curve = EmotionCurve.parse(row["emotion"], number)
     except InputError as error:
         raise InputError(f"emotions: line {line} of {path}: {error}") from error
-    return Row(line, row["file"].strip().replace("\\", "/"), curve)
+    return Row(line, row["file"].strip().replace("\\", "/"), curve, (row.get("person") or "").strip())
 
 
 def label_emotions(dataset: Dataset, rows: Sequence[Row]) -> Labelling:
@@ -145,20 +149,21 @@ def label_emotions(dataset: Dataset, rows: Sequence[Row]) -> Labelling:
 def _labelled(
     clips: Iterator[Clip], curves: Mapping[str, Row], split: str, counts: dict[tuple[str, str], int]
 ) -> Iterator[Clip]:
-    """The clips with their column; their emotions are added to `counts`, the empty name for an unknown one."""
+    """The clips with their column and person; their emotions are added to `counts`, the empty name for an unknown one."""
     for clip in clips:
         others = {name: column for name, column in clip.labels.others.items() if name != COLUMN}
+        about = {name: value for name, value in clip.about.items() if name != PERSON}
         shown = [""]
         if clip.speaker in curves:
-            fps = clip.about["fps"]
-            first = round(clip.about["start"] * fps)
-            strengths = curves[clip.speaker].curve.at_frames(clip.frames, fps, first=first)
+            row, fps = curves[clip.speaker], clip.about["fps"]
+            strengths = row.curve.at_frames(clip.frames, fps, first=round(clip.about["start"] * fps))
+            about |= {PERSON: row.person} if row.person else {}
             others[COLUMN] = strengths.astype(np.float16)
             shown = [name for name, any_frame in zip(EXPRESSIVE, strengths.any(0), strict=True) if any_frame]
             shown += ["neutral"] if not strengths.any(1).all() else []
         for name in shown:
             counts[split, name] = counts.get((split, name), 0) + 1
-        yield replace(clip, labels=replace(clip.labels, others=others))
+        yield replace(clip, labels=replace(clip.labels, others=others), about=about)
 
 
 def _curves(dataset: Dataset, rows: Sequence[Row]) -> dict[str, Row]:
@@ -166,7 +171,7 @@ def _curves(dataset: Dataset, rows: Sequence[Row]) -> dict[str, Row]:
     found: dict[str, Row] = {}
     for key, video in _videos(dataset).items():
         named = [row for row in rows if row.names(video)]
-        if len({row.curve for row in named}) > 1:
+        if len({(row.curve, row.person) for row in named}) > 1:
             lines = " and ".join(str(row.line) for row in named)
             raise InputError(f"emotions: lines {lines} disagree on {video}; keep one, or write more of its path")
         if named:

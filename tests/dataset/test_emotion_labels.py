@@ -61,6 +61,13 @@ def test_a_table_labels_clips_and_frames(unlabelled, table, capsys):
     assert all(a["mp4"] == b["mp4"] and a["flac"] == b["flac"] for a, b in zip(before, after, strict=True))
 
 
+def test_a_person_is_kept_with_the_clip(unlabelled, table):
+    label_emotions(unlabelled, read_table(table("file,emotion,person\nclip0-*,sad,M001\nclip1-*,sad,\n")))
+    assert [clip.about.get("person") for clip in read_clips(unlabelled, TRAIN)] == ["M001", None, None]
+    label_emotions(unlabelled, read_table(table("file,emotion\nclip0-*,sad\n")))
+    assert not any("person" in clip.about for clip in read_clips(unlabelled, TRAIN))
+
+
 def test_another_table_replaces_the_labels(unlabelled, table):
     for name, left in (("fear", ("fear",)), ("neutral", ())):
         done = label_emotions(unlabelled, read_table(table(f"file,emotion\nclip0-*,{name}\n")))

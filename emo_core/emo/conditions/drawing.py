@@ -25,7 +25,7 @@ class TrainingClips:
     share: Tensor
     """(N,) how often a clip is drawn, relative to the others."""
     references: Tensor
-    """(N, R) clips that a clip may take its reference from: itself, or the same person, framed in another way."""
+    """(N, R) clips that a clip may take its reference from: itself, or the same person, framed in another way or in another emotion."""
     boxes: Tensor
     """(N, 4) union of each clip's face boxes: left, top, right, bottom as shares of the picture's side."""
     mouths: Tensor

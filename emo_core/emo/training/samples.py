@@ -22,6 +22,7 @@ from ..conditions.table import conditions_of
 from ..config import EMOConfig
 from ..sampling.schedule import sampled_timesteps
 from .batch import Batch
+from .references import lenders
 from .stages import StageConfig
 
 MOUTH_MARGIN = 0.5
@@ -183,7 +184,7 @@ def training_clips(clips: list[Clip]) -> TrainingClips:
         starts=starts,
         lengths=lengths,
         share=torch.ones(len(clips)),
-        references=torch.arange(len(clips))[:, None],
+        references=lenders(clips),
         boxes=torch.stack([union_box(clip.labels.boxes) for clip in clips]),
         mouths=_end_to_end([clip.labels.mouths for clip in clips]).float(),
         openings=_end_to_end([clip.labels.opening for clip in clips]).float(),

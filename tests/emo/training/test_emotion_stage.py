@@ -6,7 +6,9 @@ import pytest
 import torch
 
 from emo_core.__main__ import main
+from emo_core.dataset.emotion_labels import Row, label_emotions
 from emo_core.dataset.shards import TRAIN, Dataset, read_clips
+from emo_core.emo.conditions.drawing import Chance
 from emo_core.emo.config import HALLO, EmotionConfig
 from emo_core.emo.models.emo import EMO
 from emo_core.emo.sampling.denoiser import Denoiser
@@ -15,6 +17,8 @@ from emo_core.emo.training.batch import collate
 from emo_core.emo.training.batches import draw_sample
 from emo_core.emo.training.export import export, write_run
 from emo_core.emo.training.objective import Objective, inputs
+from emo_core.emo.training.on_device import DeviceBatches, load_on_device
+from emo_core.emo.training.references import lenders
 from emo_core.emo.training.samples import Sampler
 from emo_core.emo.training.setup import frozen_parts, setup_stage, with_emotions
 from emo_core.emo.training.stages import STAGES, options_of
@@ -76,7 +80,7 @@ def test_it_shows_the_emotion_that_it_is_told(data, plain, tmp_path):
     shown = torch.cat([torch.from_numpy(clip.labels.others["emotions"]) for clip in clips])
     truth = latents[shown[:, HAPPY] == 1].mean(0) - latents[shown[:, SAD] == 1].mean(0)
 
-    model = learn(data, plain, tmp_path / "told", PICTURES, 80)
+    model = learn(data, plain, tmp_path / "told", PICTURES, 60)
     assert model.config.emotion == EmotionConfig(layers=True, trained=("happy", "sad"))
     happy, sad = (video(model, clips[0], name) for name in ("happy", "sad"))
     difference = (happy - sad).mean(0)
@@ -164,6 +168,28 @@ def test_a_few_step_model_keeps_its_emotions(data, plain, tmp_path):
         replace(data, speed_quantiles=(0.0, 1.0, 1.0)), init / "model.safetensors", tmp_path / "few", stage, 2
     )
     assert model.config.emotion.trained == ("happy", "sad") and model.config.diffusion.audio_scale == 1.0
+
+
+def test_references_show_another_emotion_of_the_person(tmp_path, plain):
+    """Of the clips of one person only; without persons, or without another emotion, the clip itself lends its reference."""
+    emotions = ("happy", "sad", "happy", "neutral", "happy", None)
+    people = ("ann", "ann", "bob", "bob", "cleo", "cleo")
+    rows = [
+        Row(i, f"clip{i}-000.mp4", EmotionCurve.constant(name), people[i]) for i, name in enumerate(emotions) if name
+    ]
+    data = label_emotions(felt_dataset(tmp_path / "data", clips=6, labelled=0), rows).dataset
+    clips = list(read_clips(data, TRAIN))
+    assert lenders(clips).tolist() == [[0, 0, 1, 1], [1, 1, 0, 0], [2, 2, 3, 3], [3, 3, 2, 2], [4] * 4, [5] * 4]
+    nobody = [replace(clip, about=clip.about | {"person": ""}) for clip in clips]
+    assert lenders(nobody).tolist() == [[i] for i in range(6)]
+    many = list(clips[:1] * 4) + clips[1:2] * 4
+    assert {tuple(row[2:]) for row in lenders(many).tolist()[:4]} == {(4, 6), (5, 7), (6, 4), (7, 5)}
+
+    cached(data, plain, tmp_path / "cached")
+    held = load_on_device(Dataset.open(tmp_path / "cached"), torch.device("cpu"))
+    stage = STAGE.with_options({"batch": 100, "on_device": True})
+    batch = DeviceBatches(held, Sampler(FELT, stage)).draw(Chance(torch.Generator().manual_seed(0)), 0)
+    assert 0.2 < batch.other_reference.float().mean() < 0.5, "half of those of four clips in six"
 
 
 def test_emotions_of_several_datasets_add_up(data):
