@@ -228,8 +228,8 @@ STAGES = {
     ),
 }
 """1 image, 2 video, 3 speed; emotion: emotion layers, which a checkpoint without them gets; few: guidance distilled into the network, for
-sampling in few steps of one pass. The audio layers act in stages 3 and emotion but do not train: speed or emotion would replace audio as
-the driver of the mouth."""
+sampling in few steps of one pass. The audio layers act in stages 3 and emotion but do not train: speed would replace audio as the driver,
+and speech stays as it was learnt."""
 
 
 def read_options(path: Path) -> dict[str, dict[str, Any]]:
