@@ -1,4 +1,4 @@
-"""The command line: `python -m emo_core animate | emote | prepare | cache | train | export | overfit | evaluate | weights | queue`."""
+"""The command line: `python -m emo_core animate | emote | prepare | label | cache | train | export | overfit | evaluate | weights | queue`."""
 
 import argparse
 import faulthandler
@@ -13,6 +13,7 @@ COMMANDS = {
     "animate": ".animate.cli",
     "emote": ".animate.emote_cli",
     "prepare": ".dataset.cli",
+    "label": ".dataset.emotion_cli",
     "cache": ".emo.training.cache_cli",
     "train": ".emo.training.cli",
     "emote prepare": ".emote.training.prepare_cli",

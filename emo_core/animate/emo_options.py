@@ -16,7 +16,7 @@ from ..emo.weights.checkpoint import DTYPES
 from ..errors import InputError
 from .option_groups import Add
 
-ALSO_PORTRAIT = ("--speed", "--face-index")
+ALSO_PORTRAIT = ("--speed", "--emotion", "--strength", "--face-index")
 """Options of EMO's conditions that the portrait model has, too."""
 
 

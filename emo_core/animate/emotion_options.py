@@ -1,4 +1,4 @@
-"""The options of emotion, for every command that makes a face speak."""
+"""The options of emotion, for every command that makes a face speak; `animate` has those of EMO's condition, and the style."""
 
 import argparse
 
@@ -15,6 +15,11 @@ def add_emotion_options(add: Add) -> None:
         "(default: neutral)",
     )
     add("--strength", type=float, default=1.0, help=f"of the emotion, 0 .. {STRONGEST:g} (default: 1)")
+    add_emotion_style(add)
+
+
+def add_emotion_style(add: Add) -> None:
+    """Add the person's style."""
     add(
         "--emotion-style",
         type=int,

@@ -9,7 +9,7 @@ from ..curve import Curve
 from ..face.motion_adjust import Adjustment
 from ..portrait.animate import Result
 from ..portrait.prepare import SIZE
-from .emotion_options import add_emotion_options, read_emotion
+from .emotion_options import add_emotion_style, read_emotion
 from .frame_bar import frame_bar
 from .option_groups import Add
 from .portrait_talk import TalkRequest, talk
@@ -31,7 +31,7 @@ def add_portrait_options(add: Add) -> None:
         )
     add("--smoothing", type=float, default=0.0, help="smooth the motion over so many seconds (default: 0)")
     add("--style", default=None, help="style of speaking of the motion model (default: its own)")
-    add_emotion_options(add)
+    add_emotion_style(add)
 
 
 def run_portrait(args: argparse.Namespace) -> str:

@@ -72,6 +72,8 @@ class Dataset:
     """Frames of the shortest clip."""
     speed_quantiles: tuple[float, ...] = ()
     """Head speed in degrees per frame, at 0, 5, ... 100 % of all frames."""
+    emotions: tuple[str, ...] = ()
+    """Emotions besides neutral that the training clips are labelled with."""
     cache: str = ""
     """Name of the autoencoder and audio encoder of the cached latents and features; empty if nothing is cached."""
 

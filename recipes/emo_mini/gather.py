@@ -17,6 +17,7 @@ from tqdm import tqdm
 
 from emo_core.audio.encoder import AudioEncoder
 from emo_core.audio.features import at_frames
+from emo_core.dataset.emotion_labels import emotions_of
 from emo_core.dataset.shards import Clip, Dataset, read_clips
 from emo_core.emo.conditions.drawing import TrainingClips
 from emo_core.emo.config import EMOConfig
@@ -241,6 +242,9 @@ def join_clips(
             np.concatenate([filmed[variant.source].clip.labels.opening for variant in chosen])
         ).float(),
         speed=torch.from_numpy(np.concatenate([speed_of(filmed, variant) for variant in chosen])).float(),
+        emotions=torch.from_numpy(
+            np.concatenate([emotions_of(filmed[variant.source].clip.labels) for variant in chosen])
+        ),
     ).to(encoded[0].latents.device)
 
 

@@ -1,7 +1,7 @@
 """The labelled clips that training draws its conditions from.
 
 Shape legend: N clips, T frames of all clips, B samples, F target frames, C h w latent, S picture side, V versions of a sound,
-L D wav2vec layers and width.
+L D wav2vec layers and width, E emotions of `emotion.EXPRESSIVE`.
 """
 
 from collections.abc import Mapping
@@ -25,7 +25,7 @@ class TrainingClips:
     share: Tensor
     """(N,) how often a clip is drawn, relative to the others."""
     references: Tensor
-    """(N, R) clips that a clip may take its reference from: itself, or the same person, framed in another way."""
+    """(N, R) clips that a clip may take its reference from: itself, or the same person, framed in another way or in another emotion."""
     boxes: Tensor
     """(N, 4) union of each clip's face boxes: left, top, right, bottom as shares of the picture's side."""
     mouths: Tensor
@@ -34,6 +34,8 @@ class TrainingClips:
     """(T,) mouth opening."""
     speed: Tensor
     """(T,) head speed in degrees per frame."""
+    emotions: Tensor | None = None
+    """(T, E) strengths, NaN in frames whose emotion nobody knows; None if that is so of all."""
     latents: Tensor | None = None
     """(T, C, h, w) float16; None if they are not cached."""
     pictures: Tensor | None = None

@@ -4,6 +4,7 @@ from ..config import EMOConfig
 from .audio import AudioCondition
 from .audio_regions import AudioRegionsCondition
 from .condition import Condition
+from .emotion import EmotionCondition
 from .face_region import FaceRegionCondition
 from .identity import IdentityCondition
 from .reference import ReferenceCondition
@@ -16,6 +17,7 @@ CONDITIONS: tuple[Condition, ...] = (
     AudioRegionsCondition(),
     IdentityCondition(),
     SpeedCondition(),
+    EmotionCondition(),
 )
 
 

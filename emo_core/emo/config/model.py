@@ -12,6 +12,7 @@ from .parts import (
     AudioConfig,
     BlockConfig,
     DiffusionConfig,
+    EmotionConfig,
     IdentityConfig,
     Share,
     SpeedConfig,
@@ -47,6 +48,7 @@ class EMOConfig:
     audio: AudioConfig = field(default_factory=AudioConfig)
     temporal: TemporalConfig = field(default_factory=TemporalConfig)
     speed: SpeedConfig = field(default_factory=SpeedConfig)
+    emotion: EmotionConfig = field(default_factory=EmotionConfig)
     diffusion: DiffusionConfig = field(default_factory=DiffusionConfig)
 
     def __post_init__(self) -> None:
@@ -61,6 +63,8 @@ class EMOConfig:
             raise ValueError(
                 f"the VAE makes {self.vae.channels} latent channels, the UNet takes {self.unet.latent_channels}"
             )
+        if self.emotion.layers and self.block.reference != "cross":
+            raise ValueError("emotion.layers is true; expected false with block.reference='concat', which has none")
 
     @property
     def framing(self) -> Framing:

@@ -1,9 +1,10 @@
-"""The parts of a model's shape: autoencoder, UNet, audio, identity, temporal modules, speed, diffusion."""
+"""The parts of a model's shape: autoencoder, UNet, audio, identity, temporal modules, speed, emotion, diffusion."""
 
 from dataclasses import dataclass
 from typing import Annotated, Literal
 
 from ...audio.config import AudioFeaturesConfig, Count, Width
+from ...emotion import EXPRESSIVE
 from ...fields import Between, Items
 
 Widths = Annotated[tuple[Width, ...], Items(1, 6)]
@@ -186,6 +187,26 @@ class SpeedConfig:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class EmotionConfig:
+    """The emotion layers: strengths of emotions per frame; the paper has none."""
+
+    layers: bool = False
+    """Whether the model has them."""
+    names: tuple[str, ...] = EXPRESSIVE
+    """Emotions that the layers read, in the order of their inputs; neutral is zero in all of them."""
+    trained: tuple[str, ...] = ()
+    """Those of them that the training data showed; others are refused."""
+    width: Width = 64
+    """Width of an emotion feature after the MLP."""
+
+    def __post_init__(self) -> None:
+        if not self.names or len(set(self.names)) < len(self.names) or not set(self.names) <= set(EXPRESSIVE):
+            raise ValueError(f"names {self.names}: expected some of {', '.join(EXPRESSIVE)}, each once")
+        if not set(self.trained) <= set(self.names):
+            raise ValueError(f"trained {self.trained}: expected some of the names {', '.join(self.names)}")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class DiffusionConfig:
     """Parametrisation and noise schedule, and the sampling defaults that fit them."""
 
@@ -202,12 +223,14 @@ class DiffusionConfig:
     shared_noise: float = 0.0
     """Share of the noise variance that all frames of a video have in common (arXiv 2305.10474, mixed noise)."""
     guidance: Literal["separate", "joint"] = "separate"
-    """separate: reference and audio each have a pass without them. joint: one pass without any condition (Hallo); the audio scale
+    """separate: reference, audio and emotion each have a pass without them. joint: one pass without any condition (Hallo); the audio scale
     is its scale."""
     reference_scale: Scale = 1.0
     """Default guidance for the reference."""
     audio_scale: Scale = 3.5
     """Default guidance for the audio."""
+    emotion_scale: Scale = 1.0
+    """Default guidance for the emotion, of models with emotion layers."""
     steps: Annotated[int, Between(1, 200)] = 40
     """Default denoising steps: the paper's; distilled models need fewer."""
 

@@ -21,7 +21,8 @@ class SiteContext:
     motion: Tensor | None = None
     """(B, M, C, H, W) maps of the motion frames; None leaves the whole temporal module out (image stage)."""
     values: Mapping[str, Any] = field(default_factory=dict)
-    """By condition: keys and values of B or B F rows (a tuple of them for layers with several heads), or a peer's own."""
+    """By condition: keys and values of B or B F rows (a tuple of them for layers with several heads), a tensor of such rows
+    (R, 1, C), or a peer's own."""
 
     def __getitem__(self, condition: str) -> Any:
         return self.values.get(condition)
@@ -46,7 +47,7 @@ class ClipContext:
     def keep(self, **keep: Tensor | None) -> "ClipContext":
         """Drop conditions clip by clip.
 
-        A dropped condition is zero tokens. The projections have no bias, so its keys and values are zeros too.
+        A dropped condition is zero tokens. The projections have no bias, so its keys, values and rows are zeros too.
 
         Args:
             keep: by condition: (B,) 1 to keep, 0 to drop; None keeps all.
@@ -57,6 +58,10 @@ class ClipContext:
     def with_unconditional(self, without: "ClipContext") -> "ClipContext":
         """With the same clip without any condition."""
         return replace(self, without=without)
+
+    def has(self, condition: str) -> bool:
+        """Whether a condition acts at some site, or as a map."""
+        return condition in self.maps or any(condition in site.values for site in self.sites)
 
     @staticmethod
     def cat(parts: list["ClipContext"]) -> "ClipContext":
@@ -75,6 +80,8 @@ def _kept(values: Mapping[str, Any], keep: Mapping[str, Tensor | None], scale: C
 def _scaled_rows(value: Any, keep: Tensor) -> Any:
     if isinstance(value, tuple):
         return tuple(_scaled_rows(part, keep) for part in value)
+    if isinstance(value, Tensor):
+        return value * repeat(keep.to(value), "b -> (b f) 1 1", f=len(value) // len(keep))
     rows = repeat(keep.to(value.k), "b -> (b f) 1 1 1", f=len(value.k) // len(keep))
     return KeyValue(value.k * rows, value.v * rows)
 

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from ..config import EMOConfig
 from .attention import TORCH, Attention, FeedForward, KeyValue, Layers
 from .context import SiteContext
+from .emotion_layers import EmotionModulation, modulated
 
 
 class SpatialTransformer(nn.Module):
@@ -43,7 +44,7 @@ class SpatialTransformer(nn.Module):
 
 
 class BackboneBlock(nn.Module):
-    """The Backbone's transformer block, as in the paper."""
+    """The Backbone's transformer block, as in the paper; an emotion, if the model knows any, acts on its last two norms."""
 
     def __init__(self, config: EMOConfig, width: int, *, ops: Layers = TORCH) -> None:
         super().__init__()
@@ -56,20 +57,23 @@ class BackboneBlock(nn.Module):
         self.attn_audio = Attention(width, heads, config.audio.token_width, zero=True, ops=ops)
         self.norm3 = ops.LayerNorm(width)
         self.ff = FeedForward(width, ops=ops)
+        if config.emotion.layers:
+            self.emotion = EmotionModulation(config.emotion, width, 2, ops=ops)
 
     def reference_keys_values(self, tokens: Tensor) -> KeyValue:
         """Project ReferenceNet's tokens (B, N, C)."""
         return self.attn_ref.keys_values(tokens)
 
     def forward(self, x: Tensor, context: SiteContext) -> Tensor:
-        """One pass over x (B F, N, C), with `reference` of B rows and `audio` of B F rows in the context."""
-        reference, audio = context["reference"], context["audio"]
+        """One pass over x (B F, N, C), with `reference` of B rows, `audio` and `emotion` of B F rows in the context."""
+        reference, audio, emotion = context["reference"], context["audio"], context["emotion"]
+        of_audio, of_ff = (None, None) if emotion is None else emotion.chunk(2, dim=-1)
         x = x + self.attn1(self.norm1(x))
         if reference is not None:
             x = x + attend_per_clip(self.attn_ref, self.norm_ref(x), reference)
         if audio is not None:
-            x = x + self.attn_audio(self.norm_audio(x), audio)
-        return x + self.ff(self.norm3(x))
+            x = x + self.attn_audio(modulated(self.norm_audio(x), of_audio), audio)
+        return x + self.ff(modulated(self.norm3(x), of_ff))
 
 
 def attend_per_clip(attention: Attention, x: Tensor, context: KeyValue) -> Tensor:

@@ -2,13 +2,14 @@
 
     e = e(all) + sum over guiders of (s - 1) [e(all) - e(all but the guider's condition)]
 
-For reference and audio: e = e(r, a) + (s_r - 1) [e(r, a) - e(-, a)] + (s_a - 1) [e(r, a) - e(r, -)]. A peer's joint guidance is
+For reference and audio: e = e(r, a) + (s_r - 1) [e(r, a) - e(-, a)] + (s_a - 1) [e(r, a) - e(r, -)]; an emotion adds a term of its
+own. A condition that a clip does not have needs no guider. A peer's joint guidance is
 one guider that drops every condition. With one guider this is classifier-free guidance (arXiv 2207.12598). Inside the step
 interval all passes run as one batch; outside it (arXiv 2404.07724) only e(all) does.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -34,6 +35,10 @@ class Guider:
                 f"{self.condition.replace('_', ' ')} scale: got {self.scale}; expected 0 .. {MAX_SCALE:g} (1 is off)"
             )
 
+    def acts(self, context: ClipContext) -> bool:
+        """Whether the other pass differs."""
+        return context.has(self.condition)
+
     def without(self, context: ClipContext) -> ClipContext:
         """The context of the other pass."""
         return context.keep(**{self.condition: torch.zeros(1)})
@@ -49,6 +54,9 @@ class JointGuider(Guider):
 
     condition: str = "audio"
     scale: float = 1.0
+
+    def acts(self, context: ClipContext) -> bool:
+        return True
 
     def without(self, context: ClipContext) -> ClipContext:
         """The pass without any condition."""
@@ -108,9 +116,10 @@ class GuidedContext:
     """A clip's context with the contexts of its guiders, joined; built once per clip."""
 
     def __init__(self, context: ClipContext, guidance: Guidance) -> None:
-        self.guidance = guidance
+        guiders = tuple(guider for guider in guidance.guiders if guider.acts(context))
+        self.guidance = replace(guidance, guiders=guiders)
         self._full = context
-        others = [guider.without(context) for guider in guidance.guiders]
+        others = [guider.without(context) for guider in guiders]
         self._joined = ClipContext.cat([context, *others]) if others else context
 
     @property

@@ -54,7 +54,7 @@ class Batch:
     motion_anchor: Tensor
     """(B, 1, 1, 1, 1) share of the reference in the motion frames."""
     other_reference: Tensor
-    """(B,) True where the reference is of another clip of the same person, framed in another way."""
+    """(B,) True where the reference is of another clip of the same person."""
 
     def to(self, device: torch.device) -> "Batch":
         """On another device."""

@@ -34,7 +34,7 @@ def add_parser(commands: argparse._SubParsersAction) -> None:
     parser = commands.add_parser("train", help="train one stage")
     add = parser.add_argument
     add("--stage", required=True, choices=("vae", *STAGES),
-        help="vae autoencoder of small models, 1 image, 2 video, 3 speed, few for few-step sampling")  # fmt: skip
+        help="vae autoencoder of small models, 1 image, 2 video, 3 speed, emotion, few for few-step sampling")  # fmt: skip
     add("--data", type=Path, required=True, help="a prepared or cached dataset")
     add("--out", type=Path, required=True, help="the run's folder")
     add("--init", type=Path, help="the EMO checkpoint to start from")

@@ -63,7 +63,7 @@ class Objective(nn.Module):
         if teacher is None:
             return None
         noisy = teacher.schedule.add_noise(clean, batch.noise, batch.timesteps)
-        context = teacher.emo.context(conditions)
+        context = teacher.emo.context(conditions).keep(**batch.keep)
         full = teacher(noisy, batch.timesteps, context)
         guider = Guider("audio", teacher.diffusion.audio_scale)
         return full + guider.delta(full, teacher(noisy, batch.timesteps, guider.without(context)))

@@ -13,6 +13,7 @@ import torch
 from einops import rearrange
 from torch import Tensor
 
+from ...dataset.emotion_labels import emotions_of
 from ...dataset.shards import Clip
 from ...media.sound import prepare_sound
 from ..conditions.audio import window_frames
@@ -21,6 +22,7 @@ from ..conditions.table import conditions_of
 from ..config import EMOConfig
 from ..sampling.schedule import sampled_timesteps
 from .batch import Batch
+from .references import lenders
 from .stages import StageConfig
 
 MOUTH_MARGIN = 0.5
@@ -173,6 +175,7 @@ def training_clips(clips: list[Clip]) -> TrainingClips:
 
     Raises:
         ValueError: if clips have unequal numbers of sounds.
+        InputError: if a clip's emotions are of another shape.
     """
     lengths = torch.tensor([clip.frames for clip in clips])
     starts, cached = lengths.cumsum(0) - lengths, clips[0].latents is not None
@@ -181,11 +184,12 @@ def training_clips(clips: list[Clip]) -> TrainingClips:
         starts=starts,
         lengths=lengths,
         share=torch.ones(len(clips)),
-        references=torch.arange(len(clips))[:, None],
+        references=lenders(clips),
         boxes=torch.stack([union_box(clip.labels.boxes) for clip in clips]),
         mouths=_end_to_end([clip.labels.mouths for clip in clips]).float(),
         openings=_end_to_end([clip.labels.opening for clip in clips]).float(),
         speed=_end_to_end([clip.labels.speed for clip in clips]).float(),
+        emotions=_end_to_end([emotions_of(clip.labels) for clip in clips]),
         latents=_end_to_end([clip.latents for clip in clips]) if cached else None,
         pictures=None if cached else rearrange(_end_to_end([clip.pictures() for clip in clips]), "f h w c -> f c h w"),
         features=_end_to_end([clip.features for clip in clips], 1) if with_features else None,

@@ -44,7 +44,7 @@ def setup_stage(
         resumed: the config of a run to resume, whose framing and speeds stay though the dataset may have changed.
 
     Raises:
-        InputError: for a dataset that does not fit, or a checkpoint without guidance to distil.
+        InputError: for a dataset that does not fit or has no labels for the stage, or a checkpoint without guidance to distil.
         CheckpointError: for a checkpoint that lacks a part, or is none.
     """
     checkpoint = load_checkpoint(init)
@@ -52,6 +52,8 @@ def setup_stage(
     config = with_dataset_framing(checkpoint.config, dataset)
     check_dataset(dataset, config, stage_frames(config, stage))
     check_cache(dataset, Encoders(config, frozen, torch.device("cpu")))
+    if "emotion" in stage.conditions:
+        config = with_emotions(config, dataset, stage, fresh=fresh)
     untrained = fresh or not speed_is_trained(checkpoint.emo)
     if "speed" in stage.conditions and untrained and dataset.speed_quantiles:
         config = replace(config, speed=speed_buckets(config.speed, dataset.fastest))
@@ -66,8 +68,8 @@ def setup_stage(
     config = resumed or config
     torch.manual_seed(stage.seed)
     emo = EMO(config)
-    if not fresh:
-        emo.load_state_dict(checkpoint.emo.state_dict())
+    if not fresh:  # Emotion layers that the checkpoint does not have start at zero.
+        emo.load_state_dict(emo.state_dict() | checkpoint.emo.state_dict())
     return StageRun(emo, frozen, dataset, folder, teacher)
 
 
@@ -105,6 +107,38 @@ def speed_buckets(config: SpeedConfig, fastest: float) -> SpeedConfig:
     centres = np.linspace(0, fastest, count)
     gap = float(centres[1] - centres[0])
     return replace(config, centres=tuple(round(float(c), 4) for c in centres), radii=(round(gap, 4),) * count)
+
+
+def with_emotions(config: EMOConfig, dataset: Dataset, stage: StageConfig, *, fresh: bool = False) -> EMOConfig:
+    """The model's config with the emotions of a dataset; a model without emotion layers gets them if the stage trains them.
+
+    Raises:
+        InputError: for a dataset without emotions or with one that the layers do not read, or a model without layers in a stage that
+            does not train them.
+    """
+    emotion, trains = config.emotion, "emotion" in stage.trains
+    if not dataset.emotions:
+        raise InputError(
+            f"data: no clip of {dataset.folder} is labelled with an emotion; label it: `python -m emo_core label`"
+        )
+    if not emotion.layers and not trains:
+        raise InputError(
+            f"config: emotion is a condition, but {config.name} has no emotion layers, and this stage does not train them; "
+            "begin with stage emotion"
+        )
+    if strange := [name for name in dataset.emotions if name not in emotion.names]:
+        raise InputError(
+            f"data: {dataset.folder} is labelled with {strange[0]}; the emotion layers of {config.name} read "
+            f"{', '.join(emotion.names)}"
+        )
+    known = {*dataset.emotions, *(() if fresh else emotion.trained)} if trains else {*emotion.trained}
+    try:
+        return replace(
+            config,
+            emotion=replace(emotion, layers=True, trained=tuple(name for name in emotion.names if name in known)),
+        )
+    except ValueError as error:
+        raise InputError(f"init: {error}; choose a checkpoint of the paper's blocks") from error
 
 
 def resized(config: EMOConfig, size: int) -> EMOConfig:

@@ -94,7 +94,7 @@ class StageConfig:
     # Dropped conditions and augmentation.
     drop: Mapping[str, float] = field(default_factory=lambda: {"reference": 0.05, "audio": 0.05})
     """By condition: probability of training without it, so that guidance and sampling without it work. Of speed, whole batches
-    leave the layers out."""
+    leave the layers out. Frames of unknown emotion are always without one."""
     start: float = 0.05
     """Probability of zero motion maps, as in the first clip of a video."""
     motion_noise: float = 0.2
@@ -144,7 +144,7 @@ class StageConfig:
         if not self.trains:
             raise InputError("config: trains is empty; name the parts to train")
         in_use = {*self.conditions, *(("temporal",) if self.follow else ())}
-        if unused := {"audio", "temporal", "speed"} & set(self.trains) - in_use:
+        if unused := {"audio", "temporal", "speed", "emotion"} & set(self.trains) - in_use:
             raise InputError(f"config: {', '.join(sorted(unused))} cannot train in a stage that does not use it")
         if self.guided and (self.drop.get("audio") or self.drop.get("reference")):
             raise InputError(
@@ -213,6 +213,12 @@ STAGES = {
         conditions=("reference", "face_region", "audio", "speed"),
         drop={"reference": 0.05, "audio": 0.05, "speed": 0.2},
     ),
+    "emotion": StageConfig(
+        stage="emotion",
+        trains=("temporal", "emotion"),
+        conditions=("reference", "face_region", "audio", "emotion"),
+        drop={"reference": 0.05, "audio": 0.05, "emotion": 0.1},
+    ),
     "few": StageConfig(
         stage="few",
         trains=("backbone", "audio", "temporal", "speed"),
@@ -221,7 +227,9 @@ STAGES = {
         drop={"speed": 0.5},
     ),
 }
-"""1 image, 2 video, 3 speed; few: guidance distilled into the network, for sampling in few steps of one pass. The audio layers act in stage 3 but do not train: speed would replace audio as the driver."""
+"""1 image, 2 video, 3 speed; emotion: emotion layers, which a checkpoint without them gets; few: guidance distilled into the network, for
+sampling in few steps of one pass. The audio layers act in stages 3 and emotion but do not train: speed would replace audio as the driver,
+and speech stays as it was learnt."""
 
 
 def read_options(path: Path) -> dict[str, dict[str, Any]]:

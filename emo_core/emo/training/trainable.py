@@ -30,7 +30,7 @@ def trainable_parameters(emo: EMO, config: StageConfig) -> dict[str, nn.Paramete
 
 
 def _part_of_encoder(module: str) -> str:
-    return next((part for part in ("audio", "speed") if part in module), module)
+    return next((part for part in ("audio", "speed", "emotion") if part in module), module)
 
 
 def freeze_all_but(emo: EMO, parameters: dict[str, nn.Parameter]) -> None:
@@ -50,6 +50,8 @@ def part_of(name: str, tail: tuple[str, ...] = (), rest: tuple[str, ...] = ()) -
     """
     if "speed" in name:
         return "speed"
+    if "emotion" in name:
+        return "emotion"
     if ".temporal." in name:
         return "temporal"
     if "audio" in name or ".regions." in name:  # Hallo's audio layers are called regions.

@@ -53,7 +53,7 @@ def assert_equal(a: Path, b: Path) -> None:
     assert [name for name in first if not torch.equal(first[name], second[name])] == []
 
 
-@pytest.mark.parametrize("name", STAGES)
+@pytest.mark.parametrize("name", ["1", "2", "3", "few"])
 def test_every_stage_trains_its_parts_alone(name, dataset, checkpoint, tmp_path):
     stage = STAGES[name].with_options(QUICK)
     before = load_checkpoint(checkpoint).emo.state_dict()
