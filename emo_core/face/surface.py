@@ -18,10 +18,11 @@ from .rig import POINTS, FaceRig
 from .rotation import rotation_matrices
 
 Colour = tuple[int, int, int]
-EYEBALL_BEHIND, IRIS_BEHIND, PUPIL_BEHIND = 0.085, 0.035, 0.03
-"""Shift away from the camera: the lids cover the iris, which covers the eyeball."""
-EYEBALL_SIZE = 1.5
-"""Of the opening between the lids, so that no gap shows."""
+EYEBALL_BEHIND, IRIS_BEHIND, PUPIL_BEHIND = 0.055, 0.035, 0.03
+"""Shift away from the camera of the rig's iris: the lids cover the iris, which covers the eyeball."""
+EYEBALL_RADIUS = 0.25
+EYEBALL_RINGS = ((0.08, 0.07), (0.15, 0.11), (0.23, 0.15))
+"""Width and height to each side of the rings of vertices on the eyeball."""
 MOUTH_DEPTH = 0.16
 TEETH_BEHIND, TEETH_ABOVE, TEETH_BELOW = 0.05, 0.1, 0.075
 """Upper teeth: behind the lips, from above the line of the closed lips to below it."""
@@ -132,8 +133,8 @@ def face_surface(rig: FaceRig, colours: SurfaceColours | None = None) -> FaceSur
     for number in range(POINTS):
         made.point(number, (0, 0, 0), colours.skin)
     _skin_and_lips(made, rig, colours, [{*upper, *lower} for upper, lower, _ in eyes])
-    for upper, lower, iris in eyes:
-        _eye(made, rig, colours, [*lower, *upper[-2:0:-1]], iris)
+    for upper, _, iris in eyes:
+        _eye(made, rig, colours, iris)
         _lash(made, upper, colours.brow, outwards=rig.mean[upper[0], 0])
     _mouth(made, rig, colours)
     for brow, outwards in ((mesh.RIGHT_BROW, -1), (mesh.LEFT_BROW, 1)):
@@ -184,20 +185,26 @@ def _lip_triangles(rig: FaceRig) -> set[int]:
     return reached
 
 
-def _eye(made: _Builder, rig: FaceRig, colours: SurfaceColours, ring: list[int], iris: Sequence[int]) -> None:
-    """A still eyeball behind the lids, and an iris with its pupil that turns before it."""
-    nothing, places = np.zeros(POINTS), rig.mean[ring]
-    if places[1, 0] < places[0, 0]:  # The person's left eye: from the outer corner inwards is clockwise.
-        ring, places = ring[::-1], places[::-1]
-    middle = places.mean(0)
-    back = np.array([0, 0, -EYEBALL_BEHIND])
-    edge = [made.add(nothing, middle + EYEBALL_SIZE * (place - middle) + back, colours.eyeball) for place in places]
-    made.fan(made.add(nothing, middle + back, colours.eyeball), edge)
+def _eye(made: _Builder, rig: FaceRig, colours: SurfaceColours, iris: Sequence[int]) -> None:
+    """A still, round eyeball behind the lids, and an iris with its pupil that turns before it."""
+    angles = 2 * np.pi * np.arange(IRIS_CORNERS) / IRIS_CORNERS
+    front, nothing = rig.mean[iris[0]] - np.array([0, 0, EYEBALL_BEHIND]), np.zeros(POINTS)
+    middle, rings = made.add(nothing, front, colours.eyeball), []
+    for wide, high in EYEBALL_RINGS:
+        across, up = wide * np.cos(angles), high * np.sin(angles)
+        outwards = np.maximum(
+            across * np.sign(front[0]), 0
+        )  # Flat towards the nose, where a round one would end too early.
+        deep = (outwards**2 + up**2) / (2 * EYEBALL_RADIUS)
+        places = front + np.stack([across, up, -deep], axis=1)
+        rings.append([made.add(nothing, place, colours.eyeball) for place in places])
+    made.fan(middle, rings[0])
+    for inner, outer in pairwise(rings):
+        made.strip([*outer, outer[0]], [*inner, inner[0]])
     across, up = (made.unit[iris[1]] - made.unit[iris[3]]) / 2, (made.unit[iris[2]] - made.unit[iris[4]]) / 2
     if (across @ rig.mean)[0] < 0:
         across = -across
     for size, colour, behind in ((1.0, colours.iris, IRIS_BEHIND), (0.45, colours.pupil, PUPIL_BEHIND)):
-        angles = 2 * np.pi * np.arange(IRIS_CORNERS) / IRIS_CORNERS
         shift = (0, 0, -behind)
         rim = [made.unit[iris[0]] + size * (np.cos(angle) * across + np.sin(angle) * up) for angle in angles]
         made.fan(made.add(made.unit[iris[0]], shift, colour), [made.add(part, shift, colour) for part in rim])

@@ -118,10 +118,12 @@ def test_lids_cover_the_eyes(rig):
 
 def test_the_iris_goes_where_the_eyes_look(rig):
     def place(**curves):
-        shown = picture(rig, curves=curves)[60:110]
-        return np.argwhere((shown.sum(-1) > 120) & (shown[..., 2] > shown[..., 0] * 1.2))[:, 1].mean()
+        shown = picture(rig, curves=curves)[60:110, 128:]  # The person's left eye.
+        return np.argwhere((shown[..., 2] > 60) & (shown[..., 2] > 1.3 * shown[..., 0])).mean(0)
 
-    assert place(eyeLookOutLeft=1, eyeLookInRight=1) - place(eyeLookInLeft=1, eyeLookOutRight=1) > 5
+    right = place(eyeLookOutLeft=1, eyeLookInRight=1) - place(eyeLookInLeft=1, eyeLookOutRight=1)
+    up = place(eyeLookUpLeft=1, eyeLookUpRight=1) - place(eyeLookDownLeft=1, eyeLookDownRight=1)
+    assert right[1] > 5 and up[0] < -5
 
 
 def test_a_turned_head_hides_its_far_side(rig):
@@ -144,3 +146,21 @@ def test_every_style_shows_a_smile(rig, mode):
     )
     changed = np.argwhere(np.abs(still - smile).max(-1) > 30)
     assert len(changed) > 60 and changed[:, 0].min() > 40  # Below the eyes.
+
+
+@pytest.mark.parametrize("turn", [-45, 0, 45])
+@pytest.mark.parametrize(
+    "curves", [{}, {"eyeWideLeft": 1, "eyeWideRight": 1}, {"eyeLookUpLeft": 1, "eyeLookUpRight": 1}]
+)
+def test_no_hole_shows_between_lids_and_eyes(rig, turn, curves):
+    shown = picture(rig, curves=curves, rotation=(0, turn, 0))[60:110]
+    for row in np.abs(shown - BACKGROUND).max(-1) > 0:
+        filled = np.flatnonzero(row)
+        assert len(filled) == filled[-1] - filled[0] + 1
+
+
+def test_the_eyeball_never_covers_the_iris(rig):
+    rest = count(picture(rig), COLOURS.iris)
+    for way in ("Up", "Out", "In"):
+        looking = picture(rig, curves={f"eyeLook{way}Left": 1, f"eyeLook{way}Right": 1})
+        assert count(looking, COLOURS.iris) > 0.5 * rest, way

@@ -4,10 +4,11 @@ One header and one row per frame: timecode (see `Timecode.live_link`), the count
 radians. In this file JawRight comes before JawLeft and MouthRight before MouthLeft, which the app's network packets have
 the other way round: readers must go by name.
 
-Signs of the angles are those of the app. Head: yaw positive to the person's own left, pitch up, roll to the own right
-shoulder. Eyes, in the head: yaw positive to the person's own right, pitch down, roll 0. They follow from a recording of
-the app (think-biq/LLV, examples/dao.gesichter): there eye yaw is -.61 and eye pitch -.65 radians times the eyeLook curves,
-and the head's yaw goes along with the eyes' yaw (r .95), as it does when a person keeps looking at the phone. Shapes that the
+Signs of the angles. Head: yaw positive to the person's own left, pitch up, roll to the own right shoulder. Eyes, in the
+head: yaw positive to the person's own right, pitch down, roll 0. Those of the eyes are fitted to a recording of the app
+(think-biq/LLV, examples/dao.gesichter, 180 frames), where eye yaw is -.61 and eye pitch about -.65 radians times the
+eyeLook curves. Those of the head are inferred: in the recording the head's yaw goes along with the eyes' yaw (r .95), and
+its pitch with theirs (r .48), as when a person keeps looking at the phone; roll goes by ARKit's axes. Shapes that the
 motion does not have, such as TongueOut, are 0.
 """
 
