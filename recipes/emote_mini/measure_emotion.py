@@ -31,7 +31,8 @@ from .gather import Film, lip_gap, load
 SHUT, CLOSED = 0.004, 0.012
 """Gap over the neutral face's, in heights of the face: of lips that speech has closed, and up to which they count as closed."""
 STRENGTHS = (0.0, 0.5, 1.0, 1.5)
-STYLES = (0, 1, 2, 3)
+PAIRS = ((1, 2), (3, 4), (5, 6))
+"""Numbers of styles, and of seeds, that are compared."""
 UPPER = (*mesh.RIGHT_BROW, *mesh.LEFT_BROW, *mesh.RIGHT_LID_LOWER, *mesh.LEFT_LID_LOWER, 205, 425, 50, 280)
 """Brows, lower lids and cheeks. Upper lids are left out, as they blink."""
 
@@ -102,14 +103,18 @@ def own_spread(bench: Bench, films: list[Film]) -> float:
 def styles(bench: Bench, films: list[Film]) -> dict[str, float]:
     """Distance of two styles, and of two seeds, of the same sound and emotion, over the films' own spread."""
     spread, found = own_spread(bench, films), {}
-    for kind in ("styles", "seeds"):
+    for kind in ("style", "seed"):
         parts = []
         for name in EXPRESSIVE:
             for film in films:
-                pair = [bench.motion(film, EmotionCurve.constant(name), **{"style" if kind == "styles" else "seed": number})
-                        for number in (1, 2)]  # fmt: skip
-                points = [bench.model.rig.offsets(_calm(motion)) for motion in pair]
-                parts.append(np.linalg.norm(points[1] - points[0], axis=-1).mean())
+                for pair in PAIRS:
+                    points = [
+                        bench.model.rig.offsets(
+                            _calm(bench.motion(film, EmotionCurve.constant(name), **{kind: number}))
+                        )
+                        for number in pair
+                    ]
+                    parts.append(np.linalg.norm(points[1] - points[0], axis=-1).mean())
         found[kind] = round(float(np.mean(parts)) / spread, 3)
     return found
 

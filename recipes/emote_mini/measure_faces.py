@@ -96,7 +96,7 @@ def read_pictures(model: EmoteModel, film: Film, data: Path) -> dict[str, object
             continue
         names.append(name)
         for key, motion in made.items():
-            frames = list(renderer.frames(motion))[::STEP]
+            frames = list(renderer.frames(motion[::STEP]))
             shares[key].append(np.stack([judge.read(frame, box) for frame in frames]))
     table = {}
     for (emotion, strength), parts in shares.items():
