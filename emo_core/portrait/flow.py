@@ -13,6 +13,10 @@ COARSE = 2
 """The flow is computed at every second pixel along each side. Between them it is interpolated, which also smooths its creases."""
 
 
+REACH = 1.0
+"""Pixels of the still outside a triangle that it may show."""
+
+
 def backward_flow(
     source: np.ndarray, target: np.ndarray, triangles: np.ndarray, size: int, device: torch.device
 ) -> Tensor:
@@ -34,15 +38,28 @@ def backward_flow(
     for number, corners in enumerate((target[triangles] / COARSE).reshape(-1, 6).tolist(), 1):
         draw.polygon(corners, fill=number)
     places = torch.from_numpy(np.array(index)).to(device)
-    shifts = _affine(target[triangles], source[triangles]) - [[1, 0, 0], [0, 1, 0]]
-    table = torch.from_numpy(np.concatenate([np.zeros((1, 2, 3)), shifts]).astype(np.float32).reshape(-1, 6)).to(device)
-    a, b, c, d, e, f = table.index_select(0, places.flatten()).T.unflatten(1, (coarse, coarse))
+    table = torch.from_numpy(_maps(source, target, triangles)).to(device)
+    a, b, c, d, e, f, *limits = table.index_select(0, places.flatten()).T.unflatten(1, (coarse, coarse))
+    left, top, right, bottom = limits
     middle = (torch.arange(coarse, device=device, dtype=torch.float32) + 0.5) * COARSE
     x, y = middle[None], middle[:, None]
-    shift = torch.stack([a * x + b * y + c, d * x + e * y + f])
+    across, down = (a * x + b * y + c).clamp(left, right), (d * x + e * y + f).clamp(top, bottom)
+    shift = torch.stack([across - x, down - y])
     shift = functional.interpolate(shift[None], (size, size), mode="bilinear", align_corners=False)[0]
     pixels = torch.arange(size, device=device, dtype=torch.float32) + 0.5
     return torch.stack([shift[0] + pixels[None], shift[1] + pixels[:, None]], dim=-1)
+
+
+def _maps(source: np.ndarray, target: np.ndarray, triangles: np.ndarray) -> np.ndarray:
+    """(1 + T, 10) float32 affine map of each triangle, and the box that its pixels may read; first that of pixels outside all.
+
+    A thin triangle is drawn wider than it is, and its map sends the pixels beside it far away. The box stops them.
+    """
+    maps, corners = _affine(target[triangles], source[triangles]), source[triangles]
+    boxes = np.concatenate([corners.min(1) - REACH, corners.max(1) + REACH], axis=1)
+    rows = np.concatenate([maps.reshape(-1, 6), boxes], axis=1)
+    stay = [[1, 0, 0, 0, 1, 0, -np.inf, -np.inf, np.inf, np.inf]]
+    return np.concatenate([stay, rows]).astype(np.float32)
 
 
 def _affine(start: np.ndarray, end: np.ndarray) -> np.ndarray:
