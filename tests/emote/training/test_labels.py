@@ -58,9 +58,10 @@ def test_a_table_tells(tmp_path):
         ("file,emotion\nc.mp4,sad\n", "c.mp4"),
         ("file,emotion\na.mp4,sadd\n", "did you mean sad"),
         ("name,emotion\na.mp4,sad\n", "file,emotion"),
+        ('file,emotion\na.mp4,"0:sad,1:fear"\n', "one emotion for a film"),
         ("", "no rows"),
         ("file,emotion,level\na.mp4,sad,9\n", "level '9'"),
-        ("file,emotion,strength\na.mp4,sad,nan\n", "strength 'nan'"),
+        ("file,emotion,strength\na.mp4,sad,nan\n", "strength: got nan"),
     ],
 )
 def test_wrong_tables_are_told(tmp_path, text, said):
