@@ -32,7 +32,7 @@ READER_SHARE = 0.2
 """Of the minutes, in which the readers learn."""
 TESTS = 16
 """Pairs of windows of held-out people."""
-SAMPLED = 60
+SAMPLED = 36
 """Batches from which means, deviations and components are measured."""
 
 
