@@ -74,7 +74,7 @@ class EmotionCurve:
 
         Args:
             text: of the user: `seconds:emotion@strength` points; `+` blends two emotions.
-            strength: of emotions without one; what all others are multiplied by.
+            strength: multiplies all strengths. One that is not given is 1, or one half in a blend.
 
         Raises:
             InputError: for anything else.
@@ -123,11 +123,12 @@ def _point(part: str, strength: float) -> tuple[float, tuple[float, ...]]:
             f"emotion: got the point {part!r}; expected seconds:emotion@strength such as 1.5:happy@0.8"
         ) from None
     amounts: dict[str, float] = {}
-    for piece in blend.split("+"):
+    pieces = blend.split("+")
+    for piece in pieces:
         name, _, number = piece.partition("@")
         emotion = emotion_named(name)
         try:
-            amounts[emotion] = strength * float(number.strip() or 1)
+            amounts[emotion] = strength * float(number.strip() or 1 / len(pieces))
         except ValueError:
             raise InputError(f"emotion: got the strength {number!r} in {part!r}; expected a number") from None
     return seconds, _strengths(amounts)

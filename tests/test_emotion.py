@@ -26,6 +26,10 @@ def test_blends_hold_two_emotions():
     assert at("happy@0.5+surprise@0.7", 0) == [{"happy": 0.5, "surprise": 0.7}]
 
 
+def test_a_blend_without_strengths_is_half_and_half():
+    assert at("happy+fear", 0) == [{"happy": 0.5, "fear": 0.5}]
+
+
 def test_a_single_word_lasts():
     assert at("Angry", 0, 60) == [{"anger": 1}] * 2
 
@@ -61,7 +65,7 @@ def test_parts_of_a_curve_are_the_curve():
         ("happy@nan", "happy at strength nan"),
         ("happy@1.6", "expected 0 .. 1.5"),
         ("happy@much", "expected a number"),
-        ("happy+sad@1", "add up to 2"),
+        ("happy@1+sad@1", "add up to 2"),
         ("happy@.2+sad@.2+fear@.2", "at most 2"),
         ("soon:happy", "seconds:emotion@strength"),
         ("0:happy, sad", "seconds:emotion@strength"),
