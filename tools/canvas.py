@@ -101,6 +101,13 @@ class Canvas:
         }
         self.groups.append(group)
 
+    def group_columns(self, *groups: tuple[str, int]) -> None:
+        """Draw groups side by side from the left, each with a title and around so many columns."""
+        first = 0
+        for title, columns in groups:
+            self.group(title, first, first + columns - 1)
+            first += columns
+
     def as_json(self) -> dict[str, Any]:
         """The whole file."""
         return {

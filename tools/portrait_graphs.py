@@ -4,12 +4,12 @@ from typing import Any
 
 from tools.canvas import Canvas
 from tools.workflow_notes import CONSENT, EXAMPLES, HELP, POINTS
+from tools.workflow_parts import portrait_and_voice, save_video
 
 
 def speech(canvas: Canvas, portrait: str, **settings: Any) -> tuple[dict, dict, dict]:
     """Add portrait, voice and the motion of that voice."""
-    picture = canvas.add("LoadImage", 0, "Portrait", height=330, image=portrait)
-    sound = canvas.add("LoadAudio", 0, "Voice", height=140, audio="voice.wav")
+    picture, sound = portrait_and_voice(canvas, portrait)
     spoken = canvas.add("SpeechToFaceMotion", 1, audio=(sound, "AUDIO"), **settings)
     return picture, sound, spoken
 
@@ -24,7 +24,7 @@ def talk_any_portrait(canvas: Canvas) -> None:
         motion=(spoken, "motion"),
         audio=(spoken, "audio"),
     )
-    saved = canvas.add("SaveVideo", 3, height=420, video=(animated, "video"), filename_prefix="video/talk-any-portrait")
+    saved = save_video(canvas, 3, (animated, "video"), "talk-any-portrait")
     shown = [(picture, "image"), (sound, "audio"), (spoken, "style"), (spoken, "speed"), (spoken, "seed")]
     canvas.app([*shown, (animated, "paste_back")], [saved])
     canvas.note(
@@ -35,9 +35,7 @@ def talk_any_portrait(canvas: Canvas) -> None:
         f"Motion*. For the face inside its whole photo, turn **paste_back** on.\n\n{POINTS}\n\n{EXAMPLES}\n\n{CONSENT} {HELP}",
         480,
     )
-    canvas.group("Portrait and voice", 0, 0)
-    canvas.group("Motion of the face", 1, 1)
-    canvas.group("Video", 2, 3)
+    canvas.group_columns(("Portrait and voice", 1), ("Motion of the face", 1), ("Video", 2))
 
 
 def drive_by_video(canvas: Canvas) -> None:
@@ -55,7 +53,7 @@ def drive_by_video(canvas: Canvas) -> None:
         motion=(adjusted, "motion"),
         audio=(watched, "audio"),
     )
-    saved = canvas.add("SaveVideo", 4, height=420, video=(animated, "video"), filename_prefix="video/drive-by-video")
+    saved = save_video(canvas, 4, (animated, "video"), "drive-by-video")
     shown = [(film, "file"), (picture, "image"), (watched, "start"), (watched, "duration"), (adjusted, "head")]
     canvas.app([*shown, (animated, "paste_back")], [saved])
     canvas.note(
@@ -67,9 +65,7 @@ def drive_by_video(canvas: Canvas) -> None:
         f"{CONSENT} {HELP}",
         480,
     )
-    canvas.group("Performance and portrait", 0, 0)
-    canvas.group("Motion of the face", 1, 2)
-    canvas.group("Video", 3, 4)
+    canvas.group_columns(("Performance and portrait", 1), ("Motion of the face", 2), ("Video", 2))
 
 
 def portrait_long(canvas: Canvas) -> None:
@@ -87,7 +83,7 @@ def portrait_long(canvas: Canvas) -> None:
         audio=(spoken, "audio"),
         paste_back=True,
     )
-    saved = canvas.add("SaveVideo", 4, height=420, video=(animated, "video"), filename_prefix="video/portrait-long")
+    saved = save_video(canvas, 4, (animated, "video"), "portrait-long")
     shown = [(picture, "image"), (sound, "audio"), (spoken, "duration"), (spoken, "speed"), (adjusted, "head")]
     canvas.app([*shown, (adjusted, "brows"), (spoken, "seed")], [saved])
     canvas.note(
@@ -99,9 +95,7 @@ def portrait_long(canvas: Canvas) -> None:
         f"\n\n{POINTS}\n\n{EXAMPLES}",
         480,
     )
-    canvas.group("Portrait and voice", 0, 0)
-    canvas.group("Motion of the face", 1, 2)
-    canvas.group("Video", 3, 4)
+    canvas.group_columns(("Portrait and voice", 1), ("Motion of the face", 2), ("Video", 2))
 
 
 GRAPHS = {"talk-any-portrait": talk_any_portrait, "drive-by-video": drive_by_video, "portrait-long": portrait_long}

@@ -6,6 +6,7 @@ from typing import Any
 from tools.canvas import Canvas
 from tools.portrait_graphs import GRAPHS as PORTRAIT_GRAPHS
 from tools.workflow_notes import CONSENT, EXAMPLES, HELP
+from tools.workflow_parts import portrait_and_voice, save_video
 
 VAE_FILE, AUDIO_ENCODER_FILE = "vae-ft-mse-840000-ema-pruned.safetensors", "wav2vec2-base-960h.safetensors"
 VAE_URL = f"https://huggingface.co/stabilityai/sd-vae-ft-mse-original/resolve/main/{VAE_FILE}"
@@ -15,8 +16,7 @@ AUDIO_ENCODER_URL = "https://huggingface.co/facebook/wav2vec2-base-960h/resolve/
 def front(canvas: Canvas, portrait: str = "portrait.png", voice: str = "voice.wav", **face: Any) -> dict[str, Any]:
     """Add model, portrait and voice, with the nodes up to the chainer's inputs."""
     loader = canvas.add("EMOModelLoader", 0)
-    picture = canvas.add("LoadImage", 0, "Portrait", height=330, image=portrait)
-    sound = canvas.add("LoadAudio", 0, "Voice", height=140, audio=voice)
+    picture, sound = portrait_and_voice(canvas, portrait, voice)
     model = (loader, "model")
     located = canvas.add("FaceLocatorMask", 1, height=540, model=model, image=(picture, "IMAGE"), **face)
     encoded = canvas.add("VAEEncode", 1, pixels=(located, "crop"), vae=(loader, "vae"))
@@ -48,7 +48,7 @@ def talk(canvas: Canvas) -> None:
     """One portrait, one voice, one video."""
     parts = front(canvas)
     chain = canvas.add("MotionFrameChainer", 2, vae=parts["vae"], **parts["subject"])
-    saved = canvas.add("SaveVideo", 3, height=420, video=(chain, "video"), filename_prefix="video/talk")
+    saved = save_video(canvas, 3, (chain, "video"), "talk")
     app(canvas, parts, chain, saved)
     canvas.note(
         2,
@@ -57,9 +57,7 @@ def talk(canvas: Canvas) -> None:
         f"3. The video is as long as the sound.\n\n{EXAMPLES}\n\n{CONSENT} {HELP}",
         330,
     )
-    canvas.group("Portrait and voice", 0, 0)
-    canvas.group("Face and audio features", 1, 1)
-    canvas.group("Video", 2, 3)
+    canvas.group_columns(("Portrait and voice", 1), ("Face and audio features", 1), ("Video", 2))
 
 
 def sing(canvas: Canvas) -> None:
@@ -77,7 +75,7 @@ def sing(canvas: Canvas) -> None:
         **parts["subject"],
         emo_speed=(speed, "emo_speed"),
     )
-    saved = canvas.add("SaveVideo", 4, height=420, video=(chain, "video"), filename_prefix="video/sing")
+    saved = save_video(canvas, 4, (chain, "video"), "sing")
     app(canvas, parts, chain, saved, (parts["located"], "expand"), (speed, "curve"))
     canvas.note(
         3,
@@ -86,16 +84,14 @@ def sing(canvas: Canvas) -> None:
         f"Use a voice without instruments: separate it from the music first.\n\n{EXAMPLES}",
         330,
     )
-    canvas.group("Portrait and song", 0, 0)
-    canvas.group("Face region and head speed", 1, 2)
-    canvas.group("Video", 3, 4)
+    canvas.group_columns(("Portrait and song", 1), ("Face region and head speed", 2), ("Video", 2))
 
 
 def long(canvas: Canvas) -> None:
     """A video of any length, in clips that the host caches."""
     parts = front(canvas)
     chain = canvas.add("MotionFrameChainer", 2, vae=parts["vae"], seconds=2.0, mode="expanded", **parts["subject"])
-    saved = canvas.add("SaveVideo", 3, height=420, video=(chain, "video"), filename_prefix="video/long")
+    saved = save_video(canvas, 3, (chain, "video"), "long")
     app(canvas, parts, chain, saved, (chain, "seconds"))
     canvas.note(
         2,
@@ -104,9 +100,7 @@ def long(canvas: Canvas) -> None:
         f"(an advanced input), which needs the least memory.\n\n{EXAMPLES}",
         300,
     )
-    canvas.group("Portrait and voice", 0, 0)
-    canvas.group("Face and audio features", 1, 1)
-    canvas.group("Video", 2, 3)
+    canvas.group_columns(("Portrait and voice", 1), ("Face and audio features", 1), ("Video", 2))
 
 
 def paste_back(canvas: Canvas) -> None:
@@ -123,7 +117,7 @@ def paste_back(canvas: Canvas) -> None:
     video = canvas.add(
         "CreateVideo", 3, images=(pasted, "image"), fps=(parts["features"], "fps"), audio=(parts["features"], "audio")
     )
-    saved = canvas.add("SaveVideo", 3, height=420, video=(video, "VIDEO"), filename_prefix="video/paste-back")
+    saved = save_video(canvas, 3, (video, "VIDEO"), "paste-back")
     app(canvas, parts, chain, saved)
     canvas.note(
         2,
@@ -132,9 +126,7 @@ def paste_back(canvas: Canvas) -> None:
         f"Motion Frame Chainer returns frames only if **return_frames** is on.\n\n{EXAMPLES}",
         300,
     )
-    canvas.group("Photo and voice", 0, 0)
-    canvas.group("Face and audio features", 1, 1)
-    canvas.group("Video of the photo", 2, 3)
+    canvas.group_columns(("Photo and voice", 1), ("Face and audio features", 1), ("Video of the photo", 2))
 
 
 def batch(canvas: Canvas) -> None:
@@ -166,9 +158,7 @@ def batch(canvas: Canvas) -> None:
         "pack's examples. If one is missing, copy the pack's folder **assets** into ComfyUI's folder **input**.",
         270,
     )
-    canvas.group("Portraits and voices", 0, 0)
-    canvas.group("Face and audio features", 1, 1)
-    canvas.group("One video per pair", 2, 3)
+    canvas.group_columns(("Portraits and voices", 1), ("Face and audio features", 1), ("One video per pair", 2))
 
 
 def chain_by_hand(canvas: Canvas) -> None:
@@ -195,7 +185,7 @@ def chain_by_hand(canvas: Canvas) -> None:
         **parts["subject"],
         motion_frames=(second, "motion_frames"),
     )
-    saved = canvas.add("SaveVideo", 5, height=420, video=(chain, "video"), filename_prefix="video/chain-by-hand")
+    saved = save_video(canvas, 5, (chain, "video"), "chain-by-hand")
     app(canvas, parts, chain, saved, (slow, "speed"), (fast, "speed"))
     canvas.note(
         5,
@@ -204,10 +194,12 @@ def chain_by_hand(canvas: Canvas) -> None:
         f"all three nodes.\n\n{EXAMPLES}",
         290,
     )
-    canvas.group("Portrait and voice", 0, 0)
-    canvas.group("Face and audio features", 1, 2)
-    canvas.group("Two clips with their own speed", 3, 3)
-    canvas.group("Remaining clips and video", 4, 5)
+    canvas.group_columns(
+        ("Portrait and voice", 1),
+        ("Face and audio features", 2),
+        ("Two clips with their own speed", 1),
+        ("Remaining clips and video", 2),
+    )
 
 
 def talk_hallo(canvas: Canvas) -> None:
@@ -217,8 +209,7 @@ def talk_hallo(canvas: Canvas) -> None:
     canvas.download(vae, VAE_FILE, VAE_URL, "vae")
     encoder = canvas.add("AudioEncoderLoader", 0, "wav2vec2", audio_encoder_name=AUDIO_ENCODER_FILE)
     canvas.download(encoder, AUDIO_ENCODER_FILE, AUDIO_ENCODER_URL, "audio_encoders")
-    picture = canvas.add("LoadImage", 0, "Portrait", height=330, image="portrait.png")
-    sound = canvas.add("LoadAudio", 0, "Voice", height=140, audio="voice.wav")
+    picture, sound = portrait_and_voice(canvas, "portrait.png")
     model = (loader, "model")
     located = canvas.add("FaceLocatorMask", 1, height=540, model=model, image=(picture, "IMAGE"), expand=1.2)
     encoded = canvas.add("VAEEncode", 1, pixels=(located, "crop"), vae=(vae, "VAE"))
@@ -242,7 +233,7 @@ def talk_hallo(canvas: Canvas) -> None:
         emo_face=(located, "emo_face"),
         vae=(vae, "VAE"),
     )
-    saved = canvas.add("SaveVideo", 3, height=420, video=(chain, "video"), filename_prefix="video/talk-hallo")
+    saved = save_video(canvas, 3, (chain, "video"), "talk-hallo")
     canvas.app([(picture, "image"), (sound, "audio"), (chain, "seed"), (chain, "steps")], [saved])
     canvas.note(
         3,
@@ -255,9 +246,7 @@ def talk_hallo(canvas: Canvas) -> None:
         "**face_weight** and **lip_weight** of Face Locator Mask (advanced inputs).",
         470,
     )
-    canvas.group("Files, portrait and voice", 0, 0)
-    canvas.group("Face and audio features", 1, 1)
-    canvas.group("Video", 2, 3)
+    canvas.group_columns(("Files, portrait and voice", 1), ("Face and audio features", 1), ("Video", 2))
 
 
 GRAPHS: dict[str, Callable[[Canvas], None]] = {

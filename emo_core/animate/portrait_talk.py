@@ -61,7 +61,7 @@ class TalkRequest:
     device: str = "auto"
 
 
-def talk(request: TalkRequest, *, progress: Progress | None = None) -> Result:
+def talk(request: TalkRequest, *, progress: Progress = lambda frame, frames: None) -> Result:
     """Make the video.
 
     Raises:

@@ -66,7 +66,8 @@ def animate_portrait(
     motion: MotionStream,
     output: Output,
     *,
-    progress: Callable[[int, int], None] | None = None,
+    progress: Callable[[int, int], None] = lambda number, frames: None,
+    shown: Callable[[int, np.ndarray], None] = lambda number, frame: None,
 ) -> Result:
     """Draw every frame and write it.
 
@@ -76,13 +77,14 @@ def animate_portrait(
         motion: to wear.
         output: the video.
         progress: called with the frame's number from 1 and the number of frames; raise in it to cancel.
+        shown: called with the same number and the written frame, (H, W, 3) uint8.
 
     Raises:
         InputError: if the video cannot be written.
     """
-    whole = output.paste_back
-    size = (renderer.size, renderer.size) if whole is None else whole.shape[1::-1]
-    finish = PasteBack(portrait.crop, whole) if whole is not None else lambda frame: frame
+    finish, size = (lambda frame: frame), (renderer.size, renderer.size)
+    if output.paste_back is not None:
+        finish, size = PasteBack(portrait.crop, output.paste_back), output.paste_back.shape[1::-1]
     start, seconds = time.monotonic(), motion.frames / motion.fps
     writer = VideoWriter(
         output.out, fps=motion.fps, size=size, sound=output.sound, seconds=seconds, settings=dict(output.settings)
@@ -90,9 +92,10 @@ def animate_portrait(
     with one_thread(), writer:
         frames = (frame for part in motion.parts for frame in renderer.frames(part))
         for number, frame in enumerate(frames, 1):
-            writer.write(finish(frame))
-            if progress is not None:
-                progress(number, motion.frames)
+            whole = finish(frame)
+            writer.write(whole)
+            shown(number, whole)
+            progress(number, motion.frames)
     spent = time.monotonic() - start
     return Result(
         frames=motion.frames,

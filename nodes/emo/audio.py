@@ -4,7 +4,8 @@ from typing import Any
 
 from comfy_api.latest import io
 
-from ..host.schema import advanced, schema
+from ..host.inputs import excerpt_inputs, fps_input, loudness_input
+from ..host.schema import schema
 from .sockets import CATEGORY, EmoAudio, EmoModel
 
 
@@ -37,40 +38,13 @@ class LoadAudioWav2Vec(io.ComfyNode):
                         "video has no sound."
                     ),
                 ),
-                advanced(
-                    io.Float.Input(
-                        "fps",
-                        default=0.0,
-                        min=0.0,
-                        max=120.0,
-                        step=1.0,
-                        tooltip="Video frames per second. 0 uses the rate that the model was trained at (emo-mini: 25), which is best.",
-                    )
+                fps_input(
+                    0.0,
+                    0.0,
+                    "Video frames per second. 0 uses the rate that the model was trained at (emo-mini: 25), which is best.",
                 ),
-                io.Float.Input(
-                    "start", default=0.0, min=0.0, max=86400.0, step=0.01, tooltip="Start of the excerpt, in seconds."
-                ),
-                io.Float.Input(
-                    "duration",
-                    default=0.0,
-                    min=0.0,
-                    max=86400.0,
-                    step=0.01,
-                    tooltip="Length of the excerpt, in seconds. 0 uses the whole sound.",
-                ),
-                advanced(
-                    io.Float.Input(
-                        "loudness",
-                        default=0.0,
-                        min=-20.0,
-                        max=20.0,
-                        step=0.5,
-                        tooltip=(
-                            "Gain in dB of the encoder's input, which is normalised to a common speech level first. The sound in "
-                            "the video does not change. Ignored with `encoded_audio`."
-                        ),
-                    )
-                ),
+                *excerpt_inputs("sound"),
+                loudness_input("encoder", " Ignored with `encoded_audio`."),
             ],
             outputs=[
                 EmoAudio.Output("emo_audio", display_name="emo_audio", tooltip="Audio features of every frame."),

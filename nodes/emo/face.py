@@ -4,9 +4,9 @@ from typing import Any
 
 from comfy_api.latest import io, ui
 
+from ..host.inputs import face_index_input, file_state, landmarks_input
 from ..host.menus import check_choices, require_choice
 from ..host.schema import advanced, schema
-from ..host.sockets import FaceLandmarks
 from .folders import embedding_path, embeddings
 from .sockets import CATEGORY, EmoCrop, EmoFace, EmoModel
 
@@ -42,13 +42,9 @@ class FaceLocatorMask(io.ComfyNode):
                         "the face was painted in the mask editor; for a transparent picture it marks the background."
                     ),
                 ),
-                FaceLandmarks.Input(
-                    "face_landmarks",
-                    optional=True,
-                    tooltip=(
-                        "From ComfyUI's Detect Face Landmarks, made from the same image: used instead of a detector. Its num_faces "
-                        "limits face_index. Ignored if a mask is used."
-                    ),
+                landmarks_input(
+                    "the same image",
+                    ": used instead of a detector. Its num_faces limits face_index. Ignored if a mask is used.",
                 ),
                 io.Float.Input(
                     "expand",
@@ -58,15 +54,8 @@ class FaceLocatorMask(io.ComfyNode):
                     step=0.05,
                     tooltip="Size of the region over the face box. 1.1 is usual; 1.5 allows more head motion. A `mask` is not expanded.",
                 ),
-                io.Int.Input(
-                    "face_index",
-                    default=0,
-                    min=0,
-                    max=15,
-                    tooltip=(
-                        "Number of the face, by size: 0 is the largest. In a batch of frames it is chosen in the first frame and "
-                        "tracked from there."
-                    ),
+                face_index_input(
+                    15, note=" In a batch of frames it is chosen in the first frame and tracked from there."
                 ),
                 io.Combo.Input(
                     "detector",
@@ -140,7 +129,7 @@ class FaceLocatorMask(io.ComfyNode):
     @classmethod
     def fingerprint_inputs(cls, face_embedding: str | None = AUTO, **_: Any) -> int:
         """Time of change of the embedding, so that a new file of the same name is read again."""
-        return embedding_path(face_embedding).stat().st_mtime_ns if face_embedding in embeddings() else 0
+        return file_state(embedding_path(face_embedding))[1] if face_embedding in embeddings() else 0
 
     @classmethod
     def execute(

@@ -2,6 +2,7 @@
 
 from comfy_api.latest import io
 
+from ..host.inputs import file_state
 from ..host.schema import schema
 from .folders import BUILT_IN, checkpoint_path, checkpoints
 from .sockets import CATEGORY, EmoModel
@@ -52,10 +53,7 @@ class EMOModelLoader(io.ComfyNode):
     @classmethod
     def fingerprint_inputs(cls, checkpoint: str | None) -> tuple[str, int]:
         """Path and time of change, so that a new file of the same name is loaded again."""
-        if checkpoint is None:
-            return "", 0
-        path = checkpoint_path(checkpoint)
-        return str(path), path.stat().st_mtime_ns
+        return ("", 0) if checkpoint is None else file_state(checkpoint_path(checkpoint))
 
     @classmethod
     def execute(cls, checkpoint: str) -> io.NodeOutput:

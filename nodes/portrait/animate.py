@@ -4,8 +4,8 @@ from typing import Any
 
 from comfy_api.latest import io
 
+from ..host.inputs import POINTS_ARE_NEEDED, face_index_input, landmarks_input
 from ..host.schema import schema
-from ..host.sockets import FaceLandmarks
 from .sockets import CATEGORY, FaceMotion
 
 
@@ -42,21 +42,8 @@ class AnimatePortrait(io.ComfyNode):
                     optional=True,
                     tooltip="Sound of the video, from the node that made the motion. Not wired: the video is silent.",
                 ),
-                FaceLandmarks.Input(
-                    "face_landmarks",
-                    optional=True,
-                    tooltip=(
-                        "From ComfyUI's Detect Face Landmarks, made from the same portrait. Needed where ComfyUI's Python has no "
-                        "MediaPipe, which finds the points otherwise."
-                    ),
-                ),
-                io.Int.Input(
-                    "face_index",
-                    default=0,
-                    min=0,
-                    max=15,
-                    tooltip="Number of the face in the portrait, by size: 0 is the largest.",
-                ),
+                landmarks_input("the same portrait", POINTS_ARE_NEEDED),
+                face_index_input(15, " in the portrait"),
                 io.Int.Input(
                     "size",
                     default=512,

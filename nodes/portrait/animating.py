@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,12 +12,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ...emo_core.device import one_thread
-from ...emo_core.face.crop import PasteBack
 from ...emo_core.face.motion import FaceMotion
 from ...emo_core.face.rig import load_rig
 from ...emo_core.media.sound_track import WaveTrack
-from ...emo_core.media.video_writer import VideoWriter
+from ...emo_core.portrait.animate import MotionStream, Output, animate_portrait
 from ...emo_core.portrait.mouth import load_network
 from ...emo_core.portrait.prepare import PreparedPortrait
 from ...emo_core.portrait.render import PortraitRenderer
@@ -91,25 +89,17 @@ class Animation:
         if keep_frames:
             check_room(count, self.size, lambda share: _advice(share, self.motion.seconds))
         kept = torch.empty(count, height, width, 3) if keep_frames else None
-        path, report, finish = new_video_path("portrait"), frame_progress(count), self._finish()
-        with one_thread(), self._writer(path) as writer:
-            for number, frame in enumerate(self.renderer.frames(self.motion), 1):
-                whole = finish(frame)
-                writer.write(whole)
-                if kept is not None:
-                    kept[number - 1] = to_image(whole)
-                report(number, frame)
-        return path, kept
+        path, report = new_video_path("portrait"), frame_progress(count)
 
-    def _finish(self) -> Callable[[np.ndarray], np.ndarray]:
-        return PasteBack(self.portrait.crop, self.whole) if self.whole is not None else lambda frame: frame
+        def shown(number: int, frame: np.ndarray) -> None:
+            if kept is not None:
+                kept[number - 1] = to_image(frame)
+            report(number, frame)
 
-    def _writer(self, path: Path) -> VideoWriter:
         settings = {"model": MODEL, "size": self.renderer.size}
-        seconds = self.motion.seconds
-        return VideoWriter(
-            path, fps=self.motion.fps, size=self.size, sound=self.track, seconds=seconds, settings=settings
-        )
+        output = Output(out=path, sound=self.track, paste_back=self.whole, settings=settings)
+        animate_portrait(self.portrait, self.renderer, MotionStream.whole(self.motion), output, shown=shown)
+        return path, kept
 
 
 def _device() -> torch.device:

@@ -4,8 +4,8 @@ from typing import Any
 
 from comfy_api.latest import io
 
+from ..host.inputs import POINTS_ARE_NEEDED, excerpt_inputs, face_index_input, landmarks_input
 from ..host.schema import schema
-from ..host.sockets import FaceLandmarks
 from .sockets import CATEGORY, FaceMotion
 
 
@@ -32,13 +32,8 @@ class FaceMotionFromVideo(io.ComfyNode):
                     optional=True,
                     tooltip="A batch of frames in place of `video`, such as those of Get Video Components.",
                 ),
-                FaceLandmarks.Input(
-                    "face_landmarks",
-                    optional=True,
-                    tooltip=(
-                        "From ComfyUI's Detect Face Landmarks, made from all frames. Needed where ComfyUI's Python has no "
-                        "MediaPipe, which finds the points otherwise. Wire the frames to `images`, or the film to `video`."
-                    ),
+                landmarks_input(
+                    "all frames", f"{POINTS_ARE_NEEDED} Wire the frames to `images`, or the film to `video`."
                 ),
                 io.Float.Input(
                     "fps",
@@ -48,27 +43,10 @@ class FaceMotionFromVideo(io.ComfyNode):
                     step=0.01,
                     tooltip="Frames per second of `images`. A `video` has its own rate.",
                 ),
-                io.Int.Input(
-                    "face_index",
-                    default=0,
-                    min=0,
-                    max=7,
-                    tooltip=(
-                        "Number of the face, by size: 0 is the largest. It is chosen in the first frame that has so many faces "
-                        "and tracked from there."
-                    ),
+                face_index_input(
+                    7, note=" It is chosen in the first frame that has so many faces and tracked from there."
                 ),
-                io.Float.Input(
-                    "start", default=0.0, min=0.0, max=86400.0, step=0.01, tooltip="Start of the excerpt, in seconds."
-                ),
-                io.Float.Input(
-                    "duration",
-                    default=0.0,
-                    min=0.0,
-                    max=86400.0,
-                    step=0.01,
-                    tooltip="Length of the excerpt, in seconds. 0 uses the whole film.",
-                ),
+                *excerpt_inputs("film"),
             ],
             outputs=[
                 FaceMotion.Output("motion", display_name="motion", tooltip="The face motion: to Animate Portrait."),

@@ -2,6 +2,7 @@
 
 from comfy_api.latest import io
 
+from ..host.inputs import file_state
 from ..host.menus import check_choices
 from ..host.schema import schema
 from .folders import BY_PATH, motion_files, motion_path
@@ -53,8 +54,7 @@ class LoadFaceMotion(io.ComfyNode):
     @classmethod
     def fingerprint_inputs(cls, file: str | None = None, path: str | None = None) -> tuple[str, int]:
         """Path and time of change, so that a new file of the same name is read again."""
-        chosen = motion_path(file or BY_PATH, path or "")
-        return str(chosen), chosen.stat().st_mtime_ns if chosen.is_file() else 0
+        return file_state(motion_path(file or BY_PATH, path or ""))
 
     @classmethod
     def execute(cls, file: str, path: str) -> io.NodeOutput:

@@ -4,8 +4,9 @@ from typing import Any
 
 from comfy_api.latest import io
 
+from ..host.inputs import excerpt_inputs, file_state, fps_input, loudness_input
 from ..host.menus import check_choices
-from ..host.schema import advanced, schema
+from ..host.schema import schema
 from .folders import BUILT_IN, STYLE, speech_model_path, speech_models, styles
 from .sockets import CATEGORY, FaceMotion
 
@@ -70,40 +71,9 @@ class SpeechToFaceMotion(io.ComfyNode):
                     )
                     for name, meaning in AMOUNTS.items()
                 ),
-                advanced(
-                    io.Float.Input(
-                        "fps",
-                        default=25.0,
-                        min=1.0,
-                        max=120.0,
-                        step=1.0,
-                        tooltip="Frames per second of the motion, and of the video.",
-                    )
-                ),
-                io.Float.Input(
-                    "start", default=0.0, min=0.0, max=86400.0, step=0.01, tooltip="Start of the excerpt, in seconds."
-                ),
-                io.Float.Input(
-                    "duration",
-                    default=0.0,
-                    min=0.0,
-                    max=86400.0,
-                    step=0.01,
-                    tooltip="Length of the excerpt, in seconds. 0 uses the whole sound.",
-                ),
-                advanced(
-                    io.Float.Input(
-                        "loudness",
-                        default=0.0,
-                        min=-20.0,
-                        max=20.0,
-                        step=0.5,
-                        tooltip=(
-                            "Gain in dB of the model's input, which is normalised to a common speech level first. The sound in the "
-                            "video does not change."
-                        ),
-                    )
-                ),
+                fps_input(25.0, 1.0, "Frames per second of the motion, and of the video."),
+                *excerpt_inputs("sound"),
+                loudness_input("model"),
             ],
             outputs=[
                 FaceMotion.Output("motion", display_name="motion", tooltip="The face motion: to Animate Portrait."),
@@ -119,8 +89,7 @@ class SpeechToFaceMotion(io.ComfyNode):
     @classmethod
     def fingerprint_inputs(cls, model: str | None = None, **_: Any) -> int:
         """Time of change of the model, so that a new file of the same name is read again."""
-        path = speech_model_path(model) if model in speech_models() else None
-        return path.stat().st_mtime_ns if path is not None and path.is_file() else 0
+        return file_state(speech_model_path(model))[1] if model in speech_models() else 0
 
     @classmethod
     def execute(
