@@ -98,4 +98,89 @@ def portrait_long(canvas: Canvas) -> None:
     canvas.group_columns(("Portrait and voice", 1), ("Motion of the face", 2), ("Video", 2))
 
 
-GRAPHS = {"talk-any-portrait": talk_any_portrait, "drive-by-video": drive_by_video, "portrait-long": portrait_long}
+def emotions(canvas: Canvas) -> None:
+    """One portrait in eight emotions, side by side."""
+    every = canvas.add("EveryEmotion", 0)
+    picture, sound, spoken = speech(canvas, "woman.jpg", emotion=(every, "emotion"))
+    animated = canvas.add(
+        "AnimatePortrait",
+        2,
+        portrait=(picture, "IMAGE"),
+        motion=(spoken, "motion"),
+        audio=(spoken, "audio"),
+        size=256,
+    )
+    grid = canvas.add("EMOVideoGrid", 3, videos=(animated, "video"), names=(every, "names"))
+    saved = save_video(canvas, 4, (grid, "video"), "emotions")
+    canvas.app([(picture, "image"), (sound, "audio"), (every, "strength"), (animated, "size")], [saved])
+    canvas.note(
+        3,
+        "## Eight emotions\n*Every Emotion* gives a list, so the nodes behind it run eight times, and *Video Grid* puts the videos side by "
+        "side. The lips say the same in all of them.\n\n**strength** is 1 for the full emotion. **emotion_style** in *Speech to Face "
+        "Motion* is the way in which a person shows emotions: try 1, 2, 3.\n\nFor one emotion, put *Emotion Condition* in the place of "
+        f"*Every Emotion*, and leave *Video Grid* out.\n\n{POINTS}\n\n{EXAMPLES}\n\n{CONSENT} {HELP}",
+        480,
+    )
+    canvas.group_columns(("Portrait, voice, emotions", 1), ("Motion of the face", 1), ("Video", 3))
+
+
+def emotion_curve(canvas: Canvas) -> None:
+    """An emotion that changes while the face speaks."""
+    felt = canvas.add(
+        "EmotionCondition", 0, curve="0:neutral, 0.8:neutral, 1.4:happy, 2.4:happy, 3:surprise", height=300
+    )
+    picture, sound, spoken = speech(canvas, "woman.jpg", emotion=(felt, "emotion"))
+    proposed = canvas.add("EmotionFromVoice", 1, audio=(sound, "AUDIO"))
+    canvas.add("PreviewAny", 1, "Proposed from the voice", source=(proposed, "curve"))
+    animated = canvas.add(
+        "AnimatePortrait",
+        2,
+        portrait=(picture, "IMAGE"),
+        motion=(spoken, "motion"),
+        audio=(spoken, "audio"),
+    )
+    saved = save_video(canvas, 3, (animated, "video"), "emotion-curve")
+    canvas.app([(picture, "image"), (sound, "audio"), (felt, "curve"), (felt, "strength"), (spoken, "seed")], [saved])
+    canvas.note(
+        2,
+        "## Emotion over time\nThe **curve** in *Emotion Condition* holds seconds:emotion@strength points, linear between them: "
+        "0:neutral, 1.5:happy@0.8. A plus sign blends two: 2:happy+surprise.\n\n*Emotion from Voice* proposes a curve by rules on "
+        "loudness, pitch and rate. Copy it into **curve** and edit it; a calm voice gives neutral.\n\n"
+        f"{POINTS}\n\n{EXAMPLES}\n\n{CONSENT} {HELP}",
+        420,
+    )
+    canvas.group_columns(("Portrait, voice, emotion", 1), ("Motion of the face", 1), ("Video", 2))
+
+
+def export_to_blender(canvas: Canvas) -> None:
+    """A voice to files of other programs."""
+    felt = canvas.add("EmotionCondition", 0, emotion="happy", strength=0.8, height=300)
+    sound = canvas.add("LoadAudio", 0, "Voice", height=140, audio="voice.wav")
+    spoken = canvas.add("SpeechToFaceMotion", 1, audio=(sound, "AUDIO"), emotion=(felt, "emotion"))
+    mesh = canvas.add("ExportFaceMotion", 2, "GLB for Blender", motion=(spoken, "motion"), format="GLB")
+    table = canvas.add(
+        "ExportFaceMotion", 2, "CSV for Unreal", motion=(spoken, "motion"), format="Live Link Face CSV", fps="60"
+    )
+    canvas.app([(sound, "audio"), (felt, "emotion"), (felt, "strength"), (mesh, "format")], [mesh, table])
+    canvas.add("Preview3D", 3, height=420, model_file=(mesh, "model_file"))
+    preview = canvas.add("PreviewFaceMotion", 3, motion=(spoken, "motion"), size=256)
+    canvas.add("PreviewImage", 4, height=420, images=(preview, "frames"))
+    canvas.note(
+        4,
+        "## To Blender, Unreal and others\nThe files are in ComfyUI's folder **output/face_motion**.\n\n- **GLB**: File, Import, glTF 2.0 "
+        "in Blender. The mesh has 51 shape keys with ARKit's names, and their animation.\n- **Live Link Face CSV**: Unreal's Live Link "
+        "Face Importer, or an importer of Maya and Houdini.\n- **JSON** for scripts, **BVH** for the head alone.\n\nSet **fps** and "
+        f"**timecode** to those of your scene.\n\n{EXAMPLES.replace('*Portrait* and *Voice* show', '*Voice* shows')}\n\n{CONSENT} {HELP}",
+        420,
+    )
+    canvas.group_columns(("Voice, emotion", 1), ("Motion of the face", 1), ("Files, preview", 3))
+
+
+GRAPHS = {
+    "talk-any-portrait": talk_any_portrait,
+    "drive-by-video": drive_by_video,
+    "portrait-long": portrait_long,
+    "emotions": emotions,
+    "emotion-curve": emotion_curve,
+    "export-to-blender": export_to_blender,
+}

@@ -22,7 +22,7 @@ ASSETS = ROOT / "assets"
 FOLDER = ROOT / "workflows"
 HOST_SNAPSHOT = SNAPSHOT.with_name("host_nodes.json")
 HOST_NODES = ["LoadImage", "LoadAudio", "VAEEncode", "VAEDecode", "VAELoader", "AudioEncoderLoader", "AudioEncoderEncode", "SaveVideo",
-        "LoadVideo", "CreateVideo", "PreviewImage", "PreviewAny", "MaskToImage"]  # fmt: skip
+        "LoadVideo", "CreateVideo", "PreviewImage", "PreviewAny", "MaskToImage", "Preview3D"]  # fmt: skip
 FILES = {
     "LoadImage": sorted(path.name for path in ASSETS.iterdir() if path.suffix in (".png", ".jpg")),
     "LoadAudio": sorted(path.name for path in ASSETS.glob("*.wav")),

@@ -3,9 +3,11 @@
 from collections.abc import Mapping
 from typing import Any
 
+import numpy as np
 import torch
 
 from ...emo_core.errors import InputError
+from ...emo_core.media.sound import Sound, mono_16k, prepare_sound
 from ...emo_core.media.sound_track import WaveTrack
 
 
@@ -21,6 +23,16 @@ def to_track(audio: Mapping[str, Any]) -> WaveTrack:
     if len(waveform) > 1:
         raise InputError(f"audio: got a batch of {len(waveform)} sounds; expected one; wire a single sound")
     return WaveTrack(waveform[0].float().cpu().numpy(), int(audio["sample_rate"])).stereo()
+
+
+def heard(track: WaveTrack, gain: float = 0.0) -> Sound:
+    """A track as models hear it, `gain` dB above the common speech level.
+
+    Raises:
+        InputError: if it is too short or silent.
+    """
+    sound = prepare_sound(mono_16k(track.waveform, track.rate))
+    return Sound(sound.waveform * np.float32(10 ** (gain / 20)))
 
 
 def to_audio(track: WaveTrack) -> dict[str, Any]:

@@ -4,6 +4,8 @@ from pathlib import Path
 
 import folder_paths
 
+from ...emo_core.errors import InputError
+
 MODEL_FOLDER = "emo"
 """The pack's folder in `models`."""
 
@@ -41,8 +43,17 @@ def output_folder() -> Path:
 
 
 def next_output(prefix: str, suffix: str) -> Path:
-    """An unused name in the output folder, numbered as the host's savers do it. The folder is made."""
-    folder, name, number, _, _ = folder_paths.get_save_image_path(prefix, folder_paths.get_output_directory())
+    """An unused name in the output folder, numbered as the host's savers do it. The folder is made.
+
+    Raises:
+        InputError: if it cannot be made.
+    """
+    try:
+        folder, name, number, _, _ = folder_paths.get_save_image_path(prefix, folder_paths.get_output_directory())
+    except OSError as error:
+        raise InputError(
+            f"filename_prefix: cannot make the folder of {prefix!r} in {output_folder()} ({error.strerror}); give another one"
+        ) from error
     return Path(folder) / f"{name}_{number:05}_{suffix}"
 
 

@@ -5,15 +5,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from ...emo_core.audio.voice import Excerpt
 from ...emo_core.curve import Curve
 from ...emo_core.emote.speak import SpeakRequest, speak_blocks
 from ...emo_core.emote.weights import load_emote
+from ...emo_core.emotion import NEUTRAL, EmotionCurve
 from ...emo_core.face.motion import FaceMotion, concatenated
-from ...emo_core.media.sound import Sound, mono_16k, prepare_sound
-from ..host.audio import to_audio, to_track
+from ..host.audio import heard, to_audio, to_track
 from ..host.progress import share_progress
 
 AMOUNTS = ("mouth", "head", "brows", "blinks", "gaze")
@@ -32,6 +30,9 @@ class SpeechSettings:
     brows: float
     blinks: float
     gaze: float
+    emotion: EmotionCurve | None = None
+    """None for a neutral face."""
+    emotion_style: int = 0
 
 
 def speak_audio(
@@ -47,10 +48,17 @@ def speak_audio(
         CheckpointError: if the file is no model that speaks.
     """
     part = to_track(audio).part(excerpt.start, excerpt.seconds)
-    sound = prepare_sound(mono_16k(part.waveform, part.rate))
-    sound = Sound(sound.waveform * np.float32(10 ** (excerpt.loudness / 20)))
     amounts = {name: getattr(settings, name) for name in AMOUNTS}
     speed = Curve.parse(settings.speed, "speed")
-    request = SpeakRequest(fps=excerpt.fps, seed=settings.seed, speed=speed, style=settings.style, **amounts)
+    request = SpeakRequest(
+        fps=excerpt.fps,
+        seed=settings.seed,
+        speed=speed,
+        style=settings.style,
+        emotion=settings.emotion or NEUTRAL,
+        emotion_style=settings.emotion_style,
+        **amounts,
+    )
+    sound = heard(part, excerpt.loudness)
     parts = list(speak_blocks(sound, load_emote(path), request, progress=share_progress()))
     return concatenated(parts), to_audio(part)

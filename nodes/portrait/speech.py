@@ -8,7 +8,7 @@ from ..host.inputs import excerpt_inputs, file_state, fps_input, loudness_input
 from ..host.menus import check_choices
 from ..host.schema import schema
 from .folders import BUILT_IN, STYLE, speech_model_path, speech_models, styles
-from .sockets import CATEGORY, FaceMotion
+from .sockets import CATEGORY, EmoEmotion, FaceMotion
 
 MAX_SEED = 0xFFFF_FFFF_FFFF_FFFF
 AMOUNTS = {
@@ -30,8 +30,8 @@ class SpeechToFaceMotion(io.ComfyNode):
             node_id="SpeechToFaceMotion",
             display_name="Speech to Face Motion",
             description=(
-                "Makes the motion of a speaking face from a voice: lips and jaw, blinks, brows, gaze and head. The model comes with "
-                "the pack. Wire the motion to Animate Portrait. Any length, any language."
+                "Makes the motion of a speaking face from a voice: lips and jaw, blinks, brows, gaze and head, with an emotion if one is "
+                "wired. The model comes with the pack. Wire the motion to Animate Portrait. Any length, any language."
             ),
             search_aliases=["lip sync", "talking head", "talking portrait", "audio driven face", "emote", "audio2face"],
             inputs=[
@@ -74,6 +74,22 @@ class SpeechToFaceMotion(io.ComfyNode):
                 fps_input(25.0, 1.0, "Frames per second of the motion, and of the video."),
                 *excerpt_inputs("sound"),
                 loudness_input("model"),
+                EmoEmotion.Input(
+                    "emotion",
+                    optional=True,
+                    tooltip="From Emotion Condition or Emotion from Voice. Not wired: the face speaks without emotion.",
+                ),
+                io.Int.Input(
+                    "emotion_style",
+                    default=0,
+                    min=0,
+                    max=9999,
+                    optional=True,
+                    tooltip=(
+                        "Way of showing emotions: 0 is the average person's, every other number another person's, which may be "
+                        "lopsided, or leave parts of the expression out."
+                    ),
+                ),
             ],
             outputs=[
                 FaceMotion.Output("motion", display_name="motion", tooltip="The face motion: to Animate Portrait."),

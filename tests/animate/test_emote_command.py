@@ -10,10 +10,10 @@ import pytest
 
 from emo_core.__main__ import main
 from emo_core.animate.emote_request import named_emotions, parse_address
-from emo_core.animate.emote_video import Sheet
 from emo_core.emotion import EMOTIONS, EmotionCurve
 from emo_core.errors import InputError
 from emo_core.face.motion_file import load_motion
+from emo_core.media.sheet import Sheet
 from tests.conftest import ROOT
 from tests.emote.conftest import save_feeling_model
 
@@ -170,7 +170,7 @@ def test_names_of_emotions():
 
 @pytest.mark.parametrize(("count", "shape"), [(1, (36, 32)), (3, (36, 96)), (5, (72, 128)), (8, (72, 128))])
 def test_the_grid_has_a_place_for_each_face(count, shape):
-    sheet = Sheet([f"a rather long name {k}" for k in range(count)], count, 32)
+    sheet = Sheet([f"a rather long name {k}" for k in range(count)], count, (32, 32))
     faces = tuple(np.full((32, 32, 3), 100 + k, np.uint8) for k in range(count))
     filled = sheet.filled(faces)
     assert filled.shape[:2] == shape

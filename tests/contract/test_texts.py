@@ -121,7 +121,8 @@ def test_app_mode_shows_widgets_and_outputs_that_exist(name):
         return
     for key, widget in content["extra"]["linearData"]["inputs"]:
         assert widget in KNOWN[nodes[key]["type"]]["input"]["required"]
-    assert [nodes[key]["type"] for key in content["extra"]["linearData"]["outputs"]] == ["SaveVideo"]
+    saved = ["ExportFaceMotion"] * 2 if name == "export-to-blender" else ["SaveVideo"]
+    assert [nodes[key]["type"] for key in content["extra"]["linearData"]["outputs"]] == saved
     assert content["extra"]["linearMode"] is False
 
 

@@ -13,9 +13,9 @@ class Input:
     own = ()
     """Names of the type's own fields in /object_info."""
 
-    def __init__(self, id, *, display_name=None, optional=False, tooltip=None, **rest):
+    def __init__(self, id, *, display_name=None, optional=False, tooltip=None, force_input=None, **rest):
         self.id, self.optional = id, optional
-        self.common = {"display_name": display_name, "tooltip": tooltip}
+        self.common = {"display_name": display_name, "tooltip": tooltip, "forceInput": force_input}
         assert set(rest) <= set(self.own), f"{type(self).__name__}: unknown {set(rest) - set(self.own)}"
         self.rest = rest
 
@@ -76,6 +76,7 @@ class Schema:
     outputs: list = field(default_factory=list)
     hidden: list = field(default_factory=list)
     description: str = ""
+    is_input_list: bool = False
     is_output_node: bool = False
     enable_expand: bool = False
 
