@@ -42,13 +42,13 @@ def model_file(path: Path) -> str | ExecutionBlocker:
     """A GLB's name for the host's Preview 3D. Other files stop the nodes wired to it, with a message."""
     if path.suffix != MODEL:
         return ExecutionBlocker(f"Export Face Motion: Preview 3D cannot show {path.suffix}; choose the format GLB")
-    return path.relative_to(output_folder().resolve()).as_posix()
+    return path.relative_to(output_folder()).as_posix()
 
 
 def shown(path: Path) -> dict[str, Any]:
     """Result for the browser's list of outputs, and for clients."""
     if path.suffix != MODEL:
         return {"text": [str(path)]}
-    folder = path.parent.relative_to(output_folder().resolve()).as_posix()
+    folder = path.parent.relative_to(output_folder()).as_posix()
     file = {"filename": path.name, "subfolder": "" if folder == "." else folder, "type": "output"}
     return {"text": [str(path)], "3d": [file]}

@@ -15,7 +15,7 @@ import pytest
 from emo_core.client.check import BROWSER_ONLY, problems
 from tests.conftest import ROOT
 from tests.host.conftest import finds_points
-from tests.host.test_server import ALL_WORKFLOWS, PORTRAIT_WORKFLOWS, WORKFLOWS
+from tests.host.test_server import ALL_WORKFLOWS, PORTRAIT_WORKFLOWS, VIDEOS, WORKFLOWS
 
 pytestmark = pytest.mark.host
 CHROMIUM = os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("google-chrome")
@@ -103,7 +103,7 @@ def test_a_workflow_opens_without_red_nodes(page, host, name):
         page.screenshot(path=Path(PICTURES) / f"{name}.png")
 
 
-@pytest.mark.parametrize("name", WORKFLOWS if PICTURES else ["talk"])
+@pytest.mark.parametrize("name", [name for name in WORKFLOWS if VIDEOS.get(name, 1)] if PICTURES else ["talk"])
 def test_run_makes_a_video(page, host, name):
     if name in PORTRAIT_WORKFLOWS and not finds_points():
         pytest.skip("ComfyUI's Python has no mediapipe")

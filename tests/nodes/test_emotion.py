@@ -110,5 +110,15 @@ def test_a_motion_is_exported(nodes, motion):
     assert "choose the format GLB" in stopped.message
 
 
+def test_the_output_folder_may_be_a_link(nodes, motion, tmp_path, monkeypatch):
+    """To another disk, as people with little room have it."""
+    (tmp_path / "disk").mkdir()
+    (tmp_path / "output").symlink_to(tmp_path / "disk", target_is_directory=True)
+    monkeypatch.setattr(module("folder_paths"), "get_output_directory", lambda: str(tmp_path / "output"))
+    path, model = run(nodes.ExportFaceMotion, motion=motion, format="GLB")
+    assert Path(path).is_file()
+    assert model == "face_motion/export_00001_.glb"
+
+
 def test_a_wrong_timecode_is_told(nodes, motion):
     problem(lambda: run(nodes.ExportFaceMotion, motion=motion, format="JSON", timecode="soon"), "HH:MM:SS:FF")
