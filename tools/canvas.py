@@ -11,7 +11,13 @@ EXTRA = {"LoadImage": ["image"], "LoadAudio": [None, None], "LoadVideo": ["image
 """Values of widgets that exist only in the browser: the upload buttons and the player."""
 EXAMPLE = "emo_example"
 """Property of a node that shows one of the pack's example files. web/examples.js brings the file to the input folder."""
-PREVIEW_HEIGHT = {"MotionFrameChainer": 190, "EMOSampler": 190, "AnimatePortrait": 190, "PreviewFaceMotion": 190}
+PREVIEW_HEIGHT = {
+    "MotionFrameChainer": 190,
+    "EMOSampler": 190,
+    "AnimatePortrait": 190,
+    "PreviewFaceMotion": 190,
+    "EMOVideoGrid": 190,
+}
 """Pixels for the preview that a node shows while it runs."""
 COLUMN, ROW, TOP = 400, 60, 120
 """Pixels: width of a column, gap between nodes, top of the first node."""
