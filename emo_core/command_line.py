@@ -6,6 +6,7 @@ import sys
 from collections.abc import Callable
 from typing import NoReturn
 
+from .emotion import EMOTIONS, STRONGEST
 from .errors import Cancelled, EmoError, InputError
 
 DONE, CANCELLED = 0, 130
@@ -17,6 +18,16 @@ class OneLineParser(argparse.ArgumentParser):
 
     def error(self, message: str) -> NoReturn:
         raise InputError(f"{message}; see `{self.prog} --help`")
+
+
+def add_emotion(add: Callable[..., object], otherwise: str) -> None:
+    """Add the options of an emotion curve; `otherwise` says what happens without one."""
+    add(
+        "--emotion",
+        metavar="CURVE",
+        help=f"{', '.join(EMOTIONS)}; a blend such as happy+surprise; or over time 0:neutral,1.5:happy@0.8 (default: {otherwise})",
+    )
+    add("--strength", type=float, default=1.0, help=f"of the emotion, 0 .. {STRONGEST:g} (default: 1)")
 
 
 def run_command(parser: Callable[[], argparse.ArgumentParser], arguments: list[str] | None) -> int:

@@ -14,16 +14,22 @@ def speech(canvas: Canvas, portrait: str, **settings: Any) -> tuple[dict, dict, 
     return picture, sound, spoken
 
 
+def animate(canvas: Canvas, column: float, picture: dict, motion: dict, voice: dict, **settings: Any) -> dict:
+    """Add the portrait that wears a motion."""
+    return canvas.add(
+        "AnimatePortrait",
+        column,
+        portrait=(picture, "IMAGE"),
+        motion=(motion, "motion"),
+        audio=(voice, "audio"),
+        **settings,
+    )
+
+
 def talk_any_portrait(canvas: Canvas) -> None:
     """Anybody's portrait and a voice."""
     picture, sound, spoken = speech(canvas, "woman.jpg")
-    animated = canvas.add(
-        "AnimatePortrait",
-        2,
-        portrait=(picture, "IMAGE"),
-        motion=(spoken, "motion"),
-        audio=(spoken, "audio"),
-    )
+    animated = animate(canvas, 2, picture, spoken, spoken)
     saved = save_video(canvas, 3, (animated, "video"), "talk-any-portrait")
     shown = [(picture, "image"), (sound, "audio"), (spoken, "style"), (spoken, "speed"), (spoken, "seed")]
     canvas.app([*shown, (animated, "paste_back")], [saved])
@@ -46,13 +52,7 @@ def drive_by_video(canvas: Canvas) -> None:
     adjusted = canvas.add("AdjustFaceMotion", 1, motion=(watched, "motion"))
     canvas.add("PreviewFaceMotion", 2, motion=(adjusted, "motion"), size=256)
     canvas.add("SaveFaceMotion", 2, motion=(adjusted, "motion"))
-    animated = canvas.add(
-        "AnimatePortrait",
-        3,
-        portrait=(picture, "IMAGE"),
-        motion=(adjusted, "motion"),
-        audio=(watched, "audio"),
-    )
+    animated = animate(canvas, 3, picture, adjusted, watched)
     saved = save_video(canvas, 4, (animated, "video"), "drive-by-video")
     shown = [(film, "file"), (picture, "image"), (watched, "start"), (watched, "duration"), (adjusted, "head")]
     canvas.app([*shown, (animated, "paste_back")], [saved])
@@ -75,14 +75,7 @@ def portrait_long(canvas: Canvas) -> None:
         "AdjustFaceMotion", 2, motion=(spoken, "motion"), head="0:0.5, 2:1, 4:1.3", brows="0:0.6, 4:1.4", smoothing=0.04
     )
     canvas.add("SaveFaceMotion", 2, motion=(adjusted, "motion"))
-    animated = canvas.add(
-        "AnimatePortrait",
-        3,
-        portrait=(picture, "IMAGE"),
-        motion=(adjusted, "motion"),
-        audio=(spoken, "audio"),
-        paste_back=True,
-    )
+    animated = animate(canvas, 3, picture, adjusted, spoken, paste_back=True)
     saved = save_video(canvas, 4, (animated, "video"), "portrait-long")
     shown = [(picture, "image"), (sound, "audio"), (spoken, "duration"), (spoken, "speed"), (adjusted, "head")]
     canvas.app([*shown, (adjusted, "brows"), (spoken, "seed")], [saved])
@@ -102,14 +95,7 @@ def emotions(canvas: Canvas) -> None:
     """One portrait in eight emotions, side by side."""
     every = canvas.add("EveryEmotion", 0)
     picture, sound, spoken = speech(canvas, "woman.jpg", emotion=(every, "emotion"))
-    animated = canvas.add(
-        "AnimatePortrait",
-        2,
-        portrait=(picture, "IMAGE"),
-        motion=(spoken, "motion"),
-        audio=(spoken, "audio"),
-        size=256,
-    )
+    animated = animate(canvas, 2, picture, spoken, spoken, size=256)
     grid = canvas.add("EMOVideoGrid", 3, videos=(animated, "video"), names=(every, "names"))
     saved = save_video(canvas, 4, (grid, "video"), "emotions")
     canvas.app([(picture, "image"), (sound, "audio"), (every, "strength"), (animated, "size")], [saved])
@@ -132,13 +118,7 @@ def emotion_curve(canvas: Canvas) -> None:
     picture, sound, spoken = speech(canvas, "woman.jpg", emotion=(felt, "emotion"))
     proposed = canvas.add("EmotionFromVoice", 1, audio=(sound, "AUDIO"))
     canvas.add("PreviewAny", 1, "Proposed from the voice", source=(proposed, "curve"))
-    animated = canvas.add(
-        "AnimatePortrait",
-        2,
-        portrait=(picture, "IMAGE"),
-        motion=(spoken, "motion"),
-        audio=(spoken, "audio"),
-    )
+    animated = animate(canvas, 2, picture, spoken, spoken)
     saved = save_video(canvas, 3, (animated, "video"), "emotion-curve")
     canvas.app([(picture, "image"), (sound, "audio"), (felt, "curve"), (felt, "strength"), (spoken, "seed")], [saved])
     canvas.note(

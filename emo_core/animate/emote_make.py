@@ -11,7 +11,7 @@ from ..emote.export.files import export_motion
 from ..emote.export.frame_rate import at_rate
 from ..emote.export.timecode import START
 from ..emote.export.vmc import send_vmc
-from ..emote.speak import SpeakRequest, speak
+from ..emote.speak import SpeakRequest, encode, speak
 from ..emote.voice_emotion import propose
 from ..emote.weights import EMOTE_MINI, load_emote
 from ..emotion import EmotionCurve
@@ -91,10 +91,11 @@ def _motions(
 ) -> dict[str, FaceMotion]:
     """A motion for each emotion, at the frame rate that was asked for."""
     model = load_emote(request.model or EMOTE_MINI, rig=rig)
+    features = encode(sound, model) if len(curves) > 1 else None
     motions = {}
     for name, curve in curves.items():
         speech = SpeakRequest(seed=request.seed, emotion=curve, emotion_style=request.emotion_style)
-        motions[name] = at_rate(speak(sound, model, speech), request.fps or FPS)
+        motions[name] = at_rate(speak(sound, model, speech, features=features), request.fps or FPS)
     return motions
 
 

@@ -2,19 +2,14 @@
 
 import argparse
 
-from ..emotion import EMOTIONS, STRONGEST, EmotionCurve
+from ..command_line import add_emotion
+from ..emotion import EmotionCurve
 from .option_groups import Add
 
 
 def add_emotion_options(add: Add) -> None:
     """Add an emotion curve, its strength, and the person's style."""
-    add(
-        "--emotion",
-        metavar="CURVE",
-        help=f"{', '.join(EMOTIONS)}; a blend such as happy@0.5+surprise@0.5; or over time 0:neutral,1.5:happy@0.8 "
-        "(default: neutral)",
-    )
-    add("--strength", type=float, default=1.0, help=f"of the emotion, 0 .. {STRONGEST:g} (default: 1)")
+    add_emotion(add, "neutral")
     add_emotion_style(add)
 
 

@@ -37,18 +37,24 @@ class FrameFeatures(Protocol):
         ...
 
 
-class EncodedFeatures:
-    """Windows of features from another encoder, all in memory."""
+class EncodedFrames:
+    """Windows of features (F, L, D) that are all in memory."""
 
-    def __init__(self, features: Tensor, *, seconds: float, fps: float, window: int) -> None:
-        """Take features (T, L, D) at 50 Hz of a sound of `seconds`."""
-        self.frames = frame_count(seconds, fps)
-        self._window = window
-        self._features = at_frames(features.float(), 0, self.frames, fps)
+    def __init__(self, features: Tensor, window: int) -> None:
+        self.frames = len(features)
+        self._features, self._window = features, window
 
     def windows(self, start: int, stop: int) -> Tensor:
         """See `FrameFeatures`."""
         return self._features[window_indices(start, stop, self._window, self.frames)]
+
+
+class EncodedFeatures(EncodedFrames):
+    """Those of another encoder."""
+
+    def __init__(self, features: Tensor, *, seconds: float, fps: float, window: int) -> None:
+        """Take features (T, L, D) at 50 Hz of a sound of `seconds`."""
+        super().__init__(at_frames(features.float(), 0, frame_count(seconds, fps), fps), window)
 
 
 class AudioFeatures:

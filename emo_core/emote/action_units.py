@@ -11,10 +11,12 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..emotion import EXPRESSIVE
-from ..face.coefficients import BLINK, LOOK, NAMES
+from ..face.coefficients import BLINK, LOOK, MOUTH, NAMES
 
 CURVES = tuple(name for name in NAMES if name not in (*BLINK, *LOOK))
 """K coefficients that an emotion moves: all but blinks and gaze."""
+MOUTH_COLUMNS = tuple(CURVES.index(name) for name in MOUTH)
+"""Columns of the curves that speech makes."""
 SIDES = ("Left", "Right")
 UNITS = {
     1: {"browInnerUp": 1.0},

@@ -7,10 +7,8 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
 import numpy as np
-import torch
-from torch import Tensor
 
-from ..audio.features import AudioFeatures, EncodedFeatures, FrameFeatures, frame_count
+from ..audio.features import AudioFeatures, EncodedFrames, FrameFeatures, frame_count
 from ..curve import Curve
 from ..emotion import NEUTRAL, EmotionCurve
 from ..errors import InputError
@@ -86,14 +84,16 @@ class SpeakRequest:
             raise InputError(f"speed: got {wrong[0]:g}; expected 0 .. {FASTEST:g} degrees per frame")
 
 
-def speak(sound: Sound, model: EmoteModel, request: SpeakRequest, *, encoded: Tensor | None = None) -> FaceMotion:
+def speak(
+    sound: Sound, model: EmoteModel, request: SpeakRequest, *, features: FrameFeatures | None = None
+) -> FaceMotion:
     """Make a face say a sound.
 
     Args:
         sound: see `media.sound.load_sound`.
         model: see `weights.load_emote`.
         request: how.
-        encoded: (T, L, D) features at 50 Hz of the whole sound by another encoder; None to use the model's own.
+        features: of the sound at 25 frames per second, of `encode` or another encoder; None to encode while the motion is made.
 
     Returns:
         A motion as long as the sound, at the frame rate of the request. The same seed gives the same motion.
@@ -101,7 +101,7 @@ def speak(sound: Sound, model: EmoteModel, request: SpeakRequest, *, encoded: Te
     Raises:
         InputError: for a style that the model does not know, or features of another size.
     """
-    return concatenated(list(speak_blocks(sound, model, request, encoded=encoded)))
+    return concatenated(list(speak_blocks(sound, model, request, features=features)))
 
 
 def speak_blocks(
@@ -109,7 +109,7 @@ def speak_blocks(
     model: EmoteModel,
     request: SpeakRequest,
     *,
-    encoded: Tensor | None = None,
+    features: FrameFeatures | None = None,
     progress: Callable[[float], None] = lambda share: None,
 ) -> Iterator[FaceMotion]:
     """As `speak`, some seconds at a time, so that the first frames come soon and memory stays flat.
@@ -118,13 +118,13 @@ def speak_blocks(
         sound: see `speak`.
         model: see `speak`.
         request: see `speak`.
-        encoded: see `speak`.
+        features: see `speak`.
         progress: gets the finished share, 0 .. 1; it may raise `errors.Cancelled`.
 
     Yields:
         Parts of the motion in order.
     """
-    speaker = _Speaker(sound, model, request, encoded)
+    speaker = _Speaker(sound, model, request, features)
     waiting: list[FaceMotion] = []
     given = 0
     total = frame_count(sound.seconds, request.fps)
@@ -162,11 +162,11 @@ def _released(
 class _Speaker:
     """All tracks of one sound at the model's frame rate."""
 
-    def __init__(self, sound: Sound, model: EmoteModel, request: SpeakRequest, encoded: Tensor | None) -> None:
+    def __init__(self, sound: Sound, model: EmoteModel, request: SpeakRequest, features: FrameFeatures | None) -> None:
         self._request, self._curves = request, model.config.curves
         self.frames = frame_count(sound.seconds, FPS)
         prosody = Prosody(sound.waveform, self.frames, FPS)
-        features = _features(sound, model, encoded)
+        features = _features(sound, model) if features is None else _checked(features, model.config)
         listening = Listening(sound, features, model.config)
         self._mouth = MouthTrack(
             model.content,
@@ -242,19 +242,26 @@ def _with_emotion(curves: Mapping[str, np.ndarray], added: Mapping[str, np.ndarr
     return {name: np.clip(curves.get(name, 0.0) + values, 0, 1) for name, values in added.items()}
 
 
-def _features(sound: Sound, model: EmoteModel, encoded: Tensor | None) -> FrameFeatures:
-    """Features at the model's frame rate."""
-    config = model.config.audio
-    if encoded is None:
-        encode = model.encoder
-        with torch.no_grad():
-            return AudioFeatures(sound, encode, fps=FPS, window=config.window, chunk_seconds=CHUNK_SECONDS)
-    if tuple(encoded.shape[1:]) != (config.layers, config.width):
+def encode(sound: Sound, model: EmoteModel) -> FrameFeatures:
+    """All features of a sound, for several motions of it: 3 kB a frame stay in memory."""
+    features = _features(sound, model)
+    return EncodedFrames(features.frame_features(0, features.frames), model.config.audio.window)
+
+
+def _features(sound: Sound, model: EmoteModel) -> AudioFeatures:
+    """Features at the model's frame rate, encoded on demand."""
+    window = model.config.audio.window
+    return AudioFeatures(sound, model.encoder, fps=FPS, window=window, chunk_seconds=CHUNK_SECONDS)
+
+
+def _checked(features: FrameFeatures, config: EmoteConfig) -> FrameFeatures:
+    layers, width = features.windows(0, 1).shape[2:]
+    if (layers, width) != (config.audio.layers, config.audio.width):
         raise InputError(
-            f"encoded audio: got {encoded.shape[1]} layers of width {encoded.shape[2]}; this model was trained with "
-            f"{config.layers} of width {config.width}; use its own encoder"
+            f"encoded audio: got {layers} layers of width {width}; this model was trained with {config.audio.layers} of width "
+            f"{config.audio.width}; use its own encoder"
         )
-    return EncodedFeatures(encoded, seconds=sound.seconds, fps=FPS, window=config.window)
+    return features
 
 
 def _style(name: str, config: EmoteConfig) -> int:

@@ -17,10 +17,6 @@ EDGE: Colour = (84, 104, 132)
 CONTOUR: Colour = (236, 226, 208)
 LIPS: Colour = (214, 92, 92)
 IRIS: Colour = (90, 150, 200)
-EYES = (
-    (mesh.RIGHT_LID_UPPER, mesh.RIGHT_LID_LOWER, mesh.RIGHT_IRIS),
-    (mesh.LEFT_LID_UPPER, mesh.LEFT_LID_LOWER, mesh.LEFT_IRIS),
-)
 
 
 class LinePicture:
@@ -44,7 +40,7 @@ class LinePicture:
 
     def _contours(self, picture: Image.Image, places: np.ndarray) -> None:
         pen, width = ImageDraw.Draw(picture), max(FINER, round(self._view.size * FINER / 220))
-        for upper, lower, iris in EYES:
+        for upper, lower, iris in mesh.EYES:
             ring = _ring(places, upper, lower)
             radius = np.linalg.norm(places[list(iris[1:])] - places[iris[0]], axis=1).mean()
             if places[list(lower), 1].mean() - places[list(upper), 1].mean() > radius / 2:
@@ -63,7 +59,7 @@ class LinePicture:
 
 def _skin_edges(rig: FaceRig) -> np.ndarray:
     """(E, 2) edges of the mesh without those that fill eyes and mouth."""
-    holes = [[*mesh.INNER_LIPS_UPPER, *mesh.INNER_LIPS_LOWER], *([*upper, *lower] for upper, lower, _ in EYES)]
+    holes = [[*mesh.INNER_LIPS_UPPER, *mesh.INNER_LIPS_LOWER], *([*upper, *lower] for upper, lower, _ in mesh.EYES)]
     filled = np.any([np.isin(rig.triangles, hole).all(1) for hole in holes], axis=0)
     skin = rig.triangles[~filled]
     edges = np.concatenate([skin[:, pair] for pair in ([0, 1], [1, 2], [2, 0])])

@@ -10,7 +10,7 @@ from PIL import Image
 from .mesh_view import BACKGROUND, FINER, MeshView
 from .rasterise import rasterise
 from .rig import FaceRig
-from .surface import SurfaceColours, face_surface
+from .surface import face_surface
 
 LAMP_AT = np.array([-0.35, 0.45, 0.82]) / np.linalg.norm([-0.35, 0.45, 0.82])
 """Direction to the lamp: from the upper left, in front."""
@@ -21,9 +21,9 @@ AMBIENT, SKY, LAMP = 0.36, 0.08, 0.64
 class SurfacePicture:
     """Draws a rig's face, smoothly shaded."""
 
-    def __init__(self, rig: FaceRig, view: MeshView, colours: SurfaceColours | None = None) -> None:
+    def __init__(self, rig: FaceRig, view: MeshView) -> None:
         """Prepare the surface of a rig for pictures of one size."""
-        self.surface, self._view = face_surface(rig, colours), view
+        self.surface, self._view = face_surface(rig), view
         # The corners of a triangle have one colour: surfaces of different colours share no vertices.
         self._colours = self.surface.colours[self.surface.triangles[:, 0]].astype(np.float32)
 

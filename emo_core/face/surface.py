@@ -123,17 +123,13 @@ class _Builder:
         self.triangles += [(centre, a, b) for a, b in zip(ring, [*ring[1:], ring[0]], strict=True)]
 
 
-def face_surface(rig: FaceRig, colours: SurfaceColours | None = None) -> FaceSurface:
+def face_surface(rig: FaceRig) -> FaceSurface:
     """Build the surface of a rig."""
-    colours, made = colours or SurfaceColours(), _Builder()
-    eyes = (
-        (mesh.RIGHT_LID_UPPER, mesh.RIGHT_LID_LOWER, mesh.RIGHT_IRIS),
-        (mesh.LEFT_LID_UPPER, mesh.LEFT_LID_LOWER, mesh.LEFT_IRIS),
-    )
+    colours, made = SurfaceColours(), _Builder()
     for number in range(POINTS):
         made.point(number, (0, 0, 0), colours.skin)
-    _skin_and_lips(made, rig, colours, [{*upper, *lower} for upper, lower, _ in eyes])
-    for upper, _, iris in eyes:
+    _skin_and_lips(made, rig, colours, [{*upper, *lower} for upper, lower, _ in mesh.EYES])
+    for upper, _, iris in mesh.EYES:
         _eye(made, rig, colours, iris)
         _lash(made, upper, colours.brow, outwards=rig.mean[upper[0], 0])
     _mouth(made, rig, colours)

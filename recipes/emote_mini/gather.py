@@ -14,12 +14,11 @@ from pathlib import Path
 import numpy as np
 from tqdm import tqdm
 
-from emo_core.face.alignment import align
+from emo_core.emote.training.prepare import neutral_face
 from emo_core.face.mediapipe_detector import BundledDetector
 from emo_core.face.motion import FaceMotion
 from emo_core.face.motion_fit import filled, fit_motion
 from emo_core.face.rig import FaceRig, load_rig
-from emo_core.face.rig_fit import estimate_neutral
 from emo_core.files import atomic_path
 from emo_core.media.sound import prepare_sound
 from emo_core.media.video_reader import frames_at, open_source, sound_of
@@ -33,8 +32,6 @@ STRANGERS = ("s30", "s31", "s34", "swiz3n", "reagan_26s", "trump_10s", "speaker_
 """People, and one film of a known person, that never train."""
 TEST_EVERY = 20
 """Every n-th film of s1 is kept for tests."""
-NEUTRAL_FRAMES = 4000
-"""Frames of a person from which the neutral face is taken, at most."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,12 +103,6 @@ def gap_at(gap: np.ndarray, fps: float, frames: int) -> np.ndarray:
     return np.interp((np.arange(frames) + 0.5) * fps / FPS - 0.5, np.arange(len(gap)), gap)
 
 
-def neutral_of(parts: list[np.ndarray]) -> np.ndarray:
-    """(478, 3): one person's neutral face from the landmarks of all films."""
-    points = np.concatenate([align(filled(part)).points for part in parts])
-    return estimate_neutral(points[:: max(1, len(points) // NEUTRAL_FRAMES)])
-
-
 def films(data: Path, landmarks: Path, rig: FaceRig) -> Iterator[Film]:
     """All films, fitted. People of GRID have one neutral face in all films; a free speaker's is of that film."""
     paths = [
@@ -126,7 +117,7 @@ def films(data: Path, landmarks: Path, rig: FaceRig) -> Iterator[Film]:
     for path, place in tqdm(paths, desc="films", disable=None):
         key = (path.parent.name, person_of(path))
         if key in same and key not in neutral:
-            neutral[key] = neutral_of([landmarks_of(other, landmarks)[0] for other in same[key][::4] or same[key]])
+            neutral[key] = neutral_face([landmarks_of(other, landmarks)[0] for other in same[key][::4] or same[key]])
         pixels, size, fps = landmarks_of(path, landmarks)
         motion = fit_motion(pixels, rig, size=size, fps=fps, neutral=neutral.get(key)).resampled(FPS)
         gap = gap_at(lip_gap(filled(pixels)), fps, len(motion))

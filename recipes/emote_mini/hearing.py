@@ -16,10 +16,11 @@ from safetensors import safe_open
 from tqdm import tqdm
 
 from emo_core.audio.encoder import AudioEncoder
-from emo_core.audio.features import AudioFeatures, window_indices
+from emo_core.audio.features import AudioFeatures
 from emo_core.emo.weights.checkpoint import load_checkpoint
 from emo_core.emote.config import EmoteConfig
-from emo_core.emote.listening import Spectrum, joined
+from emo_core.emote.listening import Spectrum
+from emo_core.emote.training.heard import windowed
 from emo_core.files import atomic_path
 from emo_core.media.sound import SAMPLE_RATE, Sound
 from recipes.emo_mini.audio import load_audio_encoder
@@ -65,11 +66,8 @@ def heard_sound(sound: Sound, encoder: AudioEncoder) -> tuple[np.ndarray, np.nda
 
 def windows(heard: tuple[np.ndarray, np.ndarray], start: int = 0, stop: int | None = None) -> np.ndarray:
     """What is heard of a film to inputs (F, I) float32 of frames [start, stop), which may reach past the end."""
-    features, mel = (torch.from_numpy(part) for part in heard)
-    stop = len(features) if stop is None else stop
-    near = features[window_indices(start, stop, WINDOW, len(features))]
-    wide = mel[window_indices(start, stop, EmoteConfig().mel_window, len(mel))]
-    return joined(near, wide).float().numpy()
+    stop = len(heard[0]) if stop is None else stop
+    return windowed(*heard, start, stop, (WINDOW, EmoteConfig().mel_window)).numpy()
 
 
 def ridge(

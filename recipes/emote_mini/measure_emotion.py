@@ -17,7 +17,7 @@ import torch
 from emo_core.curve import Curve
 from emo_core.emote.config import FPS
 from emo_core.emote.prosody import Prosody
-from emo_core.emote.speak import SpeakRequest, speak
+from emo_core.emote.speak import SpeakRequest, encode, speak
 from emo_core.emote.weights import EmoteModel, load_emote
 from emo_core.emotion import EXPRESSIVE, NEUTRAL, EmotionCurve
 from emo_core.face import mesh_points as mesh
@@ -137,14 +137,13 @@ def speed(bench: Bench, film: Film) -> dict[str, float]:
     """Seconds of sound per second of work on one thread: all, and without the audio encoder."""
     sound = Sound(np.resize(film.sound, 60 * 16000))
     request = SpeakRequest(emotion=EmotionCurve.constant("happy"))
-    with torch.no_grad():
-        encoded = bench.model.encoder(torch.from_numpy(sound.waveform)[None])[0]
+    encoded = encode(sound, bench.model)
     found = {}
     for name, given in (("with_encoder", None), ("motion_alone", encoded)):
         times = []
         for _ in range(3):
             begin = time.perf_counter()
-            speak(sound, bench.model, request, encoded=given)
+            speak(sound, bench.model, request, features=given)
             times.append(time.perf_counter() - begin)
         found[name] = round(60 / float(np.median(times)), 1)
     return found

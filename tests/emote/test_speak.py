@@ -4,9 +4,10 @@ import numpy as np
 import pytest
 import torch
 
+from emo_core.audio.features import EncodedFeatures
 from emo_core.curve import Curve
 from emo_core.emote.head import mean_speed
-from emo_core.emote.speak import SpeakRequest, speak, speak_blocks
+from emo_core.emote.speak import SpeakRequest, encode, speak, speak_blocks
 from emo_core.errors import InputError
 from emo_core.face.coefficients import BLINK, BROW, MOUTH
 from emo_core.media.sound import Sound
@@ -75,10 +76,17 @@ def test_lips_are_closed_in_silence(model, sound):
 
 
 def test_features_of_another_encoder(model, sound):
-    features = torch.randn(564, model.encoder.layers, model.encoder.width)
-    assert len(speak(sound, model, SpeakRequest(), encoded=features)) == 282
+    config = model.config.audio
+    other = {"seconds": sound.seconds, "fps": 25, "window": config.window}
+    features = EncodedFeatures(torch.randn(564, config.layers, config.width), **other)
+    assert len(speak(sound, model, SpeakRequest(), features=features)) == 282
     with pytest.raises(InputError, match=r"got 3 layers .* this model was trained with 2 of width 16"):
-        speak(sound, model, SpeakRequest(), encoded=torch.randn(565, 3, 16))
+        speak(sound, model, SpeakRequest(), features=EncodedFeatures(torch.randn(565, 3, 16), **other))
+
+
+def test_a_sound_that_is_encoded_once_says_the_same(model, sound):
+    kept = speak(sound, model, SpeakRequest(), features=encode(sound, model))
+    np.testing.assert_array_equal(kept.coefficients, speak(sound, model, SpeakRequest()).coefficients)
 
 
 def test_a_very_short_sound(model):

@@ -8,7 +8,8 @@ import argparse
 import torch
 from torch import Tensor, nn
 
-from ...emotion import EMOTIONS, EXPRESSIVE, STRONGEST, EmotionCurve
+from ...command_line import add_emotion
+from ...emotion import EXPRESSIVE, EmotionCurve
 from ...errors import InputError
 from ..config import EMOConfig, EmotionConfig
 from ..models.attention import Layers
@@ -28,13 +29,7 @@ class EmotionCondition(Condition):
     droppable = True
 
     def add_options(self, add: AddOption) -> None:
-        add(
-            "--emotion",
-            metavar="CURVE",
-            help=f"{', '.join(EMOTIONS)}; a blend such as happy@0.5+surprise@0.5; or over time 0:neutral,1.5:happy@0.8 "
-            "(default: neutral; with a checkpoint, the model decides)",
-        )
-        add("--strength", type=float, default=1.0, help=f"of the emotion, 0 .. {STRONGEST:g} (default: 1)")
+        add_emotion(add, "neutral; with a checkpoint, the model decides")
 
     def read_options(self, args: argparse.Namespace) -> EmotionCurve | None:
         if args.emotion is not None:

@@ -10,10 +10,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ...face.coefficients import MOUTH
 from ...face.rig import FaceRig
 from ...smoothing import gaussian
-from ..action_units import CURVES
+from ..action_units import CURVES, MOUTH_COLUMNS
 from ..closure import open_share, opening_of, with_gap
 
 SPEAKING = 0.45
@@ -64,8 +63,7 @@ def emotional(speech: Speech, strengths: np.ndarray, prototypes: np.ndarray, ons
         (F, K) differences of coefficients; with the speech's own they lie in 0 .. 1.
     """
     own = np.zeros((len(strengths), len(CURVES)))
-    columns = [CURVES.index(name) for name in MOUTH]
-    own[:, columns] = speech.mouth
+    own[:, MOUTH_COLUMNS] = speech.mouth
     opening = opening_of(rig, CURVES)
     gap = own @ opening
     added = gaussian(strengths, onset) @ prototypes

@@ -16,9 +16,10 @@ from ...training.log import TrainingLog
 from ...training.loop import Settings, train
 from ...training.schedule import Schedule
 from ...training.task import Learner, Task
+from ..action_units import MOUTH_COLUMNS
 from ..content import ContentModel
 from ..weights import EmoteModel
-from .draw import FRAMES, MOUTH_COLUMNS
+from .draw import FRAMES
 from .heard import HeardFilm
 from .material import Material, Run
 from .space import PointSpace, point_space

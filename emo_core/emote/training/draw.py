@@ -11,9 +11,8 @@ import torch
 from torch import Tensor
 
 from ...emotion import EXPRESSIVE, STRONGEST
-from ...face.coefficients import MOUTH
 from ...face.rig import FaceRig
-from ..action_units import CURVES, STYLE, prototypes
+from ..action_units import CURVES, MOUTH_COLUMNS, STYLE, prototypes
 from ..config import EmoteConfig
 from .construct import Speech, emotional
 from .heard import HeardFilm
@@ -27,7 +26,6 @@ AVERAGE = 0.3
 """Share of windows in the average style."""
 CHANGING, BLENDED = 0.3, 0.2
 """Shares of windows whose emotion changes, and that blend two."""
-MOUTH_COLUMNS = [CURVES.index(name) for name in MOUTH]
 
 
 @dataclass(frozen=True, slots=True)

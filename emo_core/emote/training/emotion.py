@@ -18,9 +18,9 @@ from ...training.batches import Place, drawn_batches, moved
 from ...training.log import TrainingLog
 from ...training.schedule import Schedule
 from ...training.task import Learner, Task
-from ..action_units import CURVES
+from ..action_units import CURVES, MOUTH_COLUMNS
 from ..emotion_model import EmotionModel
-from .draw import FRAMES, MOUTH_COLUMNS, Drawing, Window
+from .draw import FRAMES, Drawing, Window
 from .heard import HeardFilm
 from .readers import Readers
 from .space import PointSpace

@@ -53,10 +53,19 @@ class HeardFilm:
 
     def inputs(self, start: int, stop: int, config: EmoteConfig) -> Tensor:
         """(F, I) of frames [start, stop), see `listening`."""
-        features, mel = torch.from_numpy(self.features), torch.from_numpy(self.mel)
-        near = features[window_indices(start, stop, config.audio.window, len(self))]
-        wide = mel[window_indices(start, stop, config.mel_window, len(self))]
-        return joined(near, wide).float()
+        return windowed(self.features, self.mel, start, stop, (config.audio.window, config.mel_window))
+
+
+def windowed(features: np.ndarray, mel: np.ndarray, start: int, stop: int, reach: tuple[int, int]) -> Tensor:
+    """Features (F, L, D) and log-mel (F, M) to inputs (F, I) float32 of frames [start, stop), which may lie past the end.
+
+    `reach` has the frames that are read to each side, of the features and of the log-mel.
+    """
+    near, wide = (
+        torch.from_numpy(part)[window_indices(start, stop, frames, len(part))]
+        for part, frames in zip((features, mel), reach, strict=True)
+    )
+    return joined(near, wide).float()
 
 
 @torch.no_grad()

@@ -28,6 +28,11 @@ class Material:
     test: list[HeardFilm]
 
     @property
+    def test_name(self) -> str:
+        """What numbers on `test` are called: films that also teach are no test of strangers."""
+        return "trained" if self.test is self.teach else "held_out"
+
+    @property
     def actors(self) -> list[HeardFilm]:
         """Films with motion and a known emotion."""
         return [film for film in self.teach if film.motion is not None and film.emotion is not None]

@@ -35,6 +35,8 @@ class Prepared:
 
     films: int
     people: int
+    labelled: int
+    """Films with a known emotion."""
     left_out: tuple[str, ...]
     """A line for each film that was not used."""
 
@@ -62,7 +64,7 @@ def prepare(
     people: dict[str, list[Path]] = defaultdict(list)
     for path, label in films.items():
         people[label.person].append(path)
-    left_out, count = [], 0
+    left_out, used = [], []
     for paths in people.values():
         watched = {}
         for path in paths:
@@ -73,20 +75,24 @@ def prepare(
                 watched[path] = face
             except InputError as error:
                 left_out.append(f"{path.name}: {error}")
-        neutral = _neutral(
-            [face for path, face in watched.items() if _is_neutral(films[path])] or list(watched.values())
-        )
+        calm = [face for path, face in watched.items() if _is_neutral(films[path])] or list(watched.values())
+        neutral = neutral_face([face.landmarks for face in calm]) if calm else None
         for path, face in watched.items():
             try:
                 _prepare_film(path, films[path], face, neutral, out, model)
-                count += 1
+                used.append(films[path])
             except InputError as error:
                 left_out.append(f"{path.name}: {error}")
-    if not count:
+    if not used:
         raise InputError(
             f"emote prepare: no film can be used; the first: {left_out[0] if left_out else 'there is none'}"
         )
-    return Prepared(count, len(people), tuple(left_out))
+    return Prepared(
+        films=len(used),
+        people=len({label.person for label in used}),
+        labelled=sum(label.emotion is not None for label in used),
+        left_out=tuple(left_out),
+    )
 
 
 def _prepare_film(
@@ -103,9 +109,7 @@ def _is_neutral(label: Label) -> bool:
     return label.emotion is not None and not label.emotion.any()
 
 
-def _neutral(faces: Sequence[FilmedFace]) -> np.ndarray | None:
-    """(478, 3) one person's neutral face; None without a film."""
-    if not faces:
-        return None
-    points = np.concatenate([align(filled(face.landmarks)).points for face in faces])
+def neutral_face(films: Sequence[np.ndarray]) -> np.ndarray:
+    """(478, 3) one person's neutral face, from the landmarks (F, 478, 3) of their films."""
+    points = np.concatenate([align(filled(landmarks)).points for landmarks in films])
     return estimate_neutral(points[:: max(1, len(points) // NEUTRAL_FRAMES)])

@@ -44,7 +44,6 @@ def _prepare(args: argparse.Namespace) -> None:
         done = prepare(labels, args.out, model, detector, progress=lambda name: bar.update())
     for line in done.left_out:
         sys.stderr.write(f"left out: {line}\n")
-    known = sum(label.emotion is not None for label in labels.values())
     sys.stdout.write(
-        f"{args.out}: {done.films} films of {done.people} people, {known} with a known emotion, {len(done.left_out)} left out\n"
+        f"{args.out}: {done.films} films of {done.people} people, {done.labelled} with a known emotion, {len(done.left_out)} left out\n"
     )

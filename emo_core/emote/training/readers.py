@@ -18,8 +18,7 @@ from ...training.batches import Place, drawn_batches, moved
 from ...training.log import TrainingLog
 from ...training.schedule import Schedule
 from ...training.task import Learner, Task
-from ..action_units import CURVES
-from .draw import MOUTH_COLUMNS
+from ..action_units import CURVES, MOUTH_COLUMNS
 
 WIDTH = 64
 SPEECH = 16

@@ -3,6 +3,7 @@
 Shape legend: B windows, F frames, K coefficients, Q numbers of speech.
 """
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 import torch
@@ -20,6 +21,7 @@ from ..emotion_model import EmotionModel
 from ..weights import EmoteModel
 from .draw import Drawing
 from .emotion import PAIRS, Batch, EmotionTask, batch_of, check, spoken
+from .heard import HeardFilm
 from .material import Material, Run
 from .prior import FRAMES as PRIOR_FRAMES
 from .prior import MotionPrior, PriorTask, start_linear
@@ -32,6 +34,8 @@ READER_SHARE = 0.2
 """Of the minutes, in which the readers learn."""
 TESTS = 16
 """Pairs of windows of held-out people."""
+NEUTRAL_BELOW = 0.15
+"""Mean strength under which a window counts as neutral."""
 SAMPLED = 36
 """Batches from which means, deviations and components are measured."""
 
@@ -41,13 +45,14 @@ def train_prior(model: EmoteModel, material: Material, run: Run) -> tuple[EmoteC
     config = replace(model.config, emotion_layers=model.config.emotion_layers or LAYERS)
     drawing, tests = (Drawing(films, config, model.rig) for films in (material.teach, material.test))
     generator = torch.Generator().manual_seed(0)
-    sample = torch.cat([_added(drawing, generator) for _ in range(SAMPLED)])
+    actors = material.actors
+    sample = torch.cat([_added(drawing, generator, actors) for _ in range(SAMPLED)])
     space = point_space(model.rig, CURVES, rearrange(sample, "b f k -> (b f) k").numpy(), upper=True)
     prior = MotionPrior(config, count=len(CURVES), latent=config.emotion_latent)
     held = start_linear(prior, list(sample.numpy()), space)
     run.report(f"prior: {config.emotion_latent} components hold {held:.4f} of the motion")
-    test = list(torch.cat([_added(tests, generator) for _ in range(4)]))
-    task = PriorTask(prior, lambda generator: _added(drawing, generator), space, {"held_out": test})
+    test = list(torch.cat([_added(tests, generator, ()) for _ in range(4)]))
+    task = PriorTask(prior, lambda generator: _added(drawing, generator, actors), space, {material.test_name: test})
     settings = Settings(batch=PAIRS, log_every=100, validate_every=200, cpu=True)
     train(task, settings, run.limits, run.folder, resume=run.resume, report=run.report)
     made = EmotionModel(config)
@@ -83,7 +88,7 @@ def train_emotion(model: EmoteModel, material: Material, run: Run, *, actors: fl
     train(task, settings, run.limits, run.folder, resume=run.resume, report=run.report)
     emotion.eval().requires_grad_(False)
     with torch.no_grad():
-        run.report(f"held out: {check(emotion, readers, space, test)}")
+        run.report(f"{material.test_name}: {check(emotion, readers, space, test)}")
     return emotion
 
 
@@ -119,13 +124,13 @@ def _readers(drawing: Drawing, batches: list[Batch], test: Batch, run: Run) -> R
     return readers
 
 
-NEUTRAL_BELOW = 0.15
-"""Mean strength under which a window counts as neutral."""
-
-
-def _added(drawing: Drawing, generator: torch.Generator) -> Tensor:
-    """(B, PRIOR_FRAMES, K) windows of what emotions add."""
-    windows = [window.target for _ in range(PAIRS) for window in drawing.constructed(generator)]
+def _added(drawing: Drawing, generator: torch.Generator, actors: Sequence[HeardFilm]) -> Tensor:
+    """(B, PRIOR_FRAMES, K) windows of what emotions add; half of them are actors', if there are any."""
+    pairs = [drawing.constructed(generator) for _ in range(PAIRS // 2 if actors else PAIRS)]
+    windows = [window.target for pair in pairs for window in pair]
+    if actors:
+        chosen = torch.randint(len(actors), (PAIRS,), generator=generator).tolist()
+        windows += [drawing.filmed(actors[number], generator).target for number in chosen]
     return rearrange(torch.stack(windows), "b (two f) k -> (b two) f k", f=PRIOR_FRAMES)
 
 
