@@ -13,8 +13,8 @@ COARSE = 2
 """The flow is computed at every second pixel along each side. Between them it is interpolated, which also smooths its creases."""
 
 
-REACH = 1.0
-"""Pixels of the still outside a triangle that it may show."""
+STEEPEST = 3.0
+"""Pixels of the still over pixels of the frame, at most: a triangle that shrinks more is drawn thin."""
 
 
 def backward_flow(
@@ -38,36 +38,26 @@ def backward_flow(
     for number, corners in enumerate((target[triangles] / COARSE).reshape(-1, 6).tolist(), 1):
         draw.polygon(corners, fill=number)
     places = torch.from_numpy(np.array(index)).to(device)
-    table = torch.from_numpy(_maps(source, target, triangles)).to(device)
-    a, b, c, d, e, f, *limits = table.index_select(0, places.flatten()).T.unflatten(1, (coarse, coarse))
-    left, top, right, bottom = limits
+    shifts = _affine(target[triangles], source[triangles]) - [[1, 0, 0], [0, 1, 0]]
+    table = torch.from_numpy(np.concatenate([np.zeros((1, 2, 3)), shifts]).astype(np.float32).reshape(-1, 6)).to(device)
+    a, b, c, d, e, f = table.index_select(0, places.flatten()).T.unflatten(1, (coarse, coarse))
     middle = (torch.arange(coarse, device=device, dtype=torch.float32) + 0.5) * COARSE
     x, y = middle[None], middle[:, None]
-    across, down = (a * x + b * y + c).clamp(left, right), (d * x + e * y + f).clamp(top, bottom)
-    shift = torch.stack([across - x, down - y])
+    shift = torch.stack([a * x + b * y + c, d * x + e * y + f])
     shift = functional.interpolate(shift[None], (size, size), mode="bilinear", align_corners=False)[0]
     pixels = torch.arange(size, device=device, dtype=torch.float32) + 0.5
     return torch.stack([shift[0] + pixels[None], shift[1] + pixels[:, None]], dim=-1)
 
 
-def _maps(source: np.ndarray, target: np.ndarray, triangles: np.ndarray) -> np.ndarray:
-    """(1 + T, 10) float32 affine map of each triangle, and the box that its pixels may read; first that of pixels outside all.
-
-    A thin triangle is drawn wider than it is, and its map sends the pixels beside it far away. The box stops them.
-    """
-    maps, corners = _affine(target[triangles], source[triangles]), source[triangles]
-    boxes = np.concatenate([corners.min(1) - REACH, corners.max(1) + REACH], axis=1)
-    rows = np.concatenate([maps.reshape(-1, 6), boxes], axis=1)
-    stay = [[1, 0, 0, 0, 1, 0, -np.inf, -np.inf, np.inf, np.inf]]
-    return np.concatenate([stay, rows]).astype(np.float32)
-
-
 def _affine(start: np.ndarray, end: np.ndarray) -> np.ndarray:
-    """(T, 2, 3) maps from triangles (T, 3, 2) to others. A triangle without area is sent to its first corner."""
+    """(T, 2, 3) maps from triangles (T, 3, 2) to others.
+
+    A triangle that is drawn thin covers pixels beside it, which its own map would send far away. It is shifted instead.
+    """
     edges, others = start[:, 1:] - start[:, :1], end[:, 1:] - end[:, :1]
     size = edges[:, 0, 0] * edges[:, 1, 1] - edges[:, 0, 1] * edges[:, 1, 0]
-    safe = np.where(np.abs(size) < 1e-4, np.inf, size)
+    safe = np.where(np.abs(size) < 1e-4, 1e-4, size)
     inverse = np.stack([edges[:, 1, 1], -edges[:, 0, 1], -edges[:, 1, 0], edges[:, 0, 0]], axis=-1).reshape(-1, 2, 2)
     linear = (inverse / safe[:, None, None]) @ others
-    linear = linear.transpose(0, 2, 1)
-    return np.concatenate([linear, end[:, 0, :, None] - linear @ start[:, 0, :, None]], axis=2)
+    linear = np.where(np.abs(linear).max((1, 2), keepdims=True) > STEEPEST, np.eye(2), linear.transpose(0, 2, 1))
+    return np.concatenate([linear, end.mean(1)[..., None] - linear @ start.mean(1)[..., None]], axis=2)
