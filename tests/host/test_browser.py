@@ -29,8 +29,13 @@ HALLO_FILES = [
     "audio_encoders/wav2vec2-base-960h.safetensors",
 ]
 """Of the workflow talk-hallo. Its nodes are red without them."""
-NEWER = {"LoadVideo": {"video-preview": ""}, "SaveVideo": {"format.codec": "auto"}, "CreateVideo": {"bit_depth": 8}}
-"""Widgets that newer hosts add, with their defaults."""
+NEWER = {
+    "LoadVideo": {"video-preview": ""},
+    "SaveVideo": {"format.codec": "auto"},
+    "CreateVideo": {"bit_depth": 8},
+    "Preview3D": {"image": ""},
+}
+"""Widgets that newer hosts and their browsers add, with their defaults."""
 NODES = """() => app.graph._nodes.map(node => ({
     type: node.type, red: !!node.has_errors, known: node.type in LiteGraph.registered_node_types}))"""
 OPEN = """async ([name, text]) => { await app.handleFile(new File([text], name, {type: 'application/json'})); }"""
