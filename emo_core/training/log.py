@@ -1,4 +1,4 @@
-"""The log of a run: `log.jsonl`, one line per report, and TensorBoard's events beside it."""
+"""The log of a run: `log.jsonl`, one line per report, and TensorBoard's events beside it where TensorBoard is installed."""
 
 import json
 from collections.abc import Callable
@@ -34,13 +34,11 @@ class TrainingLog:
     def __enter__(self) -> "TrainingLog":
         if self._folder is None:
             return self
-        from torch.utils.tensorboard import SummaryWriter
-
         self._folder.mkdir(parents=True, exist_ok=True)
         lines = [line for line in read_log(self._folder) if line["step"] <= self._step]
         write_text(self._folder / LOG, "".join(json.dumps(line) + "\n" for line in lines))
         self._file = (self._folder / LOG).open("a")
-        self._board = SummaryWriter(str(self._folder / "tensorboard"), purge_step=self._step + 1)
+        self._board = _board(self._folder / "tensorboard", self._step + 1)
         return self
 
     def write(self, step: int, **values: Any) -> None:
@@ -50,13 +48,13 @@ class TrainingLog:
             return
         self._file.write(json.dumps({"step": step, **values}) + "\n")
         self._file.flush()
-        for name, value in values.items():
+        for name, value in values.items() if self._board is not None else ():
             if isinstance(value, (int, float)):
                 self._board.add_scalar(name, value, step)
 
     def picture(self, step: int, name: str, picture: np.ndarray) -> None:
         """Log a picture (H, W, 3) uint8."""
-        if self._folder is not None:
+        if self._folder is not None and self._board is not None:
             self._board.add_image(name, picture, step, dataformats="HWC")
 
     def __exit__(
@@ -64,7 +62,17 @@ class TrainingLog:
     ) -> None:
         if self._folder is not None:
             self._file.close()
-            self._board.close()
+            if self._board is not None:
+                self._board.close()
+
+
+def _board(folder: Path, first: int) -> Any:
+    """TensorBoard's writer; None in a Python without TensorBoard, such as ComfyUI's."""
+    try:
+        from torch.utils.tensorboard import SummaryWriter
+    except ImportError:
+        return None
+    return SummaryWriter(str(folder), purge_step=first)
 
 
 def _text(value: Any) -> str:
