@@ -23,6 +23,8 @@ class Mouth(NamedTuple):
     """(B, F, K), not limited."""
     closing: Tensor
     """(B, F) logit that the lips meet: m, b, p."""
+    hidden: Tensor
+    """(B, F, width) of the transformer's last layer: the sound as lips need it, from which other mouths can be read."""
 
 
 class ContentModel(nn.Module):
@@ -69,4 +71,4 @@ class ContentModel(nn.Module):
         for layer in self.layers:
             hidden = layer(hidden)
         latents = latents + rearrange(self.correct(rearrange(hidden, "b f c -> b c f")), "b z n -> b n z")
-        return Mouth(self.decoder(latents), self.closing(heard)[..., 0])
+        return Mouth(self.decoder(latents), self.closing(heard)[..., 0], hidden)

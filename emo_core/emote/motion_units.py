@@ -24,7 +24,7 @@ SHORTEST, LONGEST = 20, 60
 AHEAD = 6
 """Frames after a step whose sound counts, too: heads lead the voice."""
 REST = 600
-"""Frames for which used motion is not used again: 24 s."""
+"""Frames for which used motion is not used again: 24 s, or half of a shorter bank."""
 BEAM, JUMPS = 10, 6
 """Hypotheses, and joints that each one tries at a step."""
 GRID = 2
@@ -69,6 +69,7 @@ class UnitTrack:
         """Nothing is chosen yet. `prosody` is of the sound to speak."""
         mirror = bank.mirrored()
         self._count = len(bank.rotation)
+        self._rest = min(REST, self._count // 2)
         both = [(getattr(bank, name), getattr(mirror, name)) for name in ("rotation", "translation", "curves", "gaze")]
         self._parts = [np.concatenate(pair).astype(np.float64) for pair in both]
         self._values = np.concatenate(self._parts, axis=1)
@@ -121,7 +122,7 @@ class UnitTrack:
         if place < 0 or path.length >= LONGEST or place >= 2 * self._count or self._room[place] < STEP:
             return []
         own = place % self._count
-        if (path.used[own : own + STEP] > time - REST).any():
+        if (path.used[own : own + STEP] > time - self._rest).any():
             return []
         return [self._with(path, place, float(like[own]), joint=False, time=time)]
 
@@ -133,7 +134,7 @@ class UnitTrack:
             poses, velocities = self._begins
             cost = cost + POSE * _length(poses - self._parts[0][end])
             cost = cost + VELOCITY * _length(velocities - self._velocity[end])
-        recent = np.concatenate([[0], np.cumsum(path.used > time - REST)])
+        recent = np.concatenate([[0], np.cumsum(path.used > time - self._rest)])
         stale = recent[np.minimum(own + SHORTEST, self._count)] - recent[own]
         cost = cost + STALE * stale
         best = np.argpartition(cost, min(JUMPS, len(cost) - 1))[:JUMPS]

@@ -53,13 +53,17 @@ class MouthTrack:
         index = torch.arange(first, last).clamp(low, high - 1) - low
         made = self._model(inputs[index][None], self._model.style.weight[self._style][None])
         values = made.coefficients[0].clamp(min=0).double().numpy() * self._amount
-        sure = torch.sigmoid(made.closing[0]).double().numpy()
-        shut = np.clip((sure - SURE) / (SUREST - SURE), 0, 1)
-        values = closed(values, self._opening, shut * shut * (3 - 2 * shut))
+        values = closed(values, self._opening, shut_share(torch.sigmoid(made.closing[0]).double().numpy()))
         values = gaussian(values, self._smoothing)
         frames = np.arange(first, last)
         openness = self._openness[np.clip(frames, 0, self.frames - 1)] * ((frames >= 0) & (frames < self.frames))
         return np.clip(values * openness[:, None], 0, 1)
+
+
+def shut_share(sure: np.ndarray) -> np.ndarray:
+    """(F,) probabilities of closed lips to the share by which their gap is closed."""
+    share = np.clip((sure - SURE) / (SUREST - SURE), 0, 1)
+    return share * share * (3 - 2 * share)
 
 
 def closed(values: np.ndarray, opening: np.ndarray, shut: np.ndarray) -> np.ndarray:

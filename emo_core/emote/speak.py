@@ -166,7 +166,7 @@ class _Speaker:
         self._request, self._curves = request, model.config.curves
         self.frames = frame_count(sound.seconds, FPS)
         prosody = Prosody(sound.waveform, self.frames, FPS)
-        features = _features(sound, model) if features is None else _checked(features, model.config)
+        features = lazy_features(sound, model) if features is None else checked_features(features, model.config)
         listening = Listening(sound, features, model.config)
         self._mouth = MouthTrack(
             model.content,
@@ -199,7 +199,7 @@ class _Speaker:
         curves |= {name: values for name, values in zip(CURVES, brows.T, strict=True) if name not in curves}
         curves |= dict(zip(BLINK, self._blinks.take(first, last).T, strict=True))
         if self._emotion is not None:
-            curves |= _with_emotion(curves, dict(zip(MOVED, self._emotion.take(first, last).T, strict=True)))
+            curves |= with_emotion(curves, dict(zip(MOVED, self._emotion.take(first, last).T, strict=True)))
         made = FaceMotion(
             coefficients=np.stack([curves.get(name, np.zeros(count)) for name in NAMES], axis=1).astype(np.float32),
             rotation=rotation.astype(np.float32),
@@ -233,7 +233,7 @@ def _emotion_track(
     )
 
 
-def _with_emotion(curves: Mapping[str, np.ndarray], added: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+def with_emotion(curves: Mapping[str, np.ndarray], added: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
     """The curves that an emotion moves, (F,) each in 0 .. 1. A lid that blinks gets neither wide nor squinting."""
     added = dict(added)
     for blink in BLINK:
@@ -244,17 +244,22 @@ def _with_emotion(curves: Mapping[str, np.ndarray], added: Mapping[str, np.ndarr
 
 def encode(sound: Sound, model: EmoteModel) -> FrameFeatures:
     """All features of a sound, for several motions of it: 3 kB a frame stay in memory."""
-    features = _features(sound, model)
+    features = lazy_features(sound, model)
     return EncodedFrames(features.frame_features(0, features.frames), model.config.audio.window)
 
 
-def _features(sound: Sound, model: EmoteModel) -> AudioFeatures:
+def lazy_features(sound: Sound, model: EmoteModel) -> AudioFeatures:
     """Features at the model's frame rate, encoded on demand."""
     window = model.config.audio.window
     return AudioFeatures(sound, model.encoder, fps=FPS, window=window, chunk_seconds=CHUNK_SECONDS)
 
 
-def _checked(features: FrameFeatures, config: EmoteConfig) -> FrameFeatures:
+def checked_features(features: FrameFeatures, config: EmoteConfig) -> FrameFeatures:
+    """The features.
+
+    Raises:
+        InputError: if another encoder made them.
+    """
     layers, width = features.windows(0, 1).shape[2:]
     if (layers, width) != (config.audio.layers, config.audio.width):
         raise InputError(
