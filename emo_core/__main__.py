@@ -1,4 +1,4 @@
-"""The command line: `python -m emo_core animate | emote | prepare | label | cache | train | export | overfit | evaluate | weights | queue`."""
+"""The command line: `python -m emo_core animate | emote | prepare | label | cache | train | export | overfit | avatar | evaluate | weights | queue`."""
 
 import argparse
 import faulthandler
@@ -20,6 +20,10 @@ COMMANDS = {
     "emote train": ".emote.training.train_cli",
     "export": ".emo.training.export_cli",
     "overfit": ".emo.training.overfit_cli",
+    "avatar": ".avatar.cli",
+    "avatar train": ".avatar.train_cli",
+    "avatar speak": ".avatar.speak_cli",
+    "avatar info": ".avatar.info_cli",
     "evaluate": ".evaluate.cli",
     "weights": ".emo.weights.cli",
     "queue": ".client.cli",

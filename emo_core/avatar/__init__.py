@@ -1,0 +1,1 @@
+"""One person, learnt from minutes of film, who speaks any sound."""

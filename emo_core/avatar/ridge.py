@@ -1,0 +1,81 @@
+"""Linear regression with a penalty on its size (ridge), and predictions of data that it did not see (cross-validation).
+
+Shape legend: N rows, J columns, T targets, L penalties, D folds.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+PENALTIES = 10.0 ** np.arange(-1.5, 1.75, 0.5)
+"""L penalties to choose from, over the rows' share of the summed variance of all columns."""
+CONSTANT = 10.0
+"""Value of the column for the mean: so large that its weight is hardly penalised."""
+TINY = 1e-3
+"""Deviation over the block's mean deviation under which a column is not made larger."""
+
+
+@dataclass(frozen=True, slots=True)
+class Scaling:
+    """Columns to unit scale, so that each block of columns counts the same however wide it is."""
+
+    mean: np.ndarray
+    """(J,)"""
+    gain: np.ndarray
+    """(J,)"""
+
+    @classmethod
+    def of(cls, rows: np.ndarray, blocks: tuple[int, ...]) -> "Scaling":
+        """Fit to (N, J) rows; `blocks` are the widths of the blocks of columns."""
+        mean, deviation = rows.mean(0), rows.std(0)
+        parts = np.split(deviation, np.cumsum(blocks)[:-1])
+        gain = [1 / np.maximum(part, max(TINY * part.mean(), 1e-9)) / np.sqrt(len(part)) for part in parts]
+        return cls(mean, np.concatenate(gain))
+
+    def __call__(self, rows: np.ndarray) -> np.ndarray:
+        """(N, J) to (N, J + 1), with the column for the mean."""
+        scaled = (rows - self.mean) * self.gain
+        return np.concatenate([scaled, np.full((len(rows), 1), CONSTANT)], axis=1, dtype=np.float32)
+
+    def unscaled(self, weights: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Weights (J + 1, T) of scaled columns to weights (J, T) and bias (T,) of the rows themselves."""
+        own = weights[:-1] * self.gain[:, None]
+        return own, CONSTANT * weights[-1] - self.mean @ own
+
+
+def weights_at(gram: np.ndarray, moment: np.ndarray, rows: int) -> Iterator[np.ndarray]:
+    """The weights (J, T) at each of PENALTIES.
+
+    Args:
+        gram: (J, J) products of the columns.
+        moment: (J, T) products of columns and targets.
+        rows: N.
+    """
+    values, vectors = np.linalg.eigh(gram.astype(np.float64))
+    values, turned = np.maximum(values, 0), vectors.T @ moment
+    for penalty in PENALTIES * rows / 100:
+        yield vectors @ (turned / (values + penalty)[:, None])
+
+
+def unseen_predictions(rows: np.ndarray, targets: np.ndarray, folds: np.ndarray, near: np.ndarray) -> np.ndarray:
+    """Predictions of each fold by the weights that the others give.
+
+    Args:
+        rows: (N, J) scaled.
+        targets: (N, T).
+        folds: (N,) numbers 0 .. D - 1.
+        near: (N, D) bool: rows that are too near to a fold to teach what predicts it, and its own.
+
+    Returns:
+        (L, N, T) float32.
+    """
+    made = np.empty((len(PENALTIES), *targets.shape), np.float32)
+    gram, moment = rows.T @ rows, rows.T @ targets
+    for fold in range(near.shape[1]):
+        out, own = rows[near[:, fold]], folds == fold
+        left = len(rows) - len(out)
+        part = weights_at(gram - out.T @ out, moment - out.T @ targets[near[:, fold]], left)
+        for number, weights in enumerate(part):
+            made[number, own] = rows[own] @ weights
+    return made

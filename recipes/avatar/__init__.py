@@ -1,0 +1,1 @@
+"""How avatars are measured."""
