@@ -6,12 +6,13 @@ and runs nodes later, so modules that a schema does not need are imported inside
 
 from comfy_api.latest import ComfyExtension, io
 
-from . import emo, portrait
+from . import avatar, emo, portrait
+from .avatar.folders import register_avatars
 from .emo.examples import serve_examples
 from .emo.folders import register_folders
 from .host.errors import with_plain_errors
 
-NODES: list[type[io.ComfyNode]] = [with_plain_errors(node) for node in (*emo.NODES, *portrait.NODES)]
+NODES: list[type[io.ComfyNode]] = [with_plain_errors(node) for node in (*emo.NODES, *portrait.NODES, *avatar.NODES)]
 
 
 class NodePack(ComfyExtension):
@@ -19,6 +20,7 @@ class NodePack(ComfyExtension):
 
     def __init__(self) -> None:
         register_folders()
+        register_avatars()
         serve_examples()
 
     async def get_node_list(self) -> list[type[io.ComfyNode]]:

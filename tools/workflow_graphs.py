@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from typing import Any
 
+from tools.avatar_graphs import GRAPHS as AVATAR_GRAPHS
 from tools.canvas import Canvas
 from tools.portrait_graphs import GRAPHS as PORTRAIT_GRAPHS
 from tools.workflow_notes import CONSENT, EXAMPLES, HELP
@@ -258,4 +259,5 @@ GRAPHS: dict[str, Callable[[Canvas], None]] = {
     "chain-by-hand": chain_by_hand,
     "talk-hallo": talk_hallo,
     **PORTRAIT_GRAPHS,
+    **AVATAR_GRAPHS,
 }

@@ -79,6 +79,26 @@ def open_film(video: Any, images: Tensor | None, fps: float, part: Part) -> Iter
         yield _of_file(source, inside, part.frames(source.fps)[0])
 
 
+@contextmanager
+def whole_file(video: Any) -> Iterator[Path]:
+    """The file of a VIDEO for work that reads it several times; a trimmed one, and frames in memory, are written to a temporary file."""
+    plain = not isinstance(video, InputImpl.VideoFromComponents) and not any(_window(video))
+    source = video.get_stream_source() if plain else None
+    if isinstance(source, str):
+        yield Path(source)
+        return
+    path = temporary_folder() / f"film_{uuid4().hex}.mp4"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        if isinstance(source, memory.BytesIO):
+            path.write_bytes(source.getbuffer())
+        else:
+            video.save_to(str(path))
+        yield path
+    finally:
+        path.unlink(missing_ok=True)
+
+
 def _components(video: Any) -> tuple[Tensor, float, WaveTrack | None]:
     parts = video.get_components()
     return parts.images, float(parts.frame_rate), None if parts.audio is None else to_track(parts.audio)

@@ -17,14 +17,29 @@ def register_model_folder(name: str, endings: set[str]) -> None:
     folder_paths.folder_names_and_paths[name] = (folders, endings)
 
 
+def folder_files(name: str) -> list[str]:
+    """Names of the files in `models/<name>`."""
+    return folder_paths.get_filename_list(name)
+
+
+def folder_path(name: str, file: str) -> Path:
+    """A file of `models/<name>`. The host raises if there is none."""
+    return Path(folder_paths.get_full_path_or_raise(name, file))
+
+
+def model_folder(name: str) -> Path:
+    """The first of the folders of `models/<name>`, which new files go to."""
+    return Path(folder_paths.get_folder_paths(name)[0])
+
+
 def pack_models() -> list[str]:
     """Names of the files in the pack's model folder."""
-    return folder_paths.get_filename_list(MODEL_FOLDER)
+    return folder_files(MODEL_FOLDER)
 
 
 def pack_model_path(name: str) -> Path:
     """A file of the pack's model folder. The host raises if there is none."""
-    return Path(folder_paths.get_full_path_or_raise(MODEL_FOLDER, name))
+    return folder_path(MODEL_FOLDER, name)
 
 
 def models_folder() -> Path:

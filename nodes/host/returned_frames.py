@@ -12,13 +12,13 @@ FRAMES_SLOT = 1
 """Number of the output `frames`, after the video."""
 
 
-def check_frames_are_returned(hidden: Any) -> None:
-    """Check a node without return_frames, before it generates anything.
+def check_frames_are_returned(hidden: Any, slot: int = FRAMES_SLOT) -> None:
+    """Check a node without return_frames, before it generates anything; `slot` is the number of an output that needs it.
 
     Raises:
         InputError: if a node that runs reads its frames.
     """
-    consumer = consumer_of(hidden.dynprompt, hidden.unique_id, FRAMES_SLOT)
+    consumer = consumer_of(hidden.dynprompt, hidden.unique_id, slot)
     if consumer is not None:
         raise InputError(
             f"return_frames: is off, but {consumer} reads `frames`; turn return_frames on, or remove the wire from `frames`"

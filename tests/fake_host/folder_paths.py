@@ -14,6 +14,10 @@ def add_model_folder_path(folder_name, full_folder_path, is_default=False):
         paths.append(full_folder_path)
 
 
+def get_folder_paths(folder_name):
+    return list(folder_names_and_paths[folder_name][0])
+
+
 def get_filename_list(folder_name):
     paths, endings = folder_names_and_paths[folder_name]
     files = [path for folder in paths for path in Path(folder).glob("*") if path.suffix in endings]

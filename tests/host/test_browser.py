@@ -41,9 +41,11 @@ NODES = """() => app.graph._nodes.map(node => ({
 OPEN = """async ([name, text]) => { await app.handleFile(new File([text], name, {type: 'application/json'})); }"""
 DRAFT = """() => { for (const node of app.graph._nodes) for (const widget of node.widgets ?? []) {
     if (widget.name == 'steps') widget.value = 1;
-    if (widget.name == 'duration') widget.value = 0.6; } }"""
+    if (widget.name == 'duration') widget.value = 0.6;
+    if (widget.name == 'minutes') widget.value = 0.1; } }"""
 FEW_STEPS = """() => { for (const node of app.graph._nodes) for (const widget of node.widgets ?? []) {
-    if (widget.name == 'steps') widget.value = 8; } }"""
+    if (widget.name == 'steps') widget.value = 8;
+    if (widget.name == 'minutes') widget.value = 1; } }"""
 
 
 @pytest.fixture(scope="module")

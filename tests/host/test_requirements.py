@@ -17,7 +17,7 @@ OWN = {"comfy", "comfy_api", "comfy_execution", "folder_paths", "latent_preview"
 OPTIONAL = {"mediapipe", "cv2", "insightface", "scenedetect", "filelock"}
 """Imported where they are used: face detection, face embedding, cuts of the trainer's videos, and the commands' lock."""
 COMMANDS_ONLY = ("dataset", "evaluate", "metrics", "training")
-"""Packages of commands that no node imports (.comfyignore)."""
+"""Packages of commands that no node imports (.comfyignore), and the training loop, whose packages Avatar Trainer asks for."""
 
 
 def test_the_hosts_requirements_name_every_package_that_the_nodes_import():

@@ -20,12 +20,12 @@ pytestmark = pytest.mark.host
 ALL_WORKFLOWS = sorted(path.stem for path in (ROOT / "workflows").glob("*.json"))
 WORKFLOWS = [name for name in ALL_WORKFLOWS if name != "talk-hallo"]
 """Workflows that need no download."""
-PORTRAIT_WORKFLOWS = list(PORTRAIT_GRAPHS)
-"""Workflows that need MediaPipe in ComfyUI's Python."""
+PORTRAIT_WORKFLOWS = [*PORTRAIT_GRAPHS, "train-avatar"]
+"""Workflows that need MediaPipe in ComfyUI's Python; the trainer also needs accelerate."""
 SNAPSHOT = json.loads((ROOT / "tests" / "contract" / "nodes.json").read_text())
 VIDEOS = {"batch": 4, "export-to-blender": 0}
 """Number of videos of the workflows that do not make one."""
-SHORT = {"steps": 1, "duration": 0.6}
+SHORT = {"steps": 1, "duration": 0.6, "minutes": 0.1}
 ADVANCED = {
     "FaceLocatorMask": {"region", "pose_weight", "face_weight", "lip_weight", "face_embedding"},
     "LoadAudioWav2Vec": {"fps", "loudness"},
@@ -33,6 +33,7 @@ ADVANCED = {
     "MotionFrameChainer": {"mode", "scheduler", "reference_scale"},
     "SpeechToFaceMotion": {"fps", "loudness"},
     "ExportFaceMotion": {"timecode"},
+    "EMOAvatarSpeak": {"mouth", "head_amount", "brows", "blinks", "enhance"},
 }
 """Widgets that newer hosts show only on request."""
 

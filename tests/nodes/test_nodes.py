@@ -43,7 +43,7 @@ def test_the_host_shows_a_nodes_error_without_a_path(nodes, model):
 @pytest.mark.parametrize("name", node_classes())
 def test_every_node_input_and_output_has_a_description(name):
     schema = node_classes()[name].GET_SCHEMA()
-    assert schema.category in ("EMO", "EMO/face motion")
+    assert schema.category in ("EMO", "EMO/face motion", "EMO/avatar")
     assert schema.display_name
     assert len(schema.description) > 40
     assert all(item.tooltip for item in schema.outputs)
