@@ -11,6 +11,7 @@ from typing import Any
 import comfy.model_management as mm
 import comfy.utils
 import numpy as np
+import torch
 from PIL import Image
 
 from ...emo_core.avatar.avatar_file import Avatar, avatar_path
@@ -61,7 +62,9 @@ def train_or_load(video: Any, settings: AvatarSettings) -> Avatar:
             consent=settings.i_have_consent,
             resume=True,
         )
-        return ensure_avatar(request, landmark_detector, Watch(progress=_progress(), preview=_preview()))
+        # ComfyUI runs nodes without gradients.
+        with torch.inference_mode(False), torch.enable_grad():
+            return ensure_avatar(request, landmark_detector, Watch(progress=_progress(), preview=_preview()))
 
 
 def _progress() -> Callable[[str, float], None]:

@@ -9,7 +9,7 @@ from recipes.emo_mini.espeak import Espeak
 from recipes.emo_mini.voices import TIMES, align, fit, sentence
 from recipes.emote_mini.closing import bilabials
 
-VOICE = "en-gb"
+VOICE = "en"
 AROUND = 0.06
 """Seconds around a bilabial in which the lips must meet, at least."""
 
