@@ -1,11 +1,12 @@
-"""A person's way of speaking, learnt from film: the content model's mouth, corrected towards the person's by linear regression.
+"""A person's way of speaking, learnt from film: the content model's mouth, corrected towards the person's by regression.
 
-Two regressions read the sound: one the encoder and the spectrum, one the hidden layer and the curves of the content model. Each
-predicts what the person's mouth has beyond a share of the content model's. The penalty and the share are those whose predictions of
-film that was not learnt are best; with little film, they leave the content model nearly as it is. The mean of both is taken. It moves
-less than a mouth, as every prediction from sound does, so its curves and the opening of the lips get the person's spread.
+Two regressions read the sound: a kernel regression the encoder and the spectrum, a linear one the hidden layer and the curves of the
+content model. Each predicts what the person's mouth has beyond a share of the content model's. The penalty and the share are those
+whose predictions of film that was not learnt are best; with little film, they leave the content model nearly as it is. The mean of
+both is taken. It moves less than a mouth, as every prediction from sound does, so its curves and the opening of the lips get the
+person's spread. Lips then meet where the content model closes them, and in pauses, unless they are clearly predicted to be open.
 
-Shape legend: N frames, K curves of the mouth, A and C numbers that are heard (see `heard`), D folds, Q quantiles.
+Shape legend: N frames, F frames, K curves of the mouth, A and C numbers that are heard (see `heard`), W waves, Q quantiles.
 """
 
 from __future__ import annotations
@@ -17,16 +18,18 @@ import numpy as np
 
 from ..emote.closure import opening_of, with_gap
 from ..emote.mouth import closed, shut_share
+from ..emote.prosody import Prosody
 from ..emote.weights import EmoteModel
 from ..errors import CheckpointError, InputError
 from ..face.rig import FaceRig
 from ..smoothing import gaussian
 from .heard import Heard, Hearing, widths
-from .ridge import Scaling, unseen_predictions, weights_at
+from .ridge import Scaling, Waves, best_reading
+from .takes import FPS
 from .track import Track
 
-SHARES = (0.0, 0.5, 1.0)
-"""Of the content model's curves in the prediction."""
+WAVES, FREQUENCY = 800, 0.7
+"""Of the kernel regression."""
 FOLDS = 5
 APART = 12
 """Frames beside a fold that do not teach what predicts it: lips do not change at once."""
@@ -37,6 +40,10 @@ GAIN = 2.5
 KNOWN = (0.1, 0.3)
 """Correlation with the person's curve from which its deviation is matched, and from which fully."""
 QUANTILES = 21
+MEETING, PAUSING = (0.02, 0.04), (0.03, 0.06)
+"""Predicted gaps, over neutral and in heights of the face, up to which lips close and from which they do not: at m, b, p and in pauses."""
+SILENT = (0.4, 0.8)
+"""Seconds from speech at which the face begins to rest, and from which it does, whatever is predicted."""
 RESTING = 12
 """Frames of pauses from which the person's resting mouth is known."""
 BLOCK = 256
@@ -44,13 +51,36 @@ BLOCK = 256
 
 
 @dataclass(frozen=True, slots=True)
+class Voice:
+    """Where one sound is silent: (F,) each."""
+
+    openness: np.ndarray
+    """See `Prosody.openness`."""
+    silence: np.ndarray
+    """1 where nobody speaks for long."""
+
+    @classmethod
+    def of(cls, prosody: Prosody) -> Voice:
+        """Of a whole sound."""
+        return cls(prosody.openness, prosody.far_from_speech(*SILENT))
+
+    def __getitem__(self, frames: slice) -> Voice:
+        """A range of frames."""
+        return Voice(self.openness[frames], self.silence[frames])
+
+
+@dataclass(frozen=True, slots=True)
 class PersonSpeech:
     """How heard numbers become a person's mouth."""
 
+    mixture: np.ndarray
+    """(A, W) float16, see `ridge.Waves`."""
+    phase: np.ndarray
+    """(W,)"""
     sound: np.ndarray
-    """(A, K) float32 weights of what the encoder hears."""
+    """(W, K) weights of the waves of what the encoder hears."""
     made: np.ndarray
-    """(C, K) float32 weights of what the content model makes."""
+    """(C, K) weights of what the content model makes."""
     bias: np.ndarray
     """(K,)"""
     share: np.ndarray
@@ -81,22 +111,25 @@ class PersonSpeech:
             parts = {item.name: np.asarray(arrays[item.name], np.float32) for item in fields(cls)}
         except (KeyError, ValueError, TypeError) as error:
             raise CheckpointError(f"avatar: the file has no speech ({error}); make the avatar again") from error
-        count = parts["bias"].size
-        shapes = {name: part.shape for name, part in parts.items()}
+        shapes, count, waves = (
+            {name: part.shape for name, part in parts.items()},
+            parts["bias"].size,
+            parts["phase"].size,
+        )
         expected = shapes | dict.fromkeys(("bias", "middle", "gain", "rest", "model"), (count,))
-        expected |= {"share": (), "sound": (*shapes["sound"][:1], count), "made": (*shapes["made"][:1], count)}
-        expected["gaps"] = (2, *shapes["gaps"][1:2])
+        expected |= {"mixture": (*shapes["mixture"][:1], waves), "phase": (waves,), "sound": (waves, count)}
+        expected |= {"share": (), "made": (*shapes["made"][:1], count), "gaps": (2, *shapes["gaps"][1:2])}
         wrong = [f"{name} {shapes[name]}" for name in shapes if shapes[name] != expected[name]]
         finite = all(bool(np.isfinite(part).all()) for part in parts.values())
         if wrong or not count or not parts["gaps"].size or not finite or (np.diff(parts["gaps"]) < 0).any():
             raise CheckpointError(
                 f"avatar: its speech is broken ({', '.join(wrong) or 'values'}); make the avatar again"
             )
-        return cls(**parts)
+        return cls(**parts | {"mixture": parts["mixture"].astype(np.float16)})
 
     def check(self, emote: EmoteModel) -> None:
         """Raise InputError for another emote model than that with which the person was learnt."""
-        shapes = (len(self.sound), len(self.made)), len(self.bias)
+        shapes = (len(self.mixture), len(self.made)), len(self.bias)
         same = shapes == (widths(emote), len(emote.config.curves))
         if not same or not np.allclose(self.model, emote.content.linear.bias.numpy(), atol=1e-3):
             raise InputError(
@@ -105,31 +138,33 @@ class PersonSpeech:
 
     def predicted(self, heard: Heard) -> np.ndarray:
         """(F, K) curves before they get the person's spread, not limited."""
-        made = heard.sound @ self.sound + heard.made @ self.made
+        made = Waves(self.mixture, self.phase)(heard.sound) @ self.sound + heard.made @ self.made
         return made.astype(np.float64) + self.bias + float(self.share) * heard.content
 
-    def mouth(self, heard: Heard, openness: np.ndarray, opening: np.ndarray, curves: tuple[str, ...]) -> np.ndarray:
+    def mouth(self, heard: Heard, voice: Voice, opening: np.ndarray, curves: tuple[str, ...]) -> np.ndarray:
         """The person's mouth.
 
         Args:
             heard: of F frames.
-            openness: (F,) 1 in speech, 0 in pauses, see `Prosody.openness`.
+            voice: of the same frames.
             opening: (K,) see `closure.opening_of`.
             curves: names of the K curves.
 
         Returns:
-            (F, K) in 0 .. 1; lips meet where the content model closes them, and in pauses.
+            (F, K) in 0 .. 1.
         """
         values = np.clip(self.middle + (self.predicted(heard) - self.middle) * self.gain, 0, 1)
-        values = with_gap(values, np.interp(values @ opening, *self.gaps), opening, curves)
-        values = closed(values, opening, shut_share(heard.closing))
-        values = self.rest + (values - self.rest) * openness[:, None]
-        return np.clip(closed(values, opening, 1 - openness), 0, 1)
+        gap = np.interp(values @ opening, *self.gaps)
+        meeting = shut_share(heard.closing) * _narrow(gap, *MEETING) * voice.openness
+        pausing = np.maximum((1 - voice.openness) * _narrow(gap, *PAUSING), voice.silence)
+        values = closed(with_gap(values, gap, opening, curves), opening, np.maximum(meeting, pausing))
+        values = values + (self.rest - values) * voice.silence[:, None]
+        return np.clip(values, 0, 1)
 
 
 @dataclass(frozen=True, slots=True)
 class _Film:
-    """What teaches: N spoken or silent frames that are shown and heard."""
+    """What teaches: N frames that are shown and heard."""
 
     heard: Heard
     curves: np.ndarray
@@ -154,43 +189,41 @@ def learn_speech(
         track: of the person.
         emote: whose mouth is corrected.
         rig: of the track's motion.
-        seed: of the learning.
+        seed: of the kernel's waves.
         progress: gets the finished share, 0 .. 1; it may raise `errors.Cancelled`.
 
     Raises:
         InputError: if the films have no sound, or too little speech.
     """
-    film = _gathered(track, emote, lambda share: progress(0.8 * share))
-    spoken = ~film.pause
-    if spoken.sum() < LEAST:
+    film, config = _gathered(track, emote, lambda share: progress(0.8 * share)), emote.config
+    if (~film.pause).sum() < LEAST:
         raise InputError(
-            f"avatar: the films hold {spoken.sum() / 25:.1f} s of speech; expected {LEAST / 25:g} s or more, better three minutes; "
-            "give films with the person's voice"
+            f"avatar: the films hold {(~film.pause).sum() / FPS:.1f} s of speech; expected {LEAST / FPS:g} s or more, better three "
+            "minutes; give films with the person's voice"
         )
-    heard = Heard(*(part[spoken] for part in film.heard))
-    curves, opening = film.curves[spoken], opening_of(rig, emote.config.curves)
-    folds, near = _folds(film.place[spoken])
-    config, audio = emote.config, emote.config.audio
-    encoded = (2 * audio.window + 1) * audio.width
-    parts = [
-        _regression(
-            heard.sound, heard.content, curves, opening, (encoded, heard.sound.shape[1] - encoded), folds, near
-        ),
-        _regression(heard.made, heard.content, curves, opening, (heard.made.shape[1],), folds, near),
-    ]
-    unseen = np.mean([part.unseen for part in parts], axis=0)
+    heard, curves, opening = film.heard, film.curves, opening_of(rig, config.curves)
+    encoded = (2 * config.audio.window + 1) * config.audio.width
+    scaling = Scaling.of(heard.sound, (encoded, heard.sound.shape[1] - encoded))
+    waves = Waves.drawn(scaling, WAVES, FREQUENCY, seed)
+    folds = _folds(film.place)
+    readings = []
+    for number, rows in enumerate((waves(heard.sound), heard.made)):
+        readings.append(best_reading(rows, heard.content, curves, opening, rows.shape[1:], folds))
+        progress(0.9 + 0.1 * number)
+    unseen = (readings[0].unseen + readings[1].unseen) / 2
     middle, gain = unseen.mean(0), _gain(unseen, curves)
     grown = np.clip(middle + (unseen - middle) * gain, 0, 1)
-    progress(1.0)
     speech = {
-        "sound": parts[0].weights / 2,
-        "made": parts[1].weights / 2,
-        "bias": (parts[0].bias + parts[1].bias) / 2,
-        "share": np.mean([part.share for part in parts]),
+        "mixture": waves.mixture,
+        "phase": waves.phase,
+        "sound": readings[0].weights / 2,
+        "made": readings[1].weights / 2,
+        "bias": (readings[0].bias + readings[1].bias) / 2,
+        "share": (readings[0].share + readings[1].share) / 2,
         "middle": middle,
         "gain": gain,
         "gaps": _gaps(grown @ opening, curves @ opening),
-        "rest": _rest(film, opening, config.curves),
+        "rest": _rest(film, opening),
         "model": emote.content.linear.bias.numpy(),
     }
     return PersonSpeech.from_arrays(speech)
@@ -221,49 +254,8 @@ def _folds(place: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Stretches of frames: their numbers (N,), and the frames (N, D) that lie in or near each."""
     count = min(FOLDS, max(2, len(place) // (4 * APART)))
     folds = np.arange(len(place)) * count // len(place)
-    near = [
-        (place >= place[folds == fold][0] - APART) & (place <= place[folds == fold][-1] + APART)
-        for fold in range(count)
-    ]
-    return folds, np.stack(near, axis=1)
-
-
-@dataclass(frozen=True, slots=True)
-class _Regression:
-    weights: np.ndarray
-    """(J, K)"""
-    bias: np.ndarray
-    """(K,)"""
-    share: float
-    unseen: np.ndarray
-    """(N, K) predictions of each fold by the others."""
-
-
-def _regression(
-    rows: np.ndarray,
-    content: np.ndarray,
-    curves: np.ndarray,
-    opening: np.ndarray,
-    blocks: tuple[int, ...],
-    folds: np.ndarray,
-    near: np.ndarray,
-) -> _Regression:
-    """What is best for the opening of lips that were not learnt."""
-    scaling = Scaling.of(rows, blocks)
-    rows, count = scaling(rows), curves.shape[1]
-    targets = np.concatenate([curves, content], axis=1).astype(np.float32)
-    unseen = unseen_predictions(rows, targets, folds, near)
-    best, choice = np.inf, (0, 0.0)
-    for number, made in enumerate(unseen):
-        for share in SHARES:
-            error = (made[:, :count] - curves + share * (content - made[:, count:])) @ opening
-            if np.square(error).mean() < best:
-                best, choice = np.square(error).mean(), (number, share)
-    number, share = choice
-    weights = list(weights_at(rows.T @ rows, rows.T @ targets, len(rows)))[number]
-    own, bias = scaling.unscaled(weights[:, :count] - share * weights[:, count:])
-    made = unseen[number]
-    return _Regression(own, bias, share, made[:, :count] + share * (content - made[:, count:]))
+    edges = [place[folds == fold][[0, -1]] for fold in range(count)]
+    return folds, np.stack([(place >= first - APART) & (place <= last + APART) for first, last in edges], axis=1)
 
 
 def _gain(unseen: np.ndarray, curves: np.ndarray) -> np.ndarray:
@@ -283,8 +275,14 @@ def _gaps(made: np.ndarray, true: np.ndarray) -> np.ndarray:
     return np.maximum.accumulate(pair, axis=1)
 
 
-def _rest(film: _Film, opening: np.ndarray, curves: tuple[str, ...]) -> np.ndarray:
-    """(K,) the person's mouth where nobody speaks; neutral if no pause is filmed."""
+def _rest(film: _Film, opening: np.ndarray) -> np.ndarray:
+    """(K,) the person's mouth where nobody speaks, lips closed; neutral if no pause is filmed."""
     if film.pause.sum() < RESTING:
-        return np.zeros(len(curves))
+        return np.zeros(len(opening))
     return closed(np.median(film.curves[film.pause], axis=0)[None], opening, np.ones(1))[0]
+
+
+def _narrow(gap: np.ndarray, narrow: float, wide: float) -> np.ndarray:
+    """(F,) 1 for gaps up to the first, 0 from the second on, with a ramp between."""
+    share = np.clip((wide - gap) / (wide - narrow), 0, 1)
+    return share * share * (3 - 2 * share)

@@ -26,6 +26,7 @@ from ..face.motion import FaceMotion
 from ..media.sound import Sound
 from .heard import Hearing
 from .person_motion import Person
+from .person_speech import Voice
 from .takes import FPS
 
 HEADS = ("generated", "still")
@@ -103,13 +104,13 @@ class PersonMouth:
         person.speech.check(emote)
         self._hearing, self._speech, self._curves = hearing, person.speech, emote.config.curves
         self._opening, self._amount = opening_of(emote.rig, self._curves), amount
-        self._openness = hearing.prosody.openness
+        self._voice = Voice.of(hearing.prosody)
         self.frames = hearing.frames
 
     def take(self, first: int, last: int) -> np.ndarray:
         """(F, K) of frames [first, last) in 0 .. 1."""
-        heard, openness = self._hearing.take(first, last), self._openness[first:last]
-        return np.clip(self._speech.mouth(heard, openness, self._opening, self._curves) * self._amount, 0, 1)
+        heard, voice = self._hearing.take(first, last), self._voice[first:last]
+        return np.clip(self._speech.mouth(heard, voice, self._opening, self._curves) * self._amount, 0, 1)
 
 
 class _PersonSpeaker:

@@ -70,8 +70,11 @@ class Prosody:
     @property
     def rest(self) -> np.ndarray:
         """(F,) 1 where nobody speaks for long, 0 in speech and short pauses, with ramps between."""
-        first, last = REST_SECONDS
-        share = np.clip((self._from_speech() / self.fps - first) / (last - first), 0, 1)
+        return self.far_from_speech(*REST_SECONDS)
+
+    def far_from_speech(self, near: float, far: float) -> np.ndarray:
+        """(F,) 0 up to `near` seconds from speech, 1 from `far` seconds on, with a ramp between."""
+        share = np.clip((self._from_speech() / self.fps - near) / (far - near), 0, 1)
         return share * share * (3 - 2 * share)
 
     def _from_speech(self) -> np.ndarray:
