@@ -1,6 +1,7 @@
 """Train the network that avatars start from: `python -m recipes.avatar_base.train --tracks TRACKS --out RUN --minutes 40 --weights FILE`."""
 
 import argparse
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -8,7 +9,7 @@ from PIL import Image
 
 from emo_core.avatar.render_data import MouthFilm
 from emo_core.avatar.render_training import Hooks, RenderSettings, train_on
-from emo_core.avatar.unet import FINEST, MouthNet, save_net
+from emo_core.avatar.unet import FINEST, MouthNet, load_base, save_net
 from emo_core.face.rig import load_rig
 from emo_core.training.schedule import Limits
 
@@ -29,6 +30,8 @@ def main() -> None:
     parser.add_argument("--tracks", type=Path, required=True, help="what gather wrote")
     parser.add_argument("--out", type=Path, required=True, help="folder for checkpoints and previews")
     parser.add_argument("--minutes", type=float, default=40)
+    parser.add_argument("--steps", type=int, help="end after so many, whatever the minutes")
+    parser.add_argument("--start", type=Path, help="weights to go on from, at half the learning rate")
     parser.add_argument("--weights", type=Path, required=True, help="the safetensors file to write")
     parser.add_argument("--resume", action="store_true")
     args = parser.parse_args()
@@ -42,9 +45,12 @@ def main() -> None:
     def preview(sheet: np.ndarray) -> None:
         Image.fromarray(sheet).save(args.out / "preview.png")
 
-    net = MouthNet()
+    net, settings = MouthNet(), SETTINGS
+    if args.start is not None:
+        net, settings = load_base(args.start), replace(SETTINGS, rate=SETTINGS.rate / 2)
+    limits = Limits(minutes=args.minutes, steps=args.steps)
     hooks = Hooks(preview=preview, report=lambda line: print(line, flush=True))
-    train_on(net, films, SETTINGS, Limits(minutes=args.minutes), args.out, resume=args.resume, hooks=hooks)
+    train_on(net, films, settings, limits, args.out, resume=args.resume, hooks=hooks)
     save_net(net, args.weights, CARD)
 
 
