@@ -48,7 +48,7 @@ def avatar_talks(canvas: Canvas) -> None:
     saved = save_video(canvas, 2, (spoken, "video"), "avatar-talks")
     canvas.app([(loaded, "avatar_name"), (sound, "audio"), (spoken, "head"), (spoken, "seed")], [saved])
     canvas.note(
-        1,
+        2,
         "## An avatar talks\n1. Choose an avatar: the included one, or one of your own from *Avatar Trainer*.\n2. Load a voice in any "
         "language.\n3. Run.\n\n**head** *replay* plays the film's own frames with a new mouth. *generated* moves one frame by the person's "
         "own head motion, chosen by the voice. **background** makes it a colour, or transparent with **return_frames**.\n\nTo enlarge the "
@@ -77,7 +77,7 @@ def avatar_emotions(canvas: Canvas) -> None:
         [(loaded, "avatar_name"), (sound, "audio"), (felt, "curve"), (felt, "strength"), (spoken, "head")], [saved]
     )
     canvas.note(
-        1,
+        2,
         "## An avatar with emotion\nThe **curve** in *Emotion Condition* holds seconds:emotion@strength points, linear between them.\n\nWith "
         "**head** *generated* or *still* the whole face shows the emotion; with *replay* the mouth alone, because brows and eyes are the "
         "film's.\n\nA motion from *Speech to Face Motion* or *Face Motion from Video* may be wired to **motion** instead: the avatar wears "
