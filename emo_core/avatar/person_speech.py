@@ -42,8 +42,9 @@ KNOWN = (0.1, 0.3)
 QUANTILES = 21
 MEETING, PAUSING = (0.02, 0.04), (0.03, 0.06)
 """Predicted gaps, over neutral and in heights of the face, up to which lips close and from which they do not: at m, b, p and in pauses."""
-SILENT = (0.4, 0.8)
-"""Seconds from speech at which the face begins to rest, and from which it does, whatever is predicted."""
+QUIET, SILENT = (0.16, 0.3), (0.3, 0.6)
+"""Seconds from speech at which lips begin to close and from which they are closed, and at which the face begins to rest, and from which it
+does, whatever is predicted."""
 RESTING = 12
 """Frames of pauses from which the person's resting mouth is known."""
 BLOCK = 256
@@ -56,17 +57,19 @@ class Voice:
 
     openness: np.ndarray
     """See `Prosody.openness`."""
+    quiet: np.ndarray
+    """0 in speech, 1 in pauses."""
     silence: np.ndarray
     """1 where nobody speaks for long."""
 
     @classmethod
     def of(cls, prosody: Prosody) -> Voice:
         """Of a whole sound."""
-        return cls(prosody.openness, prosody.far_from_speech(*SILENT))
+        return cls(prosody.openness, prosody.far_from_speech(*QUIET), prosody.far_from_speech(*SILENT))
 
     def __getitem__(self, frames: slice) -> Voice:
         """A range of frames."""
-        return Voice(self.openness[frames], self.silence[frames])
+        return Voice(self.openness[frames], self.quiet[frames], self.silence[frames])
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,7 +159,7 @@ class PersonSpeech:
         values = np.clip(self.middle + (self.predicted(heard) - self.middle) * self.gain, 0, 1)
         gap = np.interp(values @ opening, *self.gaps)
         meeting = shut_share(heard.closing) * _narrow(gap, *MEETING) * voice.openness
-        pausing = np.maximum((1 - voice.openness) * _narrow(gap, *PAUSING), voice.silence)
+        pausing = np.maximum(voice.quiet * _narrow(gap, *PAUSING), voice.silence)
         values = closed(with_gap(values, gap, opening, curves), opening, np.maximum(meeting, pausing))
         values = values + (self.rest - values) * voice.silence[:, None]
         return np.clip(values, 0, 1)
