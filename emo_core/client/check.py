@@ -22,7 +22,12 @@ from .schema import (
 
 BROWSER_ONLY = frozenset({"audioUI", "upload", "control_after_generate", "preview"})
 """Widgets that only the browser uses. It exports them for all nodes."""
-BROWSER_ONLY_OF = {"SaveGLB": "image", "LoadImageOutput": "refresh", "LoadVideo": "video-preview"}
+BROWSER_ONLY_OF = {
+    "SaveGLB": "image",
+    "Preview3D": "image",
+    "LoadImageOutput": "refresh",
+    "LoadVideo": "video-preview",
+}
 """More of them, of single nodes."""
 ANYTHING = Field(["*", {}], False)
 """An input of which only the server knows the type."""
