@@ -193,11 +193,6 @@ def test_training_goes_on_from_tracked_films_and_is_not_repeated(track, tmp_path
     before = request.out.stat().st_mtime_ns
     assert ensure_avatar(request, no_detector, Watch()).about == made.about
     assert request.out.stat().st_mtime_ns == before
-
-
-def test_a_training_is_not_begun_over_another_one(track, tmp_path):
-    request = begun(track, tmp_path)
-    train_avatar(request, no_detector, Watch())
     with pytest.raises(InputError, match="holds a training of before; go on with it"):
         train_avatar(dataclasses.replace(request, resume=False), no_detector, Watch())
 

@@ -135,6 +135,7 @@ def networks(task: RenderTask):
     return task.pictures, task.films, task.net
 
 
+@pytest.mark.slow
 def test_it_learns(film):
     net, lines = small_net(), []
     with torch.no_grad():
@@ -172,6 +173,7 @@ def test_a_resumed_run_equals_an_unbroken_one(film, tmp_path):
     assert torch.equal(stored.last.weight, whole.last.weight.half().float())
 
 
+@pytest.mark.slow
 def test_a_person_is_learnt_and_drawn(rig, tmp_path):
     """The whole way at the real size, with a tiny network."""
     track, previews, shares = drawn_track(rig, size=256, takes=(30, 30)), [], []
