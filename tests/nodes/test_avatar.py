@@ -23,11 +23,13 @@ def stored(tmp_path_factory):
 
 @pytest.fixture
 def avatar(nodes, stored):
-    """The same in ComfyUI's folder, loaded by the node."""
+    """The same in ComfyUI's folder, loaded by the node. The folder is empty again afterwards: the menus of schemas list it."""
     folder = module(".nodes.avatar.folders").new_avatars()
     folder.mkdir(parents=True, exist_ok=True)
     (folder / stored.name).write_bytes(stored.read_bytes())
-    return run(nodes.EMOAvatarLoader, avatar_name=stored.name)[0]
+    yield run(nodes.EMOAvatarLoader, avatar_name=stored.name)[0]
+    for path in folder.iterdir():
+        path.unlink()
 
 
 def test_the_loader_lists_avatars_only(nodes, avatar, stored):
