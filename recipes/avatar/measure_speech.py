@@ -20,6 +20,7 @@ from emo_core.avatar.takes import FPS, SAMPLES, Take
 from emo_core.avatar.track import Track, load_track
 from emo_core.emote.head import mean_speed
 from emo_core.emote.prosody import Prosody
+from emo_core.emote.speak import encode
 from emo_core.emote.weights import EMOTE_MINI, EmoteModel, load_emote
 from emo_core.face.motion import FaceMotion, concatenated
 from emo_core.face.mouth import mouth_opening
@@ -37,7 +38,7 @@ SETTLE = 3
 PAUSE = 8
 """Frames of a pause, at least."""
 LAGS = 5
-SEEDS = 3
+SEEDS = 6
 LEADS = range(9)
 """Frames by which a head may lead its voice."""
 SMOOTH = 4.0
@@ -54,8 +55,7 @@ class Bench:
 
     def opening(self, motion: FaceMotion) -> np.ndarray:
         """(F,) of the person in motion."""
-        points = (self._neutral + self.emote.rig.offsets(part) * self._sizes for part in (motion,))
-        return mouth_opening(next(points))
+        return mouth_opening(self._neutral + self.emote.rig.offsets(motion) * self._sizes)
 
     def said(self, sound: Sound) -> np.ndarray:
         """(F,) opening of the person who says a sound."""
@@ -122,10 +122,10 @@ def best_lag(made: np.ndarray, true: np.ndarray) -> int:
 def lip_rows(bench: Bench, spoken: Sequence[Spoken]) -> list[Row]:
     """Medians over takes."""
 
-    def median(part: str) -> float:
-        return float(
-            np.median([correlation(getattr(item, part)[item.shown], item.true[item.shown]) for item in spoken])
-        )
+    def median(part: str, *, said: bool = False) -> float:
+        rows = [item.shown & ~pause_of(item) if said else item.shown for item in spoken]
+        pairs = zip(spoken, rows, strict=True)
+        return float(np.median([correlation(getattr(item, part)[own], item.true[own]) for item, own in pairs]))
 
     spread = np.median([item.made[item.shown].std() / item.true[item.shown].std() for item in spoken])
     plain = np.median([item.unlearnt[item.shown].std() / item.true[item.shown].std() for item in spoken])
@@ -136,6 +136,7 @@ def lip_rows(bench: Bench, spoken: Sequence[Spoken]) -> list[Row]:
                      for values in (lambda item: item.made, lambda item: item.true)]  # fmt: skip
     rows = [
         Row("opening r", median("made"), median("other"), note="control: another sound"),
+        Row("opening r, without pauses", median("made", said=True), median("other", said=True)),
         Row("opening r, content model alone", median("unlearnt"), note="nothing learnt"),
         Row("opening spread", float(spread), float(plain), 1.0, "control: content model alone"),
         Row("lag, frames", float(lag), None, 0.0, "positive: late"),
@@ -186,22 +187,13 @@ def motion_rows(bench: Bench, track: Track, held_out: Track) -> list[Row]:
     """Head and blinks over all held-out sounds, one after another, by several seeds."""
     sounds = [take.sound.waveform for take in held_out.takes if take.sound is not None]
     sound = Sound(np.concatenate(sounds))
+    features = encode(sound, bench.emote)
     made = [
-        concatenated(list(speak_person(sound, bench.emote, bench.person, PersonRequest(seed=seed))))
+        concatenated(list(speak_person(sound, bench.emote, bench.person, PersonRequest(seed=seed), features=features)))
         for seed in range(SEEDS)
     ]
     filmed = [track.motion.rotation[first:last] for _, first, last in runs(track)]
-    deviation = np.sqrt(np.mean(np.concatenate([np.square(part - part.mean(0)) for part in filmed]), axis=0).sum())
-    length = int(np.median([len(part) for part in filmed]))
-    own = np.sqrt(
-        np.mean(
-            [
-                np.square(part - part.mean(0)).sum(1).mean()
-                for motion in made
-                for part in pieces(motion.rotation, length)
-            ]
-        )
-    )
+    length = min(int(np.median([len(part) for part in filmed])), len(made[0]))
     loud = loudness(sound)
     follows = [speed_follows(motion.rotation, loud) for motion in made]
     turned = [
@@ -213,11 +205,17 @@ def motion_rows(bench: Bench, track: Track, held_out: Track) -> list[Row]:
     blinks = [count_blinks(motion) / motion.seconds * 60 for motion in made]
     return [
         Row("head speed, degrees per frame", float(np.mean([mean_speed(motion.rotation) for motion in made])), None, head_speed(track)),
-        Row("head deviation, degrees", float(own), None, float(deviation), f"in pieces of {length} frames"),
+        Row("head deviation, degrees", deviation([motion.rotation for motion in made], length), None, deviation(filmed, length), f"in pieces of {length} frames"),
         Row("speed follows loudness, r", float(np.mean(follows)), float(np.mean(turned)), speed_follows(true, loud), "control: turned sound"),
         Row("speed follows loudness, r, replayed film", speed_follows(replay, loud)),
         Row("blinks a minute", float(np.mean(blinks)), None, blinks_a_minute(track), f"{len(sound.waveform) / SAMPLES / FPS:.0f} s"),
     ]  # fmt: skip
+
+
+def deviation(motions: Sequence[np.ndarray], length: int) -> float:
+    """Degrees of head rotations, (F, 3) each, in pieces of a length: slow changes count only as far as all are long enough to show them."""
+    parts = [part for rotation in motions if len(rotation) >= length for part in pieces(rotation, length)]
+    return float(np.sqrt(np.mean([np.square(part - part.mean(0)).sum(1).mean() for part in parts])))
 
 
 def pieces(values: np.ndarray, length: int) -> list[np.ndarray]:
