@@ -25,6 +25,9 @@ from .track import Track
 
 SHORTEST_RUN = 25
 """Frames without a break from which motion is used."""
+OWN_POSE = (5.0, 20.0)
+"""Seconds of a run up to which its mean pose is taken away, and from which it stays: the head of a short film holds the pose of that film,
+and must not wander between those of many."""
 MOST_BLINKS = 24
 FEWEST_BLINKS = 3
 """Of a film, from which its own blinks and their rate are used."""
@@ -125,7 +128,7 @@ def person_bank(track: Track) -> MotionBank:
         motion = track.motion[first:last]
         blinks += blinks_of(motion)
         if take.sound is not None or not heard:
-            parts.append(unit_parts(motion, _prosody(take)[first - take.first : last - take.first]))
+            parts.append(_centred(unit_parts(motion, _prosody(take)[first - take.first : last - take.first])))
     if not parts:
         raise InputError(
             f"avatar: the person is never seen for {SHORTEST_RUN / FPS:g} s without a break; give films that show the face from "
@@ -133,6 +136,13 @@ def person_bank(track: Track) -> MotionBank:
         )
     joined = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
     return MotionBank.from_arrays(joined | {"blinks": typical(blinks, MOST_BLINKS)})
+
+
+def _centred(parts: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """A run's part of a bank, about the person's usual pose as far as the run is short; see OWN_POSE."""
+    short, long = OWN_POSE
+    share = np.clip((long - len(parts["room"]) / FPS) / (long - short), 0, 1)
+    return parts | {name: parts[name] - share * parts[name].mean(0) for name in ("rotation", "translation")}
 
 
 def runs(track: Track) -> Iterator[tuple[Take, int, int]]:

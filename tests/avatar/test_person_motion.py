@@ -166,10 +166,21 @@ def test_a_bank_holds_what_is_shown(track):
     first, second = (take.frames for take in track.takes)
     room = np.concatenate([np.arange(100, 0, -1), np.arange(first - 120, 0, -1), np.arange(second, 0, -1)])
     np.testing.assert_array_equal(bank.room, room)
-    np.testing.assert_array_equal(bank.rotation[:100], track.motion.rotation[:100])
+    steps = np.diff(track.motion.rotation[:100], axis=0)
+    np.testing.assert_allclose(np.diff(bank.rotation[:100], axis=0), steps, atol=1e-5)
     assert len(person_bank(track).blinks) == len(BLINKS)
     with pytest.raises(InputError, match="without a break"):
         person_bank(dataclasses.replace(track, shown=np.arange(len(track)) % 20 > 0))
+
+
+def test_the_pose_of_a_short_film_is_left_out(track):
+    turned = track.motion.rotation.copy()
+    turned[: track.takes[0].frames] += 8
+    moved = person_bank(dataclasses.replace(track, motion=dataclasses.replace(track.motion, rotation=turned)))
+    shown = np.arange(len(track)) < 100
+    short = dataclasses.replace(track, shown=shown, motion=dataclasses.replace(track.motion, rotation=turned))
+    np.testing.assert_allclose(person_bank(short).rotation.mean(0), 0, atol=1e-4)
+    assert moved.rotation[: track.takes[0].frames].mean() > 3  # A long one keeps more of it.
 
 
 def test_takes_without_sound_join_only_if_none_has_any(track):
