@@ -11,7 +11,7 @@ from typing import Protocol
 import numpy as np
 import torch
 
-from ..face.coefficients import MOUTH, NAMES
+from ..face.coefficients import MOUTH
 from ..face.crop import Crop
 from ..face.motion import FaceMotion
 from ..face.rig import FaceRig
@@ -58,17 +58,10 @@ class ReplayedFrames:
         self._place += count
         pictures = np.stack([stage.pictures[number] for number in chosen])
         masks = np.stack([stage.masks[number] for number in chosen]) if self._masks else None
-        own = stage.motion
-        filmed = FaceMotion(
-            coefficients=own.curves(NAMES)[chosen],
-            rotation=own.rotation[chosen],
-            translation=own.translation[chosen],
-            fps=own.fps,
-        )
         return BaseBlock(
             pictures=pictures,
             landmarks=stage.landmarks[chosen],
-            motion=filmed,
+            motion=stage.motion[chosen],
             masks=None if masks is None else enlarged(masks, pictures.shape[1]),
         )
 

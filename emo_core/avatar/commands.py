@@ -20,7 +20,7 @@ from ..media.sound import load_sound
 from .avatar_file import Avatar, load_avatar
 from .options import detector_of, read_speaking, read_training
 from .speak import Performance, SpeakOptions, speak_motion, speak_sound
-from .train import TrainRequest, train_avatar
+from .train import train_avatar
 from .training_bar import training_bar
 from .video import Spoken, check_place, edges_file, write_performance
 from .work import WorkFolder
@@ -29,8 +29,8 @@ Edges = Callable[[np.ndarray], None] | None
 """Gets blocks of drawings; None if nobody asked for them."""
 
 
-def train(args: argparse.Namespace, name: str) -> TrainRequest:
-    """Train an avatar with a progress bar; returns the request that it followed."""
+def train(args: argparse.Namespace, name: str) -> None:
+    """Train an avatar with a progress bar."""
     request = read_training(args, name)
     folder = WorkFolder.beside(request.out).path
     try:
@@ -38,7 +38,6 @@ def train(args: argparse.Namespace, name: str) -> TrainRequest:
             train_avatar(request, lambda: detector_of(args), watch)
     except (KeyboardInterrupt, Cancelled):
         raise Cancelled(f"what was learned is kept in {folder}; go on with --resume") from None
-    return request
 
 
 def speak(args: argparse.Namespace, path: Path) -> None:

@@ -38,46 +38,37 @@ COLOURS = {
     "nose": (150, 160, 180),
     "brows": (170, 140, 100),
     "seam": (90, 24, 36),
-    "body": (120, 130, 150),
 }
 """For people to look at."""
 
 
-def draw_edges(
-    points: np.ndarray, size: int, *, channels: Sequence[str] = CHANNELS, body: np.ndarray | None = None
-) -> np.ndarray:
+def draw_edges(points: np.ndarray, size: int, *, channels: Sequence[str] = CHANNELS) -> np.ndarray:
     """Draw faces, one channel for each part.
 
     Args:
         points: (F, 478, 2 or 3) pixels of the drawing, not rounded.
         size: S.
         channels: names of `CHANNELS`.
-        body: (F, P, 2) a line of P points, such as the shoulders, as one more channel; None for none.
 
     Returns:
         (F, C, S, S) uint8, 255 where a part is.
     """
     width = max(1, round(size / WIDTH))
     places = np.asarray(points, np.float64)[..., :2]
-    drawn = np.zeros((len(places), len(channels) + (body is not None), size, size), np.uint8)
+    drawn = np.zeros((len(places), len(channels), size, size), np.uint8)
     for frame, face in enumerate(places):
         for channel, name in enumerate(channels):
             canvas = Canvas(size)
             _DRAW[name](canvas, face, width)
             drawn[frame, channel] = canvas.drawn()
-        if body is not None:
-            canvas = Canvas(size)
-            canvas.line(body[frame], width)
-            drawn[frame, -1] = canvas.drawn()
     return drawn
 
 
-def edges_picture(points: np.ndarray, size: int, *, body: np.ndarray | None = None) -> np.ndarray:
+def edges_picture(points: np.ndarray, size: int) -> np.ndarray:
     """The same as coloured pictures for people to look at: (F, S, S, 3) uint8."""
-    names = (*CHANNELS, *(() if body is None else ("body",)))
-    layers = draw_edges(points, size, body=body)
+    layers = draw_edges(points, size)
     picture = np.full((len(layers), size, size, 3), (24, 26, 32), np.float32)
-    for channel, name in enumerate(names):
+    for channel, name in enumerate(CHANNELS):
         cover = layers[:, channel, ..., None] / np.float32(255)
         picture += cover * (np.array(COLOURS[name], np.float32) - picture)
     return picture.round().astype(np.uint8)

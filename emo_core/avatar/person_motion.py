@@ -5,7 +5,7 @@ Shape legend: F frames of a run, N frames of all, Q blinks of T frames.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -50,8 +50,6 @@ class Person:
     speech: PersonSpeech
     bank: MotionBank
     """Of the person; with too few blinks in the films, the blinks are the emote model's."""
-    speed: float
-    """Mean speed of the head in degrees per frame, see `emote.head.mean_speed`."""
     blinks: float
     """A minute; USUAL_BLINKS where the films show too few to count."""
 
@@ -59,7 +57,7 @@ class Person:
         """All numbers by name, as `from_arrays` reads them."""
         named = {SPEECH + name: values for name, values in self.speech.arrays().items()}
         named |= {BANK + name: np.asarray(getattr(self.bank, name), np.float32) for name in PARTS}
-        return named | {NUMBERS: np.array([self.speed, self.blinks], np.float32)}
+        return named | {NUMBERS: np.array([self.blinks], np.float32)}
 
     @classmethod
     def from_arrays(cls, arrays: Mapping[str, np.ndarray]) -> Person:
@@ -73,13 +71,12 @@ class Person:
             for prefix in (SPEECH, BANK)
         )
         numbers = np.asarray(arrays.get(NUMBERS, ()), np.float64)
-        if numbers.shape != (2,) or not np.isfinite(numbers).all() or (numbers < 0).any():
-            raise CheckpointError("avatar: the file does not say how fast the person moves; make the avatar again")
+        if numbers.shape != (1,) or not np.isfinite(numbers).all() or (numbers < 0).any():
+            raise CheckpointError("avatar: the file does not say how often the person blinks; make the avatar again")
         return cls(
             speech=PersonSpeech.from_arrays(speech),
             bank=MotionBank.from_arrays(bank),
-            speed=float(numbers[0]),
-            blinks=float(np.clip(numbers[1], 0, BLINK_RANGE[1])),
+            blinks=float(np.clip(numbers[0], 0, BLINK_RANGE[1])),
         )
 
 
@@ -107,7 +104,7 @@ def learn_person(
     if len(bank.blinks) < FEWEST_BLINKS:
         bank = replace(bank, blinks=emote.bank.blinks)
     speech = learn_speech(track, emote, rig, seed=seed, progress=progress)
-    return Person(speech=speech, bank=bank, speed=head_speed(track), blinks=blinks_a_minute(track))
+    return Person(speech=speech, bank=bank, blinks=blinks_a_minute(track))
 
 
 def person_bank(track: Track) -> MotionBank:
@@ -124,7 +121,7 @@ def person_bank(track: Track) -> MotionBank:
     """
     parts, blinks = [], []
     heard = any(take.sound is not None for take in track.takes)
-    for take, first, last in runs(track):
+    for take, first, last in track.runs(SHORTEST_RUN):
         motion = track.motion[first:last]
         blinks += blinks_of(motion)
         if take.sound is not None or not heard:
@@ -145,26 +142,18 @@ def _centred(parts: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
     return parts | {name: parts[name] - share * parts[name].mean(0) for name in ("rotation", "translation")}
 
 
-def runs(track: Track) -> Iterator[tuple[Take, int, int]]:
-    """Take, first frame and frame after the last of all runs that are shown without a break for a second."""
-    for take in track.takes:
-        shown = np.concatenate([[0], track.shown[take.rows].astype(np.int8), [0]])
-        edges = np.flatnonzero(np.diff(shown))
-        for start, stop in zip(edges[::2], edges[1::2], strict=True):
-            if stop - start >= min(SHORTEST_RUN, take.frames):
-                yield take, take.first + int(start), take.first + int(stop)
-
-
 def head_speed(track: Track) -> float:
     """Mean speed of the head in degrees per frame."""
-    speeds = [(last - first, mean_speed(track.motion.rotation[first:last])) for _, first, last in runs(track)]
+    speeds = [
+        (last - first, mean_speed(track.motion.rotation[first:last])) for _, first, last in track.runs(SHORTEST_RUN)
+    ]
     frames = sum(count for count, _ in speeds)
     return sum(count * speed for count, speed in speeds) / max(frames, 1)
 
 
 def blinks_a_minute(track: Track) -> float:
     """Of the person, or of most people if the films are too short or show too few."""
-    counted = [(count_blinks(track.motion[first:last]), last - first) for _, first, last in runs(track)]
+    counted = [(count_blinks(track.motion[first:last]), last - first) for _, first, last in track.runs(SHORTEST_RUN)]
     blinks, seconds = sum(count for count, _ in counted), sum(frames for _, frames in counted) / FPS
     if blinks < FEWEST_BLINKS or seconds < BLINK_SECONDS:
         return USUAL_BLINKS

@@ -14,7 +14,6 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..face.motion import FaceMotion
 from ..face.rig import FaceRig
 from .edges import MOUTH_CHANNELS, draw_edges
 from .inputs import Drawings, controls_of
@@ -149,7 +148,7 @@ class MouthFilm:
             regions=np.stack(regions),
         )
         codes = None if self.codes is None or silent else self.codes[frames]
-        controls = controls_of(frames_of(motion, frames), frames_of(motion, bases), codes)
+        controls = controls_of(motion[frames], motion[bases], codes)
         return Group(targets, drawings, controls, self.points[frames])
 
     def _cut(self, progress: Callable[[float], None]) -> tuple[Pictures, np.ndarray]:
@@ -204,18 +203,5 @@ class MouthFilm:
     def moved_points(self, frames: np.ndarray, bases: np.ndarray) -> np.ndarray:
         """(T, 478, 2) points of the bases (T,) with the mouth of the frames (T,), as in use."""
         motion, landmarks = self.track.motion, self.track.landmarks[bases]
-        placed = place_points(
-            landmarks, frames_of(motion, bases), frames_of(motion, frames), self.track.neutral, self.rig
-        )
+        placed = place_points(landmarks, motion[bases], motion[frames], self.track.neutral, self.rig)
         return self.places[bases].inside(placed)
-
-
-def frames_of(motion: FaceMotion, frames: np.ndarray) -> FaceMotion:
-    """Some frames of a motion."""
-    return FaceMotion(
-        coefficients=motion.coefficients[frames],
-        rotation=motion.rotation[frames],
-        translation=motion.translation[frames],
-        fps=motion.fps,
-        names=motion.names,
-    )

@@ -31,4 +31,9 @@ def sound_codes(track: Track, encoder: Callable[[Tensor], Tensor]) -> np.ndarray
 def codes_of(sound: Sound, encoder: Callable[[Tensor], Tensor]) -> np.ndarray:
     """(F, 128) float16 of one sound."""
     features = AudioFeatures(sound, encoder, fps=FPS, window=0)
-    return features.frame_features(0, features.frames)[:, -1].cpu().numpy().astype(np.float16)
+    return codes_at(features, 0, features.frames)
+
+
+def codes_at(features: AudioFeatures, first: int, last: int) -> np.ndarray:
+    """(F, 128) float16 of frames [first, last)."""
+    return features.frame_features(first, last)[:, -1].cpu().numpy().astype(np.float16)

@@ -10,11 +10,10 @@ from dataclasses import dataclass, field
 from typing import Literal, get_args
 
 import numpy as np
-from torch import Tensor
 
-from ..audio.features import AudioFeatures, FrameFeatures, frame_count
+from ..audio.features import AudioFeatures, frame_count
 from ..device import one_thread
-from ..emote.speak import CHUNK_SECONDS
+from ..emote.speak import lazy_features
 from ..emote.weights import EmoteModel
 from ..emotion import NEUTRAL, EmotionCurve
 from ..errors import InputError
@@ -26,6 +25,7 @@ from .base_frames import BaseFrames, MovedFrames, ReplayedFrames
 from .edges import edges_picture
 from .patches import place_points
 from .renderer import MouthRenderer
+from .sound_codes import codes_at
 from .spoken import PersonRequest, speak_person
 from .takes import FPS
 
@@ -105,8 +105,7 @@ def speak_sound(
     Raises:
         InputError: for a background that the avatar does not know.
     """
-    window = emote.config.audio.window
-    features = AudioFeatures(sound, emote.encoder, fps=FPS, window=window, chunk_seconds=CHUNK_SECONDS)
+    features = lazy_features(sound, emote)
     motions = speak_person(sound, emote, avatar.person, options.request(), features=features)
     frames = frame_count(sound.seconds, FPS)
     return _performance(avatar, motions, frames, emote, options, features, edges, progress)
@@ -129,19 +128,13 @@ def speak_motion(
     return _performance(avatar, [motion], len(motion), emote, options, None, edges, progress)
 
 
-def _codes(features: FrameFeatures, start: int, stop: int) -> np.ndarray:
-    """(F, D) float32 of frames [start, stop): the encoder's last layer, which the renderer reads."""
-    window: Tensor = features.windows(start, stop)
-    return window[:, window.shape[1] // 2, -1].float().cpu().numpy()
-
-
 def _performance(
     avatar: Avatar,
     motions: Iterable[FaceMotion],
     frames: int,
     emote: EmoteModel,
     options: SpeakOptions,
-    features: FrameFeatures | None,
+    features: AudioFeatures | None,
     edges: Callable[[np.ndarray], None] | None,
     progress: Callable[[int, int], None],
 ) -> Performance:
@@ -169,7 +162,7 @@ def _blocks(
     base: BaseFrames,
     renderer: MouthRenderer,
     options: SpeakOptions,
-    features: FrameFeatures | None,
+    features: AudioFeatures | None,
     edges: Callable[[np.ndarray], None] | None,
     progress: Callable[[int, int], None],
 ) -> Iterator[np.ndarray]:
@@ -177,7 +170,7 @@ def _blocks(
     for motion in motions:
         for first in range(0, len(motion), BLOCK):
             part = motion[first : first + BLOCK]
-            codes = None if features is None else _codes(features, done, done + len(part))
+            codes = None if features is None else codes_at(features, done, done + len(part))
             with one_thread():
                 under = base.take(part)
                 drawn = renderer.draw(

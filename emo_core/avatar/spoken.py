@@ -10,18 +10,16 @@ from typing import Literal
 import numpy as np
 
 from ..audio.features import FrameFeatures
-from ..emote.action_units import CURVES as MOVED
-from ..emote.bank import CURVES
 from ..emote.blinks import MEAN, BlinkTrack
 from ..emote.closure import opening_of
-from ..emote.emotion_track import EmotionTrack
+from ..emote.emotion_track import emotion_track
 from ..emote.head import LIMIT, SHIFT_LIMIT, limited
 from ..emote.motion_units import STEP, UnitTrack
-from ..emote.speak import BLOCK, BROW_LIMIT, EYE_CONTACT, MOST, with_emotion
+from ..emote.speak import BLOCK, MOST
 from ..emote.weights import EmoteModel
+from ..emote.whole_face import FaceParts, whole_face
 from ..emotion import NEUTRAL, EmotionCurve
 from ..errors import InputError
-from ..face.coefficients import BLINK, NAMES
 from ..face.motion import FaceMotion
 from ..media.sound import Sound
 from .heard import Hearing
@@ -128,7 +126,14 @@ class _PersonSpeaker:
         hearing = Hearing(sound, emote, features)
         self.frames = hearing.frames
         self._mouth = PersonMouth(hearing, emote, person, request.mouth_amount)
-        self._emotion = _emotion_track(emote, hearing, self._mouth, request)
+        self._emotion = emotion_track(
+            emote,
+            hearing.listening,
+            self._mouth,
+            hearing.prosody,
+            emotion=request.emotion,
+            style=request.emotion_style,
+        )
         units, blinks = np.random.SeedSequence(request.seed).spawn(2)
         self._units = UnitTrack(person.bank, hearing.prosody, np.random.default_rng(units))
         self._blinks = BlinkTrack(
@@ -144,41 +149,13 @@ class _PersonSpeaker:
         request, count = self._request, last - first
         units = self._units.take(-(-count // STEP))
         amount = 0.0 if request.head == "still" else request.head_amount
-        rotation = limited(units.rotation[:count] * amount, LIMIT)
-        translation = limited(units.translation[:count] * amount, SHIFT_LIMIT)
-        curves = dict(zip(self._curves, self._mouth.take(first, last).T, strict=True))
-        brows = np.clip(units.curves[:count] * request.brows_amount, 0, BROW_LIMIT)
-        curves |= {name: values for name, values in zip(CURVES, brows.T, strict=True) if name not in curves}
-        curves |= dict(zip(BLINK, self._blinks.take(first, last).T, strict=True))
-        if self._emotion is not None:
-            curves |= with_emotion(curves, dict(zip(MOVED, self._emotion.take(first, last).T, strict=True)))
-        made = FaceMotion(
-            coefficients=np.stack([curves.get(name, np.zeros(count)) for name in NAMES], axis=1).astype(np.float32),
-            rotation=rotation.astype(np.float32),
-            translation=translation.astype(np.float32),
-            fps=FPS,
+        parts = FaceParts(
+            mouth=dict(zip(self._curves, self._mouth.take(first, last).T, strict=True)),
+            brows=units.curves[:count] * request.brows_amount,
+            lids=self._blinks.take(first, last),
+            felt=None if self._emotion is None else self._emotion.take(first, last),
+            rotation=limited(units.rotation[:count] * amount, LIMIT),
+            translation=limited(units.translation[:count] * amount, SHIFT_LIMIT),
+            gaze=units.gaze[:count],
         )
-        contact = np.stack([-rotation[:, 1], rotation[:, 0]], axis=1) * EYE_CONTACT
-        return made.with_gaze(contact + units.gaze[:count])
-
-
-def _emotion_track(
-    emote: EmoteModel, hearing: Hearing, mouth: PersonMouth, request: PersonRequest
-) -> EmotionTrack | None:
-    """None for a face that stays neutral."""
-    if request.emotion.neutral:
-        return None
-    if emote.emotion is None:
-        raise InputError(
-            f"emotion: got {request.emotion}; this emote model was trained without emotions; use models/emote-mini.safetensors"
-        )
-    return EmotionTrack(
-        emote.emotion,
-        hearing.listening,
-        mouth,
-        hearing.prosody,
-        emote.rig,
-        curves=emote.config.curves,
-        emotion=request.emotion,
-        style=request.emotion_style,
-    )
+        return whole_face(parts)

@@ -93,17 +93,7 @@ def choose_stage(track: Track) -> Stage:
     """Choose the calmest stretch of one take, and the frame that shows the face at rest."""
     first, last = _stretch(track)
     chosen = np.append(np.arange(first, last), _key_frame(track))
-    motion = track.motion
-    return Stage(
-        pictures=track.pictures.chosen(chosen),
-        landmarks=track.landmarks[chosen],
-        motion=FaceMotion(
-            coefficients=motion.curves(NAMES)[chosen],
-            rotation=motion.rotation[chosen],
-            translation=motion.translation[chosen],
-            fps=motion.fps,
-        ),
-    )
+    return Stage(pictures=track.pictures.chosen(chosen), landmarks=track.landmarks[chosen], motion=track.motion[chosen])
 
 
 def there_and_back(start: int, count: int, frames: int) -> np.ndarray:
@@ -118,26 +108,24 @@ def _stretch(track: Track) -> tuple[int, int]:
     """First frame, and the frame after the last: the longest run without a lost frame, and its calmest part."""
     size = len(track.pictures.data) / len(track)
     longest = int(min(SECONDS * FPS, MEGABYTES * 2**20 / size))
-    runs = [run for take in track.takes for run in _runs(track.shown, take.first, take.stop)]
+    runs = [(start, stop) for _, start, stop in track.runs()]
     length = min(longest, max(stop - start for start, stop in runs))
-    turned = np.linalg.norm(track.motion.rotation - np.median(track.motion.rotation[track.shown], axis=0), axis=1)
-    restless = np.concatenate([[0.0], np.cumsum(turned)])
+    restless = np.concatenate([[0.0], np.cumsum(_turned(track))])
     starts = [first for start, stop in runs for first in range(start, stop - length + 1)]
     first = min(starts, key=lambda first: restless[first + length] - restless[first])
     return first, first + length
 
 
-def _runs(shown: np.ndarray, first: int, last: int) -> list[tuple[int, int]]:
-    """Runs of frames in [first, last) without a lost one."""
-    edges = np.flatnonzero(np.diff(np.concatenate([[False], shown[first:last], [False]]).astype(np.int8))) + first
-    return list(zip(edges[::2].tolist(), edges[1::2].tolist(), strict=True))
-
-
 def _key_frame(track: Track) -> int:
     """The frame with closed lips, open eyes and the usual pose."""
     motion = track.motion
-    turned = np.linalg.norm(motion.rotation - np.median(motion.rotation[track.shown], axis=0), axis=1)
     lids = np.maximum(motion.curve("eyeBlinkLeft"), motion.curve("eyeBlinkRight"))
-    cost = OPEN_WEIGHT * mouth_opening(track.landmarks) + LID_WEIGHT * lids + POSE_WEIGHT * turned
+    cost = OPEN_WEIGHT * mouth_opening(track.landmarks) + LID_WEIGHT * lids + POSE_WEIGHT * _turned(track)
     cost = gaussian(cost[:, None], 1.0)[:, 0]  # A rest, not a moment of a movement.
     return int(np.argmin(np.where(track.shown, cost, np.inf)))
+
+
+def _turned(track: Track) -> np.ndarray:
+    """(N,) degrees of every frame from the usual pose."""
+    rotation = track.motion.rotation
+    return np.linalg.norm(rotation - np.median(rotation[track.shown], axis=0), axis=1)

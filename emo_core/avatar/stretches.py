@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..face.alignment import align
+from ..smoothing import interpolated
 from .cuts import find_cuts
 from .people import group_people
 from .steady import CHUNK
@@ -149,17 +150,6 @@ def fault_of(stretch: Stretch) -> str:
     if stretch.shown.mean() < MOSTLY:
         return "turned away, lying, or cut off by the picture's edge"
     return ""
-
-
-def interpolated(values: np.ndarray, numbers: np.ndarray, places: np.ndarray) -> np.ndarray:
-    """Rows of `values` at frame `numbers`, linearly interpolated at `places`, the ends repeated."""
-    if np.array_equal(numbers, places):
-        return values
-    high = np.searchsorted(numbers, places).clip(max=len(numbers) - 1)
-    low = np.maximum(high - 1, 0)
-    share = ((places - numbers[low]) / np.maximum(numbers[high] - numbers[low], 1)).clip(0, 1)
-    share = share.astype(values.dtype).reshape(-1, *[1] * (values.ndim - 1))
-    return values[low] * (1 - share) + values[high] * share
 
 
 def _turns(landmarks: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -6,6 +6,7 @@ Shape legend: N frames, K coefficients, S side of the pictures.
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
@@ -75,6 +76,15 @@ class Track:
     def take_numbers(self) -> np.ndarray:
         """(N,) number of each frame's take."""
         return np.repeat(np.arange(len(self.takes)), [take.frames for take in self.takes])
+
+    def runs(self, least: int = 1) -> Iterator[tuple[Take, int, int]]:
+        """Take, first frame and frame after the last of all runs that are shown without a break for `least` frames, or a whole take."""
+        for take in self.takes:
+            shown = np.concatenate([[0], self.shown[take.rows].astype(np.int8), [0]])
+            edges = np.flatnonzero(np.diff(shown))
+            for start, stop in zip(edges[::2].tolist(), edges[1::2].tolist(), strict=True):
+                if stop - start >= min(least, take.frames):
+                    yield take, take.first + start, take.first + stop
 
     @property
     def usable_seconds(self) -> float:

@@ -69,7 +69,7 @@ class Watch:
     """Who is told of a training's progress. Each may raise `errors.Cancelled`."""
 
     line: Callable[[str], None] = lambda line: None
-    """Gets lines of text: the report on the films, and the renderer's log."""
+    """Gets lines of text: the report on the films."""
     progress: Callable[[str, float], None] = lambda part, share: None
     """Gets the part of the work and its finished share, 0 .. 1."""
     preview: Callable[[np.ndarray], None] = lambda picture: None

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -17,7 +16,7 @@ from PIL import Image, PngImagePlugin
 from ..errors import InputError
 from ..files import atomic_path, writable_folder
 from ..media.sound_track import Track as SoundTrack
-from ..media.video_writer import VideoWriter, check_output
+from ..media.video_writer import VideoWriter, check_output, generated_mark
 from ..memory import peak_memory_mb
 from .background import TRANSPARENT, Background
 from .speak import Performance
@@ -115,7 +114,7 @@ def write_performance(
 
 def _write_pictures(performance: Performance, folder: Path, settings: Mapping[str, Any]) -> None:
     mark = PngImagePlugin.PngInfo()
-    mark.add_text("comment", json.dumps({"ai_generated": True, "generator": "ComfyUI-EMO", **settings}))
+    mark.add_text("comment", generated_mark(settings))
     number = 0
     for block in performance.blocks:
         for frame in block:

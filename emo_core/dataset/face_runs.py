@@ -13,6 +13,7 @@ import numpy as np
 from ..face.box import Box
 from ..face.detect import Face, FaceDetector
 from ..face.tracking import FaceTracker
+from ..smoothing import interpolated
 from .filters import Rejection, Rules
 
 MIN_OVERLAP = 0.3
@@ -183,26 +184,15 @@ def _joined(frames: list[FrameFaces]) -> Run:
     faces = [frame.face for frame in frames]
     shapes = None
     if faces[0].blendshapes is not None:
-        shapes = _interpolated(np.stack([face.blendshapes for face in faces]), numbers, places)
+        shapes = interpolated(np.stack([face.blendshapes for face in faces]), numbers, places)
     return Run(
         first=int(numbers[0]),
         size=frames[0].size,
-        landmarks=_interpolated(np.stack([face.landmarks for face in faces]), numbers, places),
+        landmarks=interpolated(np.stack([face.landmarks for face in faces]), numbers, places),
         blendshapes=shapes,
         luma=np.interp(places, numbers, [frame.luma for frame in frames]),
         crowded=float(np.mean([frame.crowded for frame in frames])),
     )
-
-
-def _interpolated(values: np.ndarray, numbers: np.ndarray, places: np.ndarray) -> np.ndarray:
-    """Rows of `values` at frame `numbers`, linearly interpolated at `places`."""
-    if len(numbers) == len(places):
-        return values
-    low = np.searchsorted(numbers, places, side="right") - 1
-    high = np.minimum(low + 1, len(numbers) - 1)
-    share = (places - numbers[low]) / np.maximum(numbers[high] - numbers[low], 1)
-    share = share.astype(np.float32).reshape(-1, *[1] * (values.ndim - 1))
-    return values[low] * (1 - share) + values[high] * share
 
 
 def _luma(picture: np.ndarray, box: Box) -> float:

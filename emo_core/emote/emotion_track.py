@@ -3,24 +3,38 @@
 Shape legend: F frames, M curves of the mouth, E emotions, K coefficients of `action_units.CURVES`.
 """
 
+from typing import Protocol
+
 import numpy as np
 import torch
 
 from ..emotion import EmotionCurve
+from ..errors import InputError
 from ..face.rig import FaceRig
 from .action_units import CURVES, style_vector
 from .closure import open_share, opening_of, with_gap
 from .config import FPS
 from .emotion_model import EmotionModel
 from .listening import Listening
-from .mouth import MouthTrack
 from .prosody import Prosody
+from .weights import EmoteModel
 from .windows import OverlappedWindows
 
 BLOCK = 128
 """Frames of a window."""
 FREE = 0.25
 """Share of openness (see `closure.open_share`) from which the model alone decides how far the lips open."""
+
+
+class Mouth(Protocol):
+    """A mouth that speaks a sound."""
+
+    frames: int
+    """Of the sound."""
+
+    def take(self, first: int, last: int) -> np.ndarray:
+        """(F, M) of frames [first, last)."""
+        ...
 
 
 class EmotionTrack:
@@ -30,7 +44,7 @@ class EmotionTrack:
         self,
         model: EmotionModel,
         listening: Listening,
-        mouth: MouthTrack,
+        mouth: Mouth,
         prosody: Prosody,
         rig: FaceRig,
         *,
@@ -71,3 +85,30 @@ class EmotionTrack:
         share = np.clip(np.maximum(open_share(gap) / FREE, rest), 0, 1)
         wanted = gap + (made @ self._opening - gap) * share
         return with_gap(made, wanted, self._opening, CURVES)
+
+
+def emotion_track(
+    model: EmoteModel, listening: Listening, mouth: Mouth, prosody: Prosody, *, emotion: EmotionCurve, style: int
+) -> EmotionTrack | None:
+    """What an emotion adds to a mouth that speaks; None for a face that stays neutral.
+
+    Raises:
+        InputError: if the model was trained without emotions.
+    """
+    if emotion.neutral:
+        return None
+    if model.emotion is None:
+        raise InputError(
+            f"emotion: got {emotion}; this emote model was trained without emotions; use models/emote-mini.safetensors, "
+            "or train its stage `emotion`"
+        )
+    return EmotionTrack(
+        model.emotion,
+        listening,
+        mouth,
+        prosody,
+        model.rig,
+        curves=model.config.curves,
+        emotion=emotion,
+        style=style,
+    )

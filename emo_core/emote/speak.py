@@ -3,7 +3,7 @@
 Shape legend: F frames, K curves.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,20 +12,19 @@ from ..audio.features import AudioFeatures, EncodedFrames, FrameFeatures, frame_
 from ..curve import Curve
 from ..emotion import NEUTRAL, EmotionCurve
 from ..errors import InputError
-from ..face.coefficients import BLINK, NAMES
 from ..face.motion import FaceMotion, concatenated
 from ..media.sound import Sound
-from .action_units import CURVES as MOVED
-from .bank import CURVES, MotionBank
+from .bank import MotionBank
 from .blinks import BlinkTrack
 from .config import FPS, EmoteConfig
-from .emotion_track import EmotionTrack
+from .emotion_track import emotion_track
 from .head import SpeedControl, mean_speed
 from .listening import Listening
 from .motion_units import STEP, UnitTrack
 from .mouth import MouthTrack
 from .prosody import Prosody
 from .weights import EmoteModel
+from .whole_face import FaceParts, whole_face
 
 BLOCK = 20 * STEP
 """Frames that are worked on at once: 8 s."""
@@ -36,9 +35,6 @@ SPEED = Curve.constant(0.25)
 FASTEST = 1.5
 MOST = 3.0
 """Largest amount."""
-EYE_CONTACT = 0.75
-"""Share of the head's turn that the eyes take back to look into the camera."""
-BROW_LIMIT = 0.7
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -178,7 +174,9 @@ class _Speaker:
             amount=request.mouth,
             smoothing=request.smoothing,
         )
-        self._emotion = _emotion_track(model, listening, self._mouth, prosody, request)
+        self._emotion = emotion_track(
+            model, listening, self._mouth, prosody, emotion=request.emotion, style=request.emotion_style
+        )
         units, blinks = np.random.SeedSequence(request.seed).spawn(2)
         bank: MotionBank = model.bank
         self._units = UnitTrack(bank, prosody, np.random.default_rng(units))
@@ -193,53 +191,16 @@ class _Speaker:
         motion = self._units.take(-(-count // STEP))
         speed = request.speed.at_frames(count, FPS, first=first)
         rotation, translation = self._speed.scaled(motion.rotation[:count], motion.translation[:count], speed)
-        rotation, translation = rotation * request.head, translation * request.head
-        curves = dict(zip(self._curves, self._mouth.take(first, last).T, strict=True))
-        brows = np.clip(motion.curves[:count] * request.brows, 0, BROW_LIMIT)
-        curves |= {name: values for name, values in zip(CURVES, brows.T, strict=True) if name not in curves}
-        curves |= dict(zip(BLINK, self._blinks.take(first, last).T, strict=True))
-        if self._emotion is not None:
-            curves |= with_emotion(curves, dict(zip(MOVED, self._emotion.take(first, last).T, strict=True)))
-        made = FaceMotion(
-            coefficients=np.stack([curves.get(name, np.zeros(count)) for name in NAMES], axis=1).astype(np.float32),
-            rotation=rotation.astype(np.float32),
-            translation=translation.astype(np.float32),
-            fps=FPS,
+        parts = FaceParts(
+            mouth=dict(zip(self._curves, self._mouth.take(first, last).T, strict=True)),
+            brows=motion.curves[:count] * request.brows,
+            lids=self._blinks.take(first, last),
+            felt=None if self._emotion is None else self._emotion.take(first, last),
+            rotation=rotation * request.head,
+            translation=translation * request.head,
+            gaze=motion.gaze[:count],
         )
-        contact = np.stack([-rotation[:, 1], rotation[:, 0]], axis=1) * EYE_CONTACT
-        return made.with_gaze((contact + motion.gaze[:count]) * request.gaze)
-
-
-def _emotion_track(
-    model: EmoteModel, listening: Listening, mouth: MouthTrack, prosody: Prosody, request: SpeakRequest
-) -> EmotionTrack | None:
-    """None for a face that stays neutral."""
-    if request.emotion.neutral:
-        return None
-    if model.emotion is None:
-        raise InputError(
-            f"emotion: got {request.emotion}; this emote model was trained without emotions; use models/emote-mini.safetensors, "
-            "or train its stage `emotion`"
-        )
-    return EmotionTrack(
-        model.emotion,
-        listening,
-        mouth,
-        prosody,
-        model.rig,
-        curves=model.config.curves,
-        emotion=request.emotion,
-        style=request.emotion_style,
-    )
-
-
-def with_emotion(curves: Mapping[str, np.ndarray], added: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
-    """The curves that an emotion moves, (F,) each in 0 .. 1. A lid that blinks gets neither wide nor squinting."""
-    added = dict(added)
-    for blink in BLINK:
-        for name in ("eyeWide", "eyeSquint"):
-            added[blink.replace("eyeBlink", name)] = added[blink.replace("eyeBlink", name)] * (1 - curves[blink])
-    return {name: np.clip(curves.get(name, 0.0) + values, 0, 1) for name, values in added.items()}
+        return whole_face(parts, gaze=request.gaze)
 
 
 def encode(sound: Sound, model: EmoteModel) -> FrameFeatures:

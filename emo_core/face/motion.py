@@ -57,8 +57,8 @@ class FaceMotion:
         """F."""
         return len(self.coefficients)
 
-    def __getitem__(self, frames: slice) -> FaceMotion:
-        """A range of frames."""
+    def __getitem__(self, frames: slice | np.ndarray) -> FaceMotion:
+        """A range of frames, or those of some numbers (F,)."""
         return self._with(self.coefficients[frames], self.rotation[frames], self.translation[frames])
 
     @property

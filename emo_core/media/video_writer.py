@@ -3,7 +3,7 @@
 import contextlib
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from fractions import Fraction
 from pathlib import Path
 from types import TracebackType
@@ -27,6 +27,11 @@ MAX_SIDE = 16_384
 """libx264's limit in pixels."""
 BT709, LIMITED = 1, 1
 """H.273 numbers: colours of HD video, 16 .. 235."""
+
+
+def generated_mark(settings: Mapping[str, Any]) -> str:
+    """What the metadata of generated videos and pictures say: that they are AI-generated, and by which settings."""
+    return json.dumps({"ai_generated": True, "generator": "ComfyUI-EMO", **settings})
 
 
 def check_output(path: Path) -> None:
@@ -76,7 +81,7 @@ class VideoWriter:
         self._size = size
         self._sound = FileTrack(sound) if isinstance(sound, Path) else sound
         self._seconds = seconds
-        self._mark = json.dumps({"ai_generated": True, "generator": "ComfyUI-EMO", **(settings or {})})
+        self._mark = generated_mark(settings or {})
         self._frames = 0
 
     def __enter__(self) -> "VideoWriter":

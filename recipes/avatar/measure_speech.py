@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 
 from emo_core.avatar.heard import Hearing
-from emo_core.avatar.person_motion import Person, blinks_a_minute, count_blinks, head_speed, learn_person, runs
+from emo_core.avatar.person_motion import SHORTEST_RUN, Person, blinks_a_minute, count_blinks, head_speed, learn_person
 from emo_core.avatar.spoken import PersonMouth, PersonRequest, speak_person
 from emo_core.avatar.takes import FPS, SAMPLES, Take
 from emo_core.avatar.track import Track, load_track
@@ -192,7 +192,7 @@ def motion_rows(bench: Bench, track: Track, held_out: Track) -> list[Row]:
         concatenated(list(speak_person(sound, bench.emote, bench.person, PersonRequest(seed=seed), features=features)))
         for seed in range(SEEDS)
     ]
-    filmed = [track.motion.rotation[first:last] for _, first, last in runs(track)]
+    filmed = [track.motion.rotation[first:last] for _, first, last in track.runs(SHORTEST_RUN)]
     length = min(int(np.median([len(part) for part in filmed])), len(made[0]))
     loud = loudness(sound)
     follows = [speed_follows(motion.rotation, loud) for motion in made]

@@ -18,7 +18,7 @@ from PIL import Image
 
 from emo_core.avatar.motion import motion_of
 from emo_core.avatar.patches import PatchPlace, spoken_region
-from emo_core.avatar.render_data import SHIFT, frames_of
+from emo_core.avatar.render_data import SHIFT
 from emo_core.avatar.render_losses import mouth_weights
 from emo_core.avatar.render_training import train_renderer
 from emo_core.avatar.renderer import MouthRenderer
@@ -61,7 +61,7 @@ def draw_take(
         some = frames[start : start + BLOCK]
         place = slice(rows.start + start, rows.start + start + len(some))
         squares = np.stack([base.pictures[int(frame)] for frame in some])
-        motion = frames_of(base.motion, some)
+        motion = base.motion[some]
         drawn.append(renderer.draw(squares, base.landmarks[some], motion, judged.motion[place], codes[place]))
     return np.concatenate(drawn)
 

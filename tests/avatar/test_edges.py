@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from emo_core.avatar.edges import CHANNELS, MOUTH_CHANNELS, draw_edges, edges_picture
+from emo_core.avatar.edges import CHANNELS, MOUTH_CHANNELS, draw_edges
 from emo_core.face.motion import FaceMotion
 from emo_core.face.rig import load_rig
 
@@ -66,12 +66,3 @@ def test_faces_outside_the_picture_are_cut_off(rig):
     points = landmarks_of(talking(1), rig, SIZE)
     assert not draw_edges(points + np.array([10 * SIZE, 0, 0]), SIZE).any()
     assert draw_edges(points * 8, SIZE).shape == (1, len(CHANNELS), SIZE, SIZE)
-
-
-def test_a_body_is_one_more_channel(rig):
-    points = landmarks_of(talking(1), rig, SIZE)
-    body = np.array([[[0, SIZE - 4], [SIZE, SIZE - 4]]], float)
-    drawn = draw_edges(points, SIZE, body=body)
-    assert drawn.shape[1] == len(CHANNELS) + 1 and drawn[0, -1, SIZE - 4].any()
-    picture = edges_picture(points, SIZE, body=body)
-    assert picture.shape == (1, SIZE, SIZE, 3) and picture.dtype == np.uint8

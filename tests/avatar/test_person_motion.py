@@ -97,8 +97,7 @@ def test_amounts_of_zero_switch_off(sound, emote, known):
 
 
 def test_the_head_is_as_fast_and_turns_as_far_as_the_persons(said, track, known):
-    assert known.speed == head_speed(track)
-    np.testing.assert_allclose(mean_speed(said.rotation), known.speed, rtol=0.2)
+    np.testing.assert_allclose(mean_speed(said.rotation), head_speed(track), rtol=0.2)
     np.testing.assert_allclose(said.rotation.std(0).sum(), track.motion.rotation.std(0).sum(), rtol=0.3)
 
 
@@ -195,7 +194,7 @@ def test_a_person_survives_their_arrays(known, emote, sound, said):
     again = spoken(sound, emote, back)
     np.testing.assert_allclose(again.rotation, said.rotation, atol=1e-4)
     np.testing.assert_allclose(again.coefficients, said.coefficients, atol=1e-4)
-    assert (back.speed, back.blinks) == pytest.approx((known.speed, known.blinks))
+    assert back.blinks == pytest.approx(known.blinks)
 
 
 def test_broken_persons_are_refused(known):
