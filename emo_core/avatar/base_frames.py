@@ -9,13 +9,11 @@ from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
-import torch
 
 from ..face.coefficients import MOUTH
 from ..face.crop import Crop
 from ..face.motion import FaceMotion
 from ..face.rig import FaceRig
-from ..portrait.mouth import load_network
 from ..portrait.prepare import PreparedPortrait
 from ..portrait.render import PortraitRenderer
 from .matting import enlarged
@@ -67,20 +65,19 @@ class ReplayedFrames:
 
 
 class MovedFrames:
-    """The key frame, moved by the whole motion as a portrait is; its lips stay as they were."""
+    """The key frame, moved by the motion as a portrait is; its lips stay as they were."""
 
     def __init__(self, stage: Stage, rig: FaceRig, *, masks: bool = False) -> None:
         """Prepare the key frame; `masks` if they are needed."""
-        self._rig, key = rig, stage.replayed
+        key = stage.replayed
         picture = stage.pictures[key]
-        mouth = load_network(torch.device("cpu"))
-        self._renderer = PortraitRenderer(_portrait(picture, stage.landmarks[key]), rig, mouth)
+        self._renderer = PortraitRenderer(_portrait(picture, stage.landmarks[key]), rig, None)
         self._masks = None
         if masks:
             side = picture.shape[0]
             grey = np.round(enlarged(stage.masks[key][None], side)[0] * 255).astype(np.uint8)
             mask = np.repeat(grey[..., None], 3, axis=2)
-            self._masks = PortraitRenderer(_portrait(mask, stage.landmarks[key]), rig, mouth)
+            self._masks = PortraitRenderer(_portrait(mask, stage.landmarks[key]), rig, None)
 
     def take(self, motion: FaceMotion) -> BaseBlock:
         """See `BaseFrames`."""

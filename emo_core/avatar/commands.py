@@ -20,6 +20,7 @@ from ..media.sound import load_sound
 from .avatar_file import Avatar, load_avatar
 from .options import detector_of, read_speaking, read_training
 from .speak import Performance, SpeakOptions, speak_motion, speak_sound
+from .takes import FPS
 from .train import train_avatar
 from .training_bar import training_bar
 from .video import Spoken, check_place, edges_file, write_performance
@@ -69,7 +70,7 @@ def tell(path: Path, *, as_json: bool) -> None:
     avatar = load_avatar(path)
     about = asdict(avatar.about) | {
         "megabytes": round(path.stat().st_size / 1e6, 1),
-        "replayed_seconds": round(avatar.stage.replayed / 25, 1),
+        "replayed_seconds": round(avatar.stage.replayed / FPS, 1),
         "background_can_be_replaced": avatar.stage.masks is not None,
     }
     lines = [f"{key.replace('_', ' ')}: {_plain(value)}" for key, value in about.items() if key != "notes"]

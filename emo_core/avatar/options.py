@@ -80,8 +80,13 @@ def read_speaking(args: argparse.Namespace) -> SpeakOptions:
     """The options as they were typed.
 
     Raises:
-        InputError: for one that cannot be used.
+        InputError: for one that cannot be used, or has no effect.
     """
+    idle = [f"--{name.replace('_', '-')}" for name in ("brows", "blinks", "head_amount") if getattr(args, name) != 1]
+    if args.head == "replay" and idle:
+        raise InputError(
+            f"{idle[0]}: a replayed head moves as filmed; leave {', '.join(idle)} out, or use --head generated or still"
+        )
     return SpeakOptions(
         head=args.head,
         background=Background.parse(args.background),

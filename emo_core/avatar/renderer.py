@@ -6,8 +6,11 @@ Shape legend: F frames of a block, S side of the squares, P = S / 2 side of the 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict
+from typing import TypeVar
 
 import numpy as np
 import torch
@@ -29,6 +32,7 @@ HELD = int(np.ceil(3 * SMOOTH))
 """Frames of the block before whose place smooths the first ones of a block."""
 AT_ONCE = 4
 """Frames that the network draws together."""
+T, R = TypeVar("T"), TypeVar("R")
 NET, GALLERY, NEUTRAL, CONFIG = "net.", "gallery.", "neutral", "config"
 """Names in an avatar's file."""
 
@@ -57,7 +61,7 @@ class MouthRenderer:
         self.net = net.eval().to(device, memory_format=torch.channels_last)
         self.gallery, self.rig, self.neutral, self.device = gallery, rig, np.asarray(neutral, np.float64), device
         self.size = gallery.size
-        self._lips = gallery.lips
+        self._lips, self._half = gallery.lips, half_precision(torch.device(device).type)
         self._window = torch.from_numpy(window(self.size)).to(device)
         self.restart()
 
@@ -104,15 +108,18 @@ class MouthRenderer:
         mouths = self._path(points, bases, base_motion)
         controls = controls_of(target_motion, base_motion, codes)
         drawn = np.empty_like(squares)
-        for first in range(0, len(squares), AT_ONCE):
-            some = slice(first, first + AT_ONCE)
-            own = places.inside(landmarks[some], frames=some)
-            drawings = self._drawings(bases[some], own, points[some], mouths[some])
-            patches, cover = self._forward(drawings, controls[some])
-            if detail:
-                patches = with_real_detail(patches, drawings.mouths, drawings.regions, detail)
-            for number in range(len(patches)):
-                frame = first + number
+        parts = [slice(first, first + AT_ONCE) for first in range(0, len(squares), AT_ONCE)]
+
+        def drawings(part: slice) -> Drawings:
+            own = places.inside(landmarks[part], frames=part)
+            return self._drawings(bases[part], own, points[part], mouths[part])
+
+        for part, made in zip(parts, _ahead(drawings, parts), strict=True):
+            with one_thread():
+                patches, cover = self._forward(made, controls[part])
+                if detail:
+                    patches = with_real_detail(patches, made.mouths, made.regions, detail)
+            for number, frame in enumerate(range(len(squares))[part]):
                 drawn[frame] = places.lay(squares[frame], patches[number], cover[number], frame)
         return drawn
 
@@ -146,13 +153,11 @@ class MouthRenderer:
     @torch.inference_mode()
     def _forward(self, drawings: Drawings, controls: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Drawn patches (B, P, P, 3) float32 0 .. 255, and their cover (B, P, P)."""
-        with one_thread():
-            inputs, bases, _ = to_network(drawings, self.device)
-            device = torch.device(self.device).type
-            with torch.autocast(device, torch.bfloat16, enabled=half_precision(device)):
-                output = self.net(inputs, torch.from_numpy(controls).to(self.device))
-            _, drawn, cover = composed(output.float(), inputs, bases, self._window)
-            drawn = (drawn.clamp(-1, 1) + 1) * 127.5
+        inputs, bases, _ = to_network(drawings, self.device)
+        with torch.autocast(inputs.device.type, torch.bfloat16, enabled=self._half):
+            output = self.net(inputs, torch.from_numpy(controls).to(self.device))
+        _, drawn, cover = composed(output.float(), inputs, bases, self._window)
+        drawn = (drawn.clamp(-1, 1) + 1) * 127.5
         return drawn.permute(0, 2, 3, 1).cpu().numpy(), cover[:, 0].cpu().numpy()
 
     def arrays(self) -> dict[str, np.ndarray]:
@@ -186,3 +191,18 @@ class MouthRenderer:
 
 def _part(arrays: Mapping[str, np.ndarray], prefix: str) -> dict[str, np.ndarray]:
     return {name.removeprefix(prefix): values for name, values in arrays.items() if name.startswith(prefix)}
+
+
+def _ahead(make: Callable[[T], R], items: Sequence[T]) -> Iterator[R]:
+    """Make one thing after another in a second thread, one ahead: it draws while the network computes."""
+
+    def quietly(item: T) -> R:
+        with one_thread():
+            return make(item)
+
+    with ThreadPoolExecutor(1) as worker:
+        waiting = deque(worker.submit(quietly, item) for item in items[:1])
+        for following in [*items[1:], None]:
+            if following is not None:
+                waiting.append(worker.submit(quietly, following))
+            yield waiting.popleft().result()

@@ -12,12 +12,14 @@ from typing import Literal, get_args
 import numpy as np
 
 from ..audio.features import AudioFeatures, frame_count
+from ..curve import Curve
 from ..device import one_thread
 from ..emote.speak import lazy_features
 from ..emote.weights import EmoteModel
 from ..emotion import NEUTRAL, EmotionCurve
 from ..errors import InputError
 from ..face.motion import FaceMotion
+from ..face.motion_adjust import Adjustment, adjusted
 from ..media.sound import Sound
 from .avatar_file import Avatar
 from .background import Background, behind
@@ -59,6 +61,12 @@ class SpeakOptions:
             raise InputError(f"head: got {self.head!r}; expected {', '.join(get_args(Head))}")
         if not 0 <= self.enhance <= 1:
             raise InputError(f"enhance: got {self.enhance:g}; expected 0 .. 1")
+
+    def adjustment(self) -> Adjustment:
+        """The amounts, for a motion that is there; its blinks get weaker, not rarer."""
+        amounts = {"mouth": self.mouth, "brows": self.brows, "blinks": self.blinks}
+        amounts["head"] = 0.0 if self.head == "still" else self.amount
+        return Adjustment(**{name: Curve.constant(amount) for name, amount in amounts.items()})
 
     def request(self) -> PersonRequest:
         """What the motion needs of it; limits are checked there."""
@@ -122,9 +130,9 @@ def speak_motion(
 ) -> Performance:
     """Wear a motion that something else made, such as Speech to Face Motion with an emotion; see `speak_sound`.
 
-    With the head replayed, the motion gives the mouth; otherwise it gives all.
+    With the head replayed, the motion gives the mouth; with a still head, all but the head's motion; otherwise all.
     """
-    motion = motion.resampled(FPS)
+    motion = adjusted(motion.resampled(FPS), options.adjustment())
     return _performance(avatar, [motion], len(motion), emote, options, None, edges, progress)
 
 

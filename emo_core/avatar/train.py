@@ -92,6 +92,11 @@ def train_avatar(request: TrainRequest, detector: Callable[[], FaceDetector], wa
     """
     digest = digest_of(request.sources)
     check_unclaimed(request.out, digest)
+    return _trained(request, digest, detector, watch)
+
+
+def _trained(request: TrainRequest, digest: str, detector: Callable[[], FaceDetector], watch: Watch) -> Avatar:
+    """`train_avatar` of films whose digest is known."""
     work = WorkFolder.beside(request.out)
     rig = load_rig()
     emote = load_emote(rig=rig)
@@ -136,13 +141,13 @@ def train_avatar(request: TrainRequest, detector: Callable[[], FaceDetector], wa
 
 def ensure_avatar(request: TrainRequest, detector: Callable[[], FaceDetector], watch: Watch) -> Avatar:
     """Load an avatar that has learned for the asked time; train, or go on with training, otherwise. See `train_avatar`."""
+    digest = digest_of(request.sources)
+    check_unclaimed(request.out, digest)
     if request.out.exists():
-        digest = digest_of(request.sources)
-        check_unclaimed(request.out, digest)
         about = read_about(request.out)
         if about.minutes >= ENOUGH * request.minutes and about.size == request.size:
             return load_avatar(request.out)
-    return train_avatar(request, detector, watch)
+    return _trained(request, digest, detector, watch)
 
 
 def check_unclaimed(out: Path, digest: str) -> None:

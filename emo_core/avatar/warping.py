@@ -91,7 +91,9 @@ def backward_flow(points: np.ndarray, wanted: np.ndarray) -> np.ndarray:
     system[:count, :count] = _radial(centres, centres) + np.eye(count) * STIFF / 128**2
     system[:count, count:] = np.concatenate([np.ones((count, 1)), centres], axis=1)
     system[count:, :count] = system[:count, count:].T
-    weights = np.linalg.solve(system, np.concatenate([shifts, np.zeros((3, 2))]))
+    # NumPy's BLAS would use all cores for a system of a hundred, and wait for them.
+    wanted_shifts = torch.from_numpy(np.concatenate([shifts, np.zeros((3, 2))]))
+    weights = torch.linalg.solve(torch.from_numpy(system), wanted_shifts).numpy()
     axis = (np.arange(GRID) + 0.5) / GRID
     places = np.stack(np.meshgrid(axis, axis), axis=-1).reshape(-1, 2)
     flow = _radial(places, centres) @ weights[:count] + weights[count] + places @ weights[count + 1 :]

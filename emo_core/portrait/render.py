@@ -51,7 +51,7 @@ class PortraitRenderer:
         self,
         portrait: PreparedPortrait,
         rig: FaceRig,
-        mouth: MouthInterior,
+        mouth: MouthInterior | None,
         *,
         device: torch.device | str = "cpu",
     ) -> None:
@@ -60,7 +60,7 @@ class PortraitRenderer:
         Args:
             portrait: the square around the face.
             rig: that the motions are for.
-            mouth: draws the inside of the mouth; on `device`.
+            mouth: draws the inside of the mouth; on `device`. None for lips that stay as they are.
             device: that frames are drawn on.
         """
         self.size, self.rig, self.device = portrait.size, rig, torch.device(device)
@@ -71,14 +71,14 @@ class PortraitRenderer:
         self._texture = torch.from_numpy(finer).to(self.device).permute(2, 0, 1)[None].float().contiguous()
         scale = len(finer) / portrait.size
         still, skull = self.shape.landmarks * scale, self.shape.neutral_in_picture() * scale
-        self._mouth = PortraitMouth(finer, still, skull, mouth)
+        self._mouth = None if mouth is None else PortraitMouth(finer, still, skull, mouth)
 
     def frames(self, motion: FaceMotion) -> Iterator[np.ndarray]:
         """Draw the portrait in each frame of a motion: (S, S, 3) uint8, one after another."""
         for start in range(0, len(motion), BLOCK):
             part = motion[start : start + BLOCK]
             points = self.place(part)
-            mouths = self._mouth.draw(points.face, points.skull)
+            mouths = None if self._mouth is None else self._mouth.draw(points.face, points.skull)
             for number in range(len(part)):
                 yield self._draw(points, mouths, number)
 
@@ -98,7 +98,7 @@ class PortraitRenderer:
         return PointFrames(posed, skull, vertices, gaze)
 
     @torch.no_grad()
-    def _draw(self, points: PointFrames, mouths: MouthFrames, number: int) -> np.ndarray:
+    def _draw(self, points: PointFrames, mouths: MouthFrames | None, number: int) -> np.ndarray:
         face = points.face[number]
         order = np.argsort(-face[self.mesh.face, 2].mean(1), kind="stable")
         triangles = np.concatenate([self.mesh.rings, self.mesh.face[order]])
@@ -106,7 +106,8 @@ class PortraitRenderer:
         frame = sample(self._texture, flow, self.size)
         for eye in self._eyes:
             self._draw_eye(frame, eye, face, points.gaze[number, eye.number])
-        self._mouth.lay(frame, mouths, number, face)
+        if mouths is not None:
+            self._mouth.lay(frame, mouths, number, face)
         return frame.permute(1, 2, 0).clamp(0, 255).round().byte().cpu().numpy()
 
     def _draw_eye(self, frame: Tensor, eye: Eye, face: np.ndarray, shift: np.ndarray) -> None:

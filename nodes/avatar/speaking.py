@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -119,11 +119,11 @@ class AvatarSpeech:
             InputError: if the frames shall be kept and do not fit into memory.
         """
         size, kept = self.avatar.about.size, None
-        performance = self._performance(None)
+        # Frames are drawn when they are read; then `kept` is there.
+        performance = self._performance((lambda block: kept.add_edges(block)) if keep else None)
         if keep:
             check_room(performance.frames * KEPT, (size, size), lambda share: _advice(share, performance.frames / FPS))
             kept = _Kept(performance.frames, size)
-            performance = self._performance(kept)
         path, report, done = new_video_path(MODEL), frame_progress(performance.frames), 0
         settings = {"model": MODEL, "avatar": self.avatar.about.name, "consent": True, "head": self.options.head}
         seconds = performance.frames / FPS
@@ -139,8 +139,8 @@ class AvatarSpeech:
                     report(done, frame)
         return Made(path, *(None,) * 3) if kept is None else Made(path, kept.frames, kept.masks, kept.edges)
 
-    def _performance(self, kept: _Kept | None) -> Performance:
-        emote, edges = load_emote(), None if kept is None else kept.add_edges
+    def _performance(self, edges: Callable[[np.ndarray], None] | None) -> Performance:
+        emote = load_emote()
         if self.inputs.motion is not None:
             return speak_motion(self.avatar, self.inputs.motion, emote, self.options, edges=edges)
         return speak_sound(self.avatar, heard(self.track), emote, self.options, edges=edges)

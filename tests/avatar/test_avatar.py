@@ -240,3 +240,20 @@ def test_commands_speak_and_tell(avatar, tmp_path, capsys, monkeypatch):
     clear = ["avatar", "speak", "drawn", str(VOICE), "--out", str(out), "--background", "transparent"]
     assert main(clear) == 2
     assert "give a folder for PNG pictures" in capsys.readouterr().err
+
+
+def test_a_motion_keeps_the_head_still_and_follows_amounts(avatar, emote):
+    motion = talking(20, turning=8)
+    frames = frames_of(speak_motion(avatar, motion, emote, SpeakOptions(head="still", mouth=0)))
+    assert np.abs(np.diff(frames[..., :3].astype(int), axis=0)).max() <= 2
+    moved = frames_of(speak_motion(avatar, motion, emote, SpeakOptions(head="generated", mouth=0)))
+    assert np.abs(np.diff(moved[:, :40].astype(int), axis=0)).max() > 2
+
+
+def test_amounts_that_a_replayed_head_ignores_are_refused(avatar, tmp_path, capsys, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    save_avatar(avatar, avatar_path("drawn"))
+    speak = ["avatar", "speak", "drawn", str(VOICE), "--out", str(tmp_path / "a.mp4"), "--max-seconds", "0.2"]
+    assert main([*speak, "--brows", "0.5"]) == 2
+    assert "--brows: a replayed head moves as filmed" in capsys.readouterr().err
+    assert main([*speak, "--brows", "0.5", "--head", "still"]) == 0
