@@ -19,7 +19,7 @@ from ..face.motion_file import load_motion
 from ..media.sound import load_sound
 from .avatar_file import Avatar, load_avatar
 from .options import detector_of, read_speaking, read_training
-from .speak import Performance, SpeakOptions, speak_motion, speak_sound
+from .speak import Performance, SpeakOptions, marks_of, speak_motion, speak_sound
 from .takes import FPS
 from .train import train_avatar
 from .training_bar import training_bar
@@ -50,14 +50,12 @@ def speak(args: argparse.Namespace, path: Path) -> None:
         with frame_bar("avatar") as progress, edges_file(args.keep_edges, avatar.about.size) as edges:
             performance = _performance(args, avatar, options, edges, progress)
             sound = None if _is_motion(args.voice) else args.voice
-            settings = {"model": "avatar", "avatar": avatar.about.name, "consent": True, "head": options.head,
-                        "seed": options.seed, "emotion": str(options.emotion)}  # fmt: skip
             result = write_performance(
                 performance,
                 args.out,
                 size=avatar.about.size,
                 sound=sound,
-                settings=settings,
+                settings=marks_of(avatar, options),
                 background=options.background,
             )
     except KeyboardInterrupt:

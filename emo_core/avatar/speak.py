@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
-from typing import Literal, get_args
+from typing import Any, Literal, get_args
 
 import numpy as np
 
@@ -89,6 +89,18 @@ class Performance:
     frames: int
     blocks: Iterable[np.ndarray]
     """Each (F, S, S, 3) uint8; (F, S, S, 4) with a transparent background."""
+
+
+def marks_of(avatar: Avatar, options: SpeakOptions) -> dict[str, Any]:
+    """The settings that the metadata of a video keep."""
+    return {
+        "model": "avatar",
+        "avatar": avatar.about.name,
+        "consent": avatar.about.consent,
+        "head": options.head,
+        "seed": options.seed,
+        "emotion": str(options.emotion),
+    }
 
 
 def speak_sound(

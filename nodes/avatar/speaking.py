@@ -13,7 +13,7 @@ from torch import Tensor
 
 from ...emo_core.avatar.avatar_file import Avatar
 from ...emo_core.avatar.background import Background
-from ...emo_core.avatar.speak import Performance, SpeakOptions, speak_motion, speak_sound
+from ...emo_core.avatar.speak import Performance, SpeakOptions, marks_of, speak_motion, speak_sound
 from ...emo_core.avatar.takes import FPS
 from ...emo_core.emote.weights import load_emote
 from ...emo_core.emotion import NEUTRAL
@@ -26,8 +26,6 @@ from ..host.memory import check_room
 from ..host.progress import frame_progress
 from ..host.video import new_video_path
 
-MODEL = "avatar"
-"""Name in the video's metadata, as on the command line."""
 KEPT = 3
 """Pictures that are kept for each frame: the frame, its edges, and the mask as a third of one; rounded up."""
 
@@ -124,8 +122,8 @@ class AvatarSpeech:
         if keep:
             check_room(performance.frames * KEPT, (size, size), lambda share: _advice(share, performance.frames / FPS))
             kept = _Kept(performance.frames, size)
-        path, report, done = new_video_path(MODEL), frame_progress(performance.frames), 0
-        settings = {"model": MODEL, "avatar": self.avatar.about.name, "consent": True, "head": self.options.head}
+        path, report, done = new_video_path("avatar"), frame_progress(performance.frames), 0
+        settings = marks_of(self.avatar, self.options)
         seconds = performance.frames / FPS
         with VideoWriter(
             path, fps=FPS, size=(size, size), sound=self.track, seconds=seconds, settings=settings
