@@ -1,7 +1,7 @@
 """Learn one person's mouth and measure it on other clips: `python -m recipes.avatar_base.measure --learn TRACK --judge TRACK --minutes 15 --out FOLDER`.
 
 The renderer gets each clip's own frames, with the lower face hidden, and the clip's own motion. Compared with the clip, beside
-the nearest real mouth, copied, and the clip's first frame, frozen. A second table draws the clip's mouths over frames of the
+the same enhanced, the nearest real mouth, copied, and the clip's first frame, frozen. A second table draws the clip's mouths over frames of the
 film that was learnt, as replay does.
 
 Shape legend: F frames of a clip, P side of the patch.
@@ -52,9 +52,16 @@ class Clip:
 
 
 def draw_take(
-    renderer: MouthRenderer, judged: Track, codes: np.ndarray, rows: slice, base: Track, frames: np.ndarray
+    renderer: MouthRenderer,
+    judged: Track,
+    codes: np.ndarray,
+    rows: slice,
+    base: Track,
+    frames: np.ndarray,
+    *,
+    detail: float = 0.0,
 ) -> np.ndarray:
-    """Squares (F, S, S, 3): the mouths of a take over frames (F,) of a base track."""
+    """Squares (F, S, S, 3): the mouths of a take over frames (F,) of a base track; `detail` is of the enhancement."""
     renderer.restart()
     drawn = []
     for start in range(0, len(frames), BLOCK):
@@ -62,7 +69,9 @@ def draw_take(
         place = slice(rows.start + start, rows.start + start + len(some))
         squares = np.stack([base.pictures[int(frame)] for frame in some])
         motion = base.motion[some]
-        drawn.append(renderer.draw(squares, base.landmarks[some], motion, judged.motion[place], codes[place]))
+        drawn.append(
+            renderer.draw(squares, base.landmarks[some], motion, judged.motion[place], codes[place], detail=detail)
+        )
     return np.concatenate(drawn)
 
 
@@ -70,14 +79,17 @@ def own_clip(renderer: MouthRenderer, judged: Track, codes: np.ndarray, rows: sl
     """A take over its own frames, with both controls."""
     frames = np.arange(rows.start, rows.stop)
     squares = draw_take(renderer, judged, codes, rows, judged, frames)
+    enhanced = draw_take(renderer, judged, codes, rows, judged, frames, detail=1.0)
     places = PatchPlace.of(judged.landmarks[rows], renderer.neutral, renderer.size)
     points = places.inside(judged.landmarks[rows])
     truth = np.stack([places.cut(judged.pictures[int(frame)], n) for n, frame in enumerate(frames)])
-    made = np.stack([places.cut(square, n) for n, square in enumerate(squares)])
+    made, enhanced = (
+        np.stack([places.cut(square, n) for n, square in enumerate(some)]) for some in (squares, enhanced)
+    )
     nearest = lip_distances(lip_shapes(points, renderer.size), renderer.gallery.lips).argmin(1)
     copied = np.stack([renderer.gallery.patches[int(mouth)] for mouth in nearest])
     frozen = np.repeat(truth[:1], len(truth), axis=0)
-    made = {"drawn": made, "nearest": copied, "frozen": frozen}
+    made = {"drawn": made, "enhanced": enhanced, "nearest": copied, "frozen": frozen}
     return Clip(truth.astype(np.float32), points, {name: each.astype(np.float32) for name, each in made.items()})
 
 
