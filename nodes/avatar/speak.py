@@ -4,7 +4,7 @@ from typing import Any
 
 from comfy_api.latest import io
 
-from ..host.inputs import excerpt_inputs
+from ..host.inputs import emotion_style_input, excerpt_inputs
 from ..host.menus import check_choices
 from ..host.schema import advanced, schema
 from ..portrait.sockets import EmoEmotion, FaceMotion
@@ -99,6 +99,7 @@ class EMOAvatarSpeak(io.ComfyNode):
                     default=False,
                     tooltip="Also return all frames, masks and edge pictures. Takes 40 MB per second at 256 x 256.",
                 ),
+                emotion_style_input(),
             ],
             outputs=[
                 io.Video.Output("video", display_name="video", tooltip="The video with its sound: to Save Video."),

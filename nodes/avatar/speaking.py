@@ -104,6 +104,7 @@ class AvatarSpeech:
             blinks=settings["blinks"],
             enhance=settings["enhance"],
             emotion=settings.get("emotion") or NEUTRAL,
+            emotion_style=settings.get("emotion_style", 0),
         )
         track = None
         if inputs.audio is not None:

@@ -70,6 +70,21 @@ def face_index_input(most: int, place: str = "", note: str = "") -> io.Input:
     )
 
 
+def emotion_style_input() -> io.Input:
+    """Whose way of showing emotions a face has."""
+    return io.Int.Input(
+        "emotion_style",
+        default=0,
+        min=0,
+        max=9999,
+        optional=True,
+        tooltip=(
+            "Way of showing emotions: 0 is the average person's, every other number another person's, which may be "
+            "lopsided, or leave parts of the expression out."
+        ),
+    )
+
+
 def file_state(path: Path) -> tuple[str, int]:
     """Path and time of change, so that a node reads a new file of the same name again; 0 if there is none."""
     return str(path), path.stat().st_mtime_ns if path.is_file() else 0

@@ -4,7 +4,7 @@ from typing import Any
 
 from comfy_api.latest import io
 
-from ..host.inputs import excerpt_inputs, file_state, fps_input, loudness_input
+from ..host.inputs import emotion_style_input, excerpt_inputs, file_state, fps_input, loudness_input
 from ..host.menus import check_choices
 from ..host.schema import schema
 from .folders import BUILT_IN, STYLE, speech_model_path, speech_models, styles
@@ -79,17 +79,7 @@ class SpeechToFaceMotion(io.ComfyNode):
                     optional=True,
                     tooltip="From Emotion Condition or Emotion from Voice. Not wired: the face speaks without emotion.",
                 ),
-                io.Int.Input(
-                    "emotion_style",
-                    default=0,
-                    min=0,
-                    max=9999,
-                    optional=True,
-                    tooltip=(
-                        "Way of showing emotions: 0 is the average person's, every other number another person's, which may be "
-                        "lopsided, or leave parts of the expression out."
-                    ),
-                ),
+                emotion_style_input(),
             ],
             outputs=[
                 FaceMotion.Output("motion", display_name="motion", tooltip="The face motion: to Animate Portrait."),

@@ -54,6 +54,7 @@ def test_what_is_not_clear_is_left_as_it_is():
     assert measure_offset([]).seconds == 0
 
 
+@pytest.mark.slow
 def test_a_mouth_of_a_real_film_finds_its_sound_again(data, detector):
     """The sound of a clip, shifted by 120 ms, against the landmarks of the clip."""
     clips = sorted((data / "talk" / "grid_more").glob("s2_*.mp4"))[:4]

@@ -184,6 +184,7 @@ def test_errors_through_the_real_process_are_one_line(tmp_path):
     assert done.stderr.startswith("error: portrait: no file at none.png") and done.stderr.count("\n") == 1
 
 
+@pytest.mark.slow
 def test_memory_does_not_grow_with_length(portrait, tmp_path, checkpoint):
     peaks = []
     for seconds in (6.0, 30.0):

@@ -240,6 +240,7 @@ def test_the_gradient_goes_through_all_steps(parts, clips, batch):
     assert float((ways[0] - ways[1]) / (2 * step)) == pytest.approx(float((gradient * direction).sum()), rel=0.1)
 
 
+@pytest.mark.slow
 def test_the_network_learns_and_nothing_else(data, parts, tmp_path, monkeypatch):
     """On finished files of the tests' size."""
     emo, vae, encoder = parts

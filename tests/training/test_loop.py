@@ -201,6 +201,7 @@ def test_two_processes_equal_one(name, tmp_path):
         assert [line[loss] for line in two] == pytest.approx([line[loss] for line in one], abs=1e-5)
 
 
+@pytest.mark.slow
 def test_two_processes_end_together(tmp_path):
     """Limited by time they follow one clock; by clocks of their own, one would wait for the other in a step it never makes."""
     process = started("regression", tmp_path, "--minutes", "0.02", launcher=LAUNCHER)

@@ -46,6 +46,7 @@ def test_stage_vae_requires_pictures_of_the_models_size(checkpoint, tmp_path, ca
     assert "has 128 pixels at 25 fps, the model 64" in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_numbers_of_training_clips_are_not_called_validation(checkpoint, tmp_path, capsys):
     """They are called seen_..., with one line that says so."""
     alone = write_dataset(tmp_path / "data", clips=2, held_out=0)

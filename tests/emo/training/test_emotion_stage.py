@@ -73,6 +73,7 @@ def video(model, clip, emotion):
     return torch.cat(list(generate(denoiser, subject, Settings(steps=4))))
 
 
+@pytest.mark.slow
 def test_it_shows_the_emotion_that_it_is_told(data, plain, tmp_path):
     """The difference between happy and sad videos is that of the clips; none at all if every sample dropped the emotion."""
     clips = list(read_clips(data, TRAIN))
@@ -142,6 +143,7 @@ def test_clips_without_labels_train_without_emotion(tmp_path, plain):
     assert all(bool(p.grad.isfinite().all()) for p in emo.parameters() if p.grad is not None)
 
 
+@pytest.mark.slow
 def test_the_layers_start_at_zero_and_keep_what_they_learned(data, plain, tmp_path):
     run = setup_stage(data, plain, tmp_path / "first", STAGE)
     before = load_checkpoint(plain).emo.state_dict()

@@ -44,7 +44,7 @@ def test_export_has_the_encoder_of_training(dataset, checkpoint, tmp_path):
 
 
 @pytest.mark.parametrize("name", ["model.safetensors", "optimizer.bin", "custom_checkpoint_0.pkl", "progress.json"])
-@pytest.mark.parametrize("left", [0, 0.5])
+@pytest.mark.parametrize("left", [0, pytest.param(0.5, marks=pytest.mark.slow)])
 def test_a_damaged_checkpoint_names_an_earlier_one(dataset, checkpoint, tmp_path, name, left):
     """As a disk that was full or lost its power leaves it."""
     run(dataset, checkpoint, tmp_path, 2, STAGE.with_options({"save_every": 1}))

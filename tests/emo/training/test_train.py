@@ -172,6 +172,7 @@ def command(dataset, checkpoint, out, *options, launcher=()):
 ENVIRONMENT = {**os.environ, "OMP_NUM_THREADS": "1"}
 
 
+@pytest.mark.slow
 def test_two_processes_follow_one(dataset, checkpoint, tmp_path):
     """gloo, a batch of one each, against one process with a batch of two."""
     launcher = ("-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2")
@@ -193,6 +194,7 @@ def one_thread():
     torch.set_num_threads(threads)
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("one_thread")
 def test_killed_at_any_step_and_resumed(dataset, checkpoint, tmp_path):
     """kill -9: nothing can be tidied up, yet the weights end as those of an unbroken run."""

@@ -37,6 +37,7 @@ def state():
     return load_file(HALLO_NUMBERS / "net.safetensors")
 
 
+@pytest.mark.slow
 @needs_hallo_numbers
 def test_an_imported_checkpoint_generates_a_video(state, config, tmp_path):
     """net.pth -> safetensors -> latents of a video; the config gives the sampling options."""

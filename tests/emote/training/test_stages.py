@@ -98,6 +98,7 @@ def test_lent_emotions_differ_from_the_own_one(films, talker):
     assert all(torch.isfinite(loss) for loss in task.losses(batch, (emotion,), 0.0))
 
 
+@pytest.mark.slow
 def test_a_prior_and_then_emotions_are_learnt(films, talker, tmp_path):
     material = split(films, ["p1"])
     config, emotion = train_prior(talker, material, Run(Limits(steps=30), **QUIET))
