@@ -16,6 +16,7 @@ import cv2
 import numpy as np
 from PIL import Image
 
+from emo_core.avatar.avatar_file import load_avatar
 from emo_core.avatar.motion import motion_of
 from emo_core.avatar.patches import PatchPlace, spoken_region
 from emo_core.avatar.render_data import SHIFT
@@ -192,6 +193,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--learn", type=Path, required=True, help="a track to learn from")
     parser.add_argument("--judge", type=Path, required=True, help="a track of other clips of the same person")
+    parser.add_argument("--avatar", type=Path, help="an avatar that was trained on it, in place of training")
     parser.add_argument("--minutes", type=float, default=15)
     parser.add_argument("--base", type=Path, default=BASE)
     parser.add_argument("--out", type=Path, required=True)
@@ -204,15 +206,19 @@ def main() -> None:
     def preview(picture: np.ndarray) -> None:
         Image.fromarray(picture).save(args.out / "preview.png")
 
-    net, gallery = train_renderer(
-        learnt,
-        sound_codes(learnt, encoder),
-        args.base,
-        minutes=args.minutes,
-        folder=args.out,
-        resume=args.resume,
-        preview=preview,
-    )
+    if args.avatar is None:
+        net, gallery = train_renderer(
+            learnt,
+            sound_codes(learnt, encoder),
+            args.base,
+            minutes=args.minutes,
+            folder=args.out,
+            resume=args.resume,
+            preview=preview,
+        )
+    else:
+        known = load_avatar(args.avatar).renderer
+        net, gallery = known.net, known.gallery
     renderer, codes = MouthRenderer(net, gallery, rig, learnt.neutral), sound_codes(judged, encoder)
     results = {}
     for table in ("own", "replayed"):
