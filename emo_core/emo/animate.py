@@ -135,8 +135,9 @@ def _animate(request: Request, progress: Progress | None) -> Result:
     report = (lambda clip, step: progress(clip, clips, step)) if progress else None
     start = time.monotonic()
     with writer:
-        for latents in generate(Denoiser(checkpoint.emo), subject, settings, callback=report):
-            for frame in to_bytes(decode_frames(vae, latents)):
+        generated = generate(Denoiser(checkpoint.emo), subject, settings, callback=report)
+        for clip, latents in zip(plan_clips(subject.frames, config.temporal.frames), generated, strict=True):
+            for frame in to_bytes(decode_frames(vae, latents, guide=subject.guide_pictures(clip))):
                 writer.write(finish(frame))
     spent = time.monotonic() - start
     return Result(

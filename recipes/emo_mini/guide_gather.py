@@ -60,7 +60,7 @@ class Gathered:
         """What this script wrote."""
         with safe_open(path, "pt") as file:
             names = json.loads(file.metadata()["names"])
-            return cls({key: file.get_tensor(key) for key in file.keys()}, tuple(names))  # noqa: SIM118
+            return cls({key: file.get_tensor(key) for key in file.keys()}, tuple(names))
 
 
 @torch.no_grad()

@@ -63,4 +63,8 @@ def strangers(data: Path) -> list[Path]:
 def _chosen(folders: tuple[list[Path], ...], count: int) -> list[Path]:
     """The same number of films from each folder, evenly spaced."""
     each = -(-count // len(folders))
-    return [paths[len(paths) * place // min(each, len(paths))] for paths in folders for place in range(min(each, len(paths)))]
+    return [
+        paths[len(paths) * place // min(each, len(paths))]
+        for paths in folders
+        for place in range(min(each, len(paths)))
+    ]

@@ -106,7 +106,7 @@ class Condition:
         """Features to the keys and values of one site; None if the site has no such layer."""
 
     def added_map(self, features: Any) -> Tensor | None:
-        """Features to a map (B, C0, H, W), or one that broadcasts to it, added after the first convolution."""
+        """Features to a map (B, C0, H, W) or (B, F, C0, H, W), or one that broadcasts to it, added after the first convolution."""
 
     def default_scale(self, config: EMOConfig) -> float:
         """The checkpoint's guidance scale; 1 is off."""

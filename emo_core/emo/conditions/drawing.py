@@ -40,6 +40,8 @@ class TrainingClips:
     """(T, C, h, w) float16; None if they are not cached."""
     pictures: Tensor | None = None
     """(T, 3, S, S) uint8, if there are no latents."""
+    guides: Tensor | None = None
+    """(T, C, h, w) float16 latents of the drawn frames; None for none."""
     features: Tensor | None = None
     """(V, T', L, D) float16; None if they are not cached."""
     feature_starts: Tensor | None = None

@@ -6,6 +6,7 @@ from .audio_regions import AudioRegionsCondition
 from .condition import Condition
 from .emotion import EmotionCondition
 from .face_region import FaceRegionCondition
+from .guide import GuideCondition
 from .identity import IdentityCondition
 from .reference import ReferenceCondition
 from .speed import SpeedCondition
@@ -18,6 +19,7 @@ CONDITIONS: tuple[Condition, ...] = (
     IdentityCondition(),
     SpeedCondition(),
     EmotionCondition(),
+    GuideCondition(),
 )
 
 

@@ -13,6 +13,7 @@ from .parts import (
     BlockConfig,
     DiffusionConfig,
     EmotionConfig,
+    GuideConfig,
     IdentityConfig,
     Share,
     SpeedConfig,
@@ -49,6 +50,7 @@ class EMOConfig:
     temporal: TemporalConfig = field(default_factory=TemporalConfig)
     speed: SpeedConfig = field(default_factory=SpeedConfig)
     emotion: EmotionConfig = field(default_factory=EmotionConfig)
+    guide: GuideConfig = field(default_factory=GuideConfig)
     diffusion: DiffusionConfig = field(default_factory=DiffusionConfig)
 
     def __post_init__(self) -> None:

@@ -1,4 +1,4 @@
-"""The parts of a model's shape: autoencoder, UNet, audio, identity, temporal modules, speed, emotion, diffusion."""
+"""The parts of a model's shape: autoencoder, UNet, audio, identity, temporal modules, speed, emotion, guide, diffusion."""
 
 from dataclasses import dataclass
 from typing import Annotated, Literal
@@ -37,8 +37,12 @@ class VAEConfig:
     """Latents are folded fold x fold into channels after the network: a coarser grid of wider latents."""
     scaling_factor: Annotated[float, Between(1e-6, 1e6)] = 0.18215
     """Latents are multiplied by this so that their variance is about one."""
+    guide_width: Annotated[int, Between(0, 256)] = 0
+    """Channels of the features of a guide picture that the decoder reads beside the latents (tiny only); 0: it reads none."""
 
     def __post_init__(self) -> None:
+        if self.guide_width and self.kind != "tiny":
+            raise ValueError(f"guide_width={self.guide_width}: expected 0 with kind={self.kind!r}")
         if self.kind == "tiny" and len(set(self.widths)) != 1:
             raise ValueError(f"widths {self.widths}: expected equal ones with kind='tiny'")
         if self.kind == "tiny" and not len(self.widths) == len(self.encoder_blocks) == len(self.decoder_blocks):
@@ -207,17 +211,27 @@ class EmotionConfig:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class GuideConfig:
+    """The guide: drawn frames that the network repairs; the paper has none."""
+
+    layers: bool = False
+    """Whether the model has one. Diffusion then runs on the residual (latent - guide) / scale."""
+    scale: Annotated[float, Between(1e-3, 100)] = 1.0
+    """Standard deviation of latent - guide in the training data."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class DiffusionConfig:
     """Parametrisation and noise schedule, and the sampling defaults that fit them."""
 
-    prediction: Literal["epsilon", "v_prediction"] = "epsilon"
-    """Output of the network."""
+    prediction: Literal["epsilon", "v_prediction", "sample"] = "epsilon"
+    """Output of the network: the noise e, v = a e - s x_0, or the clean x_0."""
     beta_schedule: Literal["linear", "scaled_linear"] = "scaled_linear"
     """The betas before rescaling, from `beta_start` to `beta_end`."""
     beta_start: Beta = 0.00085
     beta_end: Beta = 0.012
     zero_terminal_snr: bool = False
-    """Rescale the betas so that the last timestep is pure noise (arXiv 2305.08891); needs v_prediction."""
+    """Rescale the betas so that the last timestep is pure noise (arXiv 2305.08891); needs v_prediction or sample."""
     train_timesteps: Annotated[int, Between(200, 10_000)] = 1000
     """T."""
     shared_noise: float = 0.0
@@ -235,9 +249,9 @@ class DiffusionConfig:
     """Default denoising steps: the paper's; distilled models need fewer."""
 
     def __post_init__(self) -> None:
-        if self.zero_terminal_snr and self.prediction != "v_prediction":
+        if self.zero_terminal_snr and self.prediction == "epsilon":
             raise ValueError(
-                "zero_terminal_snr needs prediction='v_prediction': epsilon carries no signal at pure noise"
+                "zero_terminal_snr needs prediction='v_prediction' or 'sample': epsilon carries no signal at pure noise"
             )
         if not 0 <= self.shared_noise < 1:
             raise ValueError(f"shared_noise={self.shared_noise}: expected 0 <= share < 1")

@@ -7,6 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from .attention import TORCH, Layers
+from .guide_pictures import GuideMaps, GuidePictures
 
 
 class AutoencoderTiny(nn.Module):
@@ -20,6 +21,7 @@ class AutoencoderTiny(nn.Module):
         encoder_blocks: tuple[int, ...],
         decoder_blocks: tuple[int, ...],
         *,
+        guide_width: int = 0,
         ops: Layers = TORCH,
     ) -> None:
         """Build the network.
@@ -30,11 +32,15 @@ class AutoencoderTiny(nn.Module):
             width: channels of every level.
             encoder_blocks: residual blocks per level, finest first.
             decoder_blocks: residual blocks per level, coarsest first.
+            guide_width: channels of the features of guide pictures; 0 for a decoder that reads none.
             ops: classes of the layers.
         """
         super().__init__()
         self.encoder = _Encoder(channels, latent_channels, width, encoder_blocks, ops)
         self.decoder = _Decoder(channels, latent_channels, width, decoder_blocks, ops)
+        self.guide: GuidePictures | None = None
+        if guide_width:
+            self.guide = GuidePictures(channels, latent_channels, width, guide_width, len(decoder_blocks), ops=ops)
 
     def encode(self, pictures: Tensor) -> Tensor:
         """Pictures (B, P, H, W) in [-1, 1] to latents (B, C, h, w)."""
@@ -43,6 +49,11 @@ class AutoencoderTiny(nn.Module):
     def decode(self, latents: Tensor) -> Tensor:
         """Latents (B, C, h, w) to pictures (B, P, H, W), about [-1, 1]."""
         return self.decoder(latents)
+
+    def decode_beside(self, latents: Tensor, picture: Tensor, guide_latents: Tensor) -> Tensor:
+        """The same beside a guide: its picture (B, P, H, W) in [-1, 1] and its latents (B, C, h, w)."""
+        maps = self.guide(picture, latents, guide_latents)
+        return self.guide.mixed(*self.decoder.beside(latents, maps), maps)
 
 
 class _Encoder(nn.Module):
@@ -71,10 +82,23 @@ class _Decoder(nn.Module):
                 layers += [nn.Upsample(scale_factor=2), ops.Conv2d(width, width, 3, padding=1, bias=False)]
         layers.append(ops.Conv2d(width, channels, 3, padding=1))
         self.layers = nn.Sequential(*layers)
+        # The layers before the blocks of each level.
+        upsampled = (place + 1 for place, layer in enumerate(layers) if isinstance(layer, nn.Upsample))
+        self._entries = (1, *upsampled)
 
     def forward(self, latents: Tensor) -> Tensor:
         """(B, C, h, w) to (B, P, H, W); latents are softly clamped to (-3, 3)."""
         return self.layers(torch.tanh(latents / 3) * 3).mul(2).sub(1)
+
+    def beside(self, latents: Tensor, maps: GuideMaps) -> tuple[Tensor, Tensor]:
+        """The same with a guide's features added at each level; gives the picture and the last features (B, D, H, W)."""
+        x, added = torch.tanh(latents / 3) * 3, iter(maps.added)
+        *layers, last = self.layers
+        for place, layer in enumerate(layers):
+            x = layer(x)
+            if place in self._entries:
+                x = x + next(added)
+        return last(x).mul(2).sub(1), x
 
 
 class _Block(nn.Module):

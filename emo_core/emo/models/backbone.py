@@ -70,7 +70,7 @@ class Backbone(UNet):
         return tuple(build(index, site) for index, site in enumerate(self.sites))
 
     def denoise(self, noisy: Tensor, timesteps: Tensor, context: ClipContext) -> Tensor:
-        """Predict (epsilon or v) for all frames at once.
+        """Predict (epsilon, v or x_0) for all frames at once.
 
         Args:
             noisy: (B, F, C, H, W).
@@ -82,7 +82,9 @@ class Backbone(UNet):
         """
         frames = noisy.shape[1]
         times = repeat(timesteps, "b -> (b f)", f=frames)
-        added = None if context.added is None else repeat(context.added, "b c h w -> (b f) c h w", f=frames)
+        added = context.added
+        if added is not None:
+            added = rearrange(added.expand(-1, frames, -1, -1, -1), "b f c h w -> (b f) c h w")
         x, _ = self(rearrange(noisy, "b f c h w -> (b f) c h w"), times, context.sites, added)
         x = self.conv_out(functional.silu(self.conv_norm_out(x)))
         return rearrange(x, "(b f) c h w -> b f c h w", f=frames)

@@ -35,14 +35,18 @@ class ClipContext:
     sites: tuple[SiteContext, ...] = ()
     """One per site, in running order."""
     maps: Mapping[str, Tensor] = field(default_factory=dict)
-    """By condition: (B, C0, H, W), or a shape that broadcasts to it, added after the Backbone's first convolution."""
+    """By condition: (B, C0, H, W), or (B, F, C0, H, W) for maps of every frame, or a shape that broadcasts to one of them, added after
+    the Backbone's first convolution."""
+    guide: Tensor | None = None
+    """(B, F or 1, C, H, W) latents whose residual is denoised; None: the latents themselves are."""
     without: "ClipContext | None" = None
     """The same clip without any condition, for models with joint guidance."""
 
     @property
     def added(self) -> Tensor | None:
-        """The sum of all maps."""
-        return sum(list(self.maps.values())[1:], next(iter(self.maps.values()))) if self.maps else None
+        """The sum of all maps, (B, F or 1, C0, H, W) or a shape that broadcasts to it."""
+        maps = [value if value.ndim == 5 else value[:, None] for value in self.maps.values()]
+        return sum(maps[1:], maps[0]) if maps else None
 
     def keep(self, **keep: Tensor | None) -> "ClipContext":
         """Drop conditions clip by clip.
@@ -87,7 +91,7 @@ def _scaled_rows(value: Any, keep: Tensor) -> Any:
 
 
 def _scaled_map(value: Tensor, keep: Tensor) -> Tensor:
-    return value * keep.to(value)[:, None, None, None]
+    return value * keep.to(value).view(-1, *(1 for _ in value.shape[1:]))
 
 
 def _cat_values(parts: list[Mapping[str, Any]]) -> dict[str, Any]:

@@ -4,12 +4,14 @@ Shape legend: B clips, F frames, C latent channels, H W latent side.
 """
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from torch import Tensor, nn
 
 from ..conditions.clip import Conditions
 from ..conditions.condition import Condition
+from ..conditions.guide import guide_of
 from ..conditions.table import conditions_of
 from ..config import EMOConfig
 from .attention import TORCH, Layers
@@ -53,6 +55,7 @@ class EMO(nn.Module):
         }
         references = self.policy.references(self.reference_net, conditions, features, without)
         context = self._clip_context(references.tokens, references.motion, features)
+        context = replace(context, guide=guide_of(conditions, self.config))
         if not without:
             return context
         # The motion frames stay in the pass without conditions.
@@ -60,7 +63,7 @@ class EMO(nn.Module):
         return context.with_unconditional(self._clip_context(no_reference, references.motion_without, without))
 
     def forward(self, noisy: Tensor, timesteps: Tensor, context: ClipContext) -> Tensor:
-        """Predict epsilon or v for noisy latents (B, F, C, H, W) at timesteps (B,)."""
+        """Predict epsilon, v or x_0 for noisy latents (B, F, C, H, W) at timesteps (B,)."""
         return self.backbone.denoise(noisy, timesteps, context)
 
     def _value(self, condition: Condition, conditions: Conditions) -> Any:

@@ -40,10 +40,31 @@ class VAE(nn.Module):
         latents = self.net.encode(_fold(images, self.config.patch))
         return _fold(latents, self.config.fold) * self.config.scaling_factor
 
-    def decode(self, latents: Tensor) -> Tensor:
-        """Decode (B, C, h, w) scaled latents to (B, 3, H, W) pictures, about [-1, 1], not clamped."""
-        decoded = self.net.decode(_unfold(latents / self.config.scaling_factor, self.config.fold))
+    def decode(self, latents: Tensor, guide: Tensor | None = None, guide_latents: Tensor | None = None) -> Tensor:
+        """Decode scaled latents.
+
+        Args:
+            latents: (B, C, h, w).
+            guide: (B, 3, H, W) pictures in [-1, 1] beside which a decoder with `guide_width` draws; None for none.
+            guide_latents: (B, C, h, w) their scaled latents; None to encode them.
+
+        Returns:
+            (B, 3, H, W) pictures, about [-1, 1], not clamped.
+
+        Raises:
+            ValueError: for a guide that this decoder cannot read.
+        """
+        if guide is None:
+            return _unfold(self.net.decode(self._unscaled(latents)), self.config.patch)
+        if not self.config.guide_width:
+            raise ValueError("guide: this decoder reads none; expected None")
+        guide_latents = self.encode(guide) if guide_latents is None else guide_latents
+        picture = _fold(guide, self.config.patch)
+        decoded = self.net.decode_beside(self._unscaled(latents), picture, self._unscaled(guide_latents))
         return _unfold(decoded, self.config.patch)
+
+    def _unscaled(self, latents: Tensor) -> Tensor:
+        return _unfold(latents / self.config.scaling_factor, self.config.fold)
 
 
 def _fold(x: Tensor, size: int) -> Tensor:
@@ -59,7 +80,13 @@ def _network(config: VAEConfig, ops: Layers) -> nn.Module:
     if config.kind == "kl":
         return AutoencoderKL(channels, config.latent_channels, config.widths, ops=ops)
     return AutoencoderTiny(
-        channels, config.latent_channels, config.widths[0], config.encoder_blocks, config.decoder_blocks, ops=ops
+        channels,
+        config.latent_channels,
+        config.widths[0],
+        config.encoder_blocks,
+        config.decoder_blocks,
+        guide_width=config.guide_width,
+        ops=ops,
     )
 
 
@@ -77,13 +104,14 @@ def to_bytes(frames: Tensor) -> np.ndarray:
 
 
 @torch.no_grad()
-def decode_frames(vae: VAE, latents: Tensor, batch: int = 8) -> Tensor:
+def decode_frames(vae: VAE, latents: Tensor, batch: int = 8, *, guide: np.ndarray | None = None) -> Tensor:
     """Decode a clip in batches of frames, so that memory does not grow with its length.
 
     Args:
         vae: the autoencoder.
         latents: (F, C, h, w), any dtype.
         batch: frames decoded together.
+        guide: (F, H, W, 3) uint8 the drawn frames; a decoder without `guide_width` leaves them out.
 
     Returns:
         (F, 3, H, W) float32 in [0, 1].
@@ -92,5 +120,10 @@ def decode_frames(vae: VAE, latents: Tensor, batch: int = 8) -> Tensor:
         InputError: if the autoencoder gives numbers that are not finite.
     """
     dtype = next(vae.parameters()).dtype
-    decoded = torch.cat([vae.decode(part.to(dtype)).float() for part in latents.split(batch)])
+    if guide is None or not vae.config.guide_width:
+        decoded = torch.cat([vae.decode(part.to(dtype)).float() for part in latents.split(batch)])
+    else:
+        pictures = rearrange(torch.tensor(guide), "f h w c -> f c h w").to(latents.device)
+        pairs = zip(latents.split(batch), pictures.split(batch), strict=True)
+        decoded = torch.cat([vae.decode(part.to(dtype), own.to(dtype) / 127.5 - 1).float() for part, own in pairs])
     return check_finite(decoded, dtype, "autoencoder").add(1).div(2).clamp(0, 1)

@@ -18,7 +18,8 @@ from .noise_schedule import NoiseSchedule
 class Denoiser(nn.Module):
     """EMO with its noise schedule: x_t = a_t x_0 + s_t e, a_t^2 + s_t^2 = 1.
 
-    The network predicts e (epsilon) or v = a_t e - s_t x_0 (arXiv 2202.00512), as its config says.
+    The network predicts e (epsilon), v = a_t e - s_t x_0 (arXiv 2202.00512) or x_0 (sample), as its config says. In a model with a
+    guide, x_0 is the residual (latent - guide) / scale: a network that gives zeros copies the guide.
     """
 
     def __init__(self, emo: EMO) -> None:
@@ -28,7 +29,7 @@ class Denoiser(nn.Module):
         self.schedule = NoiseSchedule.of(self.diffusion)
 
     def forward(self, noisy: Tensor, timesteps: Tensor, context: ClipContext) -> Tensor:
-        """Predict epsilon or v in float32 for noisy latents (B, F, C, H, W) at timesteps (B,)."""
+        """Predict epsilon, v or x_0 in float32 for noisy latents (B, F, C, H, W) at timesteps (B,)."""
         return self.emo(noisy.to(self.dtype), timesteps.to(noisy.device), context).float()
 
     @property
@@ -40,11 +41,13 @@ class Denoiser(nn.Module):
         """The x_0 that a prediction implies; noisy and prediction are (B, F, C, H, W), timestep is one number."""
         return self.schedule.clean(noisy, prediction, self.schedule.at(int(timestep)))
 
-    def target(self, clean: Tensor, noise: Tensor, timesteps: Tensor) -> Tensor:
-        """The network's target: the noise, or v."""
-        if self.diffusion.prediction == "v_prediction":
-            return self.schedule.velocity(clean, noise, timesteps)
-        return noise
+    def residual(self, latents: Tensor, guide: Tensor | None) -> Tensor:
+        """The x_0 of latents (B, F, C, H, W): their scaled difference from the guide (B, F or 1, C, H, W), or themselves without one."""
+        return latents if guide is None else (latents - guide.to(latents)) / self.emo.config.guide.scale
+
+    def restored(self, residual: Tensor, guide: Tensor | None) -> Tensor:
+        """The latents that have this x_0: the inverse of `residual`."""
+        return residual if guide is None else guide.to(residual) + self.emo.config.guide.scale * residual
 
     def loss(
         self,
@@ -72,8 +75,9 @@ class Denoiser(nn.Module):
             (B,) weighted means.
         """
         context = self.emo.context(conditions).keep(**(keep or {}))
+        clean = self.residual(clean, context.guide)
         prediction = self(self.schedule.add_noise(clean, noise, timesteps), timesteps, context)
-        target = self.target(clean, noise, timesteps) if target is None else target
+        target = self.schedule.target(clean, noise, timesteps) if target is None else target
         error = (prediction - target).square()
         error = reduce(error, "b f c h w -> b f h w", "mean")
         if weight is None:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+import numpy as np
 import torch
 from einops import repeat
 from torch import Tensor
@@ -50,6 +51,14 @@ class Subject:
     def reference(self) -> Tensor:
         """(C, H, W) latent of the portrait."""
         return self.values["reference"]
+
+    def guide_pictures(self, clip: Clip) -> np.ndarray | None:
+        """(frames kept of the clip, S, S, 3) uint8 the guide beside which the clip is decoded; None for a model without one.
+
+        It is asked for after the clip was generated and before the next one is.
+        """
+        guide = self.values.get("guide")
+        return None if guide is None else guide.pictures(clip)
 
 
 ClipCallback = Callable[[Clip, Step], None]

@@ -123,6 +123,11 @@ class GuidedContext:
         self._joined = ClipContext.cat([context, *others]) if others else context
 
     @property
+    def guide(self) -> Tensor | None:
+        """See `ClipContext.guide`."""
+        return self._full.guide
+
+    @property
     def passes(self) -> int:
         """See `Guidance.passes`."""
         return self.guidance.passes

@@ -28,7 +28,7 @@ class NoiseSchedule:
     alphas_cumprod: Tensor
     """(T,) float32 on the CPU: a_t^2."""
     prediction: str
-    """epsilon or v_prediction, as in `DiffusionConfig`."""
+    """epsilon, v_prediction or sample, as in `DiffusionConfig`."""
 
     @classmethod
     def of(cls, config: DiffusionConfig) -> "NoiseSchedule":
@@ -44,13 +44,17 @@ class NoiseSchedule:
         return SignalAndNoise(power.sqrt().item(), (1 - power).sqrt().item())
 
     def clean(self, noisy: Tensor, prediction: Tensor, level: SignalAndNoise) -> Tensor:
-        """The x_0 that the network's output (epsilon or v) for `noisy` implies, where a^2 + s^2 = 1."""
+        """The x_0 that the network's output (epsilon, v or x_0) for `noisy` implies, where a^2 + s^2 = 1."""
+        if self.prediction == "sample":
+            return prediction
         if self.prediction == "v_prediction":
             return level.signal * noisy - level.noise * prediction
         return (noisy - level.noise * prediction) / level.signal
 
     def noise(self, noisy: Tensor, prediction: Tensor, level: SignalAndNoise) -> Tensor:
         """The e that the network's output implies."""
+        if self.prediction == "sample":
+            return (noisy - level.signal * prediction) / level.noise
         if self.prediction == "v_prediction":
             return level.signal * prediction + level.noise * noisy
         return prediction
@@ -60,8 +64,14 @@ class NoiseSchedule:
         signal, scale = self._levels(timesteps, clean)
         return signal * clean + scale * noise
 
+    def target(self, clean: Tensor, noise: Tensor, timesteps: Tensor) -> Tensor:
+        """What the network is to give for latents (B, ...) at timesteps (B,): the noise, v or the latents themselves."""
+        if self.prediction == "sample":
+            return clean
+        return noise if self.prediction == "epsilon" else self.velocity(clean, noise, timesteps)
+
     def velocity(self, clean: Tensor, noise: Tensor, timesteps: Tensor) -> Tensor:
-        """The target v = a e - s x_0 (arXiv 2202.00512) of latents (B, ...) at timesteps (B,)."""
+        """The velocity v = a e - s x_0 (arXiv 2202.00512) of latents (B, ...) at timesteps (B,)."""
         signal, scale = self._levels(timesteps, clean)
         return signal * noise - scale * clean
 

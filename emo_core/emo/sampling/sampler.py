@@ -66,11 +66,11 @@ def sample(
         prediction = context.combine(denoiser(scaled.expand(passes, -1, -1, -1, -1), timesteps, current))
         latents = schedule.step(index, latents, prediction, generator)
         if callback is not None:
-            predict = functools.partial(_clean, denoiser, scaled, prediction, timestep)
+            predict = functools.partial(_clean, denoiser, scaled, prediction, timestep, context.guide)
             callback(Step(index + 1, steps, predict))
-    return latents
+    return denoiser.restored(latents, context.guide)
 
 
-def _clean(denoiser: Denoiser, noisy: Tensor, prediction: Tensor, timestep: int) -> Tensor:
+def _clean(denoiser: Denoiser, noisy: Tensor, prediction: Tensor, timestep: int, guide: Tensor | None) -> Tensor:
     """(F, C, H, W) the clean latents of the clip."""
-    return denoiser.clean(noisy, prediction, timestep)[0]
+    return denoiser.restored(denoiser.clean(noisy, prediction, timestep), guide)[0]

@@ -43,7 +43,7 @@ class Scheduler(ABC):
         Args:
             index: of `timesteps`.
             sample: any shape, float32.
-            prediction: the network's output for `model_input(sample, index)`, epsilon or v.
+            prediction: the network's output for `model_input(sample, index)`, epsilon, v or x_0.
             generator: on the CPU, for schedulers that add noise.
 
         Returns:

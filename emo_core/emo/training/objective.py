@@ -62,8 +62,9 @@ class Objective(nn.Module):
         (teacher,) = self._teacher
         if teacher is None:
             return None
-        noisy = teacher.schedule.add_noise(clean, batch.noise, batch.timesteps)
         context = teacher.emo.context(conditions).keep(**batch.keep)
+        clean = teacher.residual(clean, context.guide)
+        noisy = teacher.schedule.add_noise(clean, batch.noise, batch.timesteps)
         full = teacher(noisy, batch.timesteps, context)
         guider = Guider("audio", teacher.diffusion.audio_scale)
         return full + guider.delta(full, teacher(noisy, batch.timesteps, guider.without(context)))
@@ -74,6 +75,7 @@ def snr_weights(alphas: Tensor, diffusion: DiffusionConfig, gamma: float) -> Ten
 
     epsilon: min(SNR, gamma) / SNR. v: min(SNR + 1, gamma) / (SNR + 1), as the open peers have it; the paper's own
     min(SNR, gamma) / (SNR + 1) is zero at zero terminal SNR, where sampling starts, so nothing would be learnt there.
+    x_0: min(SNR + 1, gamma), which is v's weight, as errors of v are those of x_0 times the root of SNR + 1.
 
     Args:
         alphas: (B,) cumulative products of the alphas, a^2.
@@ -83,6 +85,8 @@ def snr_weights(alphas: Tensor, diffusion: DiffusionConfig, gamma: float) -> Ten
     if gamma <= 0:
         return torch.ones_like(alphas)
     snr = alphas / (1 - alphas)
+    if diffusion.prediction == "sample":
+        return (snr + 1).clamp(max=gamma)
     if diffusion.prediction == "v_prediction":
         snr = snr + 1
     return snr.clamp(max=gamma) / snr

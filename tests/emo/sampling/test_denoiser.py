@@ -24,13 +24,16 @@ def silent(config) -> Denoiser:
     return Denoiser(emo)
 
 
-@pytest.mark.parametrize("config", [CONFIG, EPSILON], ids=["v", "epsilon"])
+SAMPLE = replace(CONFIG, diffusion=replace(CONFIG.diffusion, prediction="sample"))
+
+
+@pytest.mark.parametrize("config", [CONFIG, EPSILON, SAMPLE], ids=["v", "epsilon", "sample"])
 def test_clean_inverts_noising(config):
     denoiser = silent(config)
     clean, noise = random_latents(config), random_latents(config, seed=2)
     timestep = torch.tensor([600])
     noisy = denoiser.schedule.add_noise(clean, noise, timestep)
-    target = denoiser.target(clean, noise, timestep)
+    target = denoiser.schedule.target(clean, noise, timestep)
     assert torch.allclose(denoiser.clean(noisy, target, timestep[0]), clean, atol=1e-4)
 
 

@@ -30,7 +30,7 @@ class Oracle(Denoiser):
     def forward(self, noisy, timesteps, context):
         alpha = self.schedule.alphas_cumprod[timesteps.long()].view(-1, 1, 1, 1, 1)
         noise = (noisy - alpha.sqrt() * self.answer) / (1 - alpha).sqrt()
-        return self.target(self.answer.expand_as(noisy), noise, timesteps.long())
+        return self.schedule.target(self.answer.expand_as(noisy), noise, timesteps.long())
 
 
 NOTHING = GuidedContext(ClipContext(), Guidance())

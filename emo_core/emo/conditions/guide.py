@@ -1,0 +1,132 @@
+"""Guide: frames that another program drew, which the network repairs; the paper has none.
+
+Value: (B, F, C, h, w) latents of the drawn frames, or (B, 1, C, h, w) for one guide in all frames. Diffusion runs on the difference from
+it. Without drawn frames, the guide is the portrait's own latent.
+"""
+
+from collections.abc import Iterable
+from itertools import islice
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from ...errors import InputError
+from ..config import EMOConfig
+from ..models.attention import Layers
+from ..models.guide_layers import GuideEncoder
+from ..sampling.clips import Clip
+from .clip import Conditions
+from .condition import Condition, Scene
+from .drawing import Draw
+
+
+class GuideFrames:
+    """Drawn frames of a whole video. They are read and encoded clip by clip, so that memory does not grow with its length.
+
+    Clips are asked for in their order. The last clip that was asked for stays, because the decoder needs its pictures.
+    """
+
+    def __init__(self, frames: Iterable[np.ndarray], scene: Scene) -> None:
+        """Take an iterator or an array of pictures (S, S, 3) uint8 in the model's square, S its side. Nothing is read yet."""
+        self._frames, self._encode, self._size = iter(frames), scene.encode, scene.config.image_size
+        self._clip, self._next = -1, 0
+        self._pictures, self._latents = np.zeros((0, self._size, self._size, 3), np.uint8), torch.zeros(0)
+
+    def pictures(self, clip: Clip) -> np.ndarray:
+        """(frames kept of the clip, S, S, 3) uint8.
+
+        Raises:
+            InputError: for a clip before the last one, or frames that end early or are of another size.
+        """
+        if clip.index != self._clip:
+            self._read(clip)
+        return self._pictures
+
+    def latents(self, clip: Clip, frames: int) -> Tensor:
+        """(frames, C, h, w), the last one repeated behind the video's end; see `pictures` for errors."""
+        self.pictures(clip)
+        return self._latents[torch.arange(frames).clamp(max=len(self._latents) - 1)]
+
+    def _read(self, clip: Clip) -> None:
+        if clip.start != self._next:
+            raise InputError(
+                f"guide: clip {clip.index} was asked for out of turn; give the frames again from the beginning"
+            )
+        pictures = [self._checked(picture) for picture in islice(self._frames, clip.stop - clip.start)]
+        if len(pictures) < clip.stop - clip.start:
+            raise InputError(
+                f"guide: the frames end at {clip.start + len(pictures)}, the sound goes on; give one for each frame of the video"
+            )
+        self._clip, self._next = clip.index, clip.stop
+        self._pictures, self._latents = np.stack(pictures), torch.stack([self._encode(part) for part in pictures])
+
+    def _checked(self, picture: np.ndarray) -> np.ndarray:
+        shape = (self._size, self._size, 3)
+        if picture.shape != shape or picture.dtype != np.uint8:
+            raise InputError(
+                f"guide: got a frame of shape {picture.shape}, {picture.dtype}; expected {shape}, uint8: draw it in the model's square"
+            )
+        return picture
+
+
+class StillGuide:
+    """The portrait as the guide of every frame."""
+
+    def __init__(self, scene: Scene) -> None:
+        self._picture = scene.crop.cut(scene.image)
+        self._latent = scene.encode(self._picture)
+
+    def pictures(self, clip: Clip) -> np.ndarray:
+        """(frames kept of the clip, S, S, 3) uint8."""
+        return np.broadcast_to(self._picture, (clip.stop - clip.start, *self._picture.shape))
+
+    def latents(self, clip: Clip, frames: int) -> Tensor:
+        """(1, C, h, w), for all frames."""
+        return self._latent[None]
+
+
+class GuideCondition(Condition):
+    """Drawn frames, or the portrait."""
+
+    name = "guide"
+    module_name = "guide_encoder"
+
+    def check(self, request: Iterable[np.ndarray] | None, config: EMOConfig) -> None:
+        if request is not None and not config.guide.layers:
+            raise InputError(f"guide: {config.name} takes no drawn frames; leave them out")
+
+    def prepare(self, request: Iterable[np.ndarray] | None, scene: Scene) -> GuideFrames | StillGuide:
+        """Of the drawn frames (S, S, 3) uint8 of the whole video: an iterator or an array."""
+        return StillGuide(scene) if request is None else GuideFrames(request, scene)
+
+    def at_clip(
+        self, value: GuideFrames | StillGuide, clip: Clip, config: EMOConfig, device: torch.device, dtype: torch.dtype
+    ) -> Tensor:
+        return value.latents(clip, config.temporal.frames)[None].to(device, dtype)
+
+    def draw(self, draw: Draw) -> Tensor | None:
+        guides = draw.clips.guides
+        return None if guides is None else guides[draw.starts[:, None] + draw.targets].float()
+
+    def in_use(self, config: EMOConfig) -> bool:
+        return config.guide.layers
+
+    def build(self, config: EMOConfig, ops: Layers) -> nn.Module:
+        return GuideEncoder(config.unet.latent_channels, config.unet.widths[0], ops=ops)
+
+    def missing(self, reference: Tensor, config: EMOConfig) -> Tensor:
+        """The portrait's latent, (B, 1, C, h, w)."""
+        return reference[:, None]
+
+    def added_map(self, features: Any) -> Tensor:
+        return features
+
+
+def guide_of(conditions: Conditions, config: EMOConfig) -> Tensor | None:
+    """(B, F or 1, C, h, w) the latents whose residual a model denoises; None for a model without a guide."""
+    if not config.guide.layers:
+        return None
+    value = conditions[GuideCondition.name]
+    return conditions["reference"][:, None] if value is None else value

@@ -1,0 +1,83 @@
+"""What the decoder of the small autoencoder sees of a guide's pixels, so that it need not draw what is already there.
+
+Shape legend: B pictures, P picture channels (3 colours, p x p pixels folded into channels), C latent channels, D width of the decoder,
+G width of the features, H W picture side, h w latent side.
+"""
+
+from dataclasses import dataclass
+
+import torch
+from einops import repeat
+from torch import Tensor, nn
+from torch.nn import functional
+
+from .attention import TORCH, Layers, zero_
+
+COLOURS = 3
+
+
+@dataclass(frozen=True, slots=True)
+class GuideMaps:
+    """A guide for one pass of the decoder."""
+
+    picture: Tensor
+    """(B, P, H, W) in [-1, 1]"""
+    features: Tensor
+    """(B, G, H, W) at the finest scale."""
+    added: tuple[Tensor, ...]
+    """(B, D, ...) for each scale of the decoder, coarsest first."""
+
+
+class GuidePictures(nn.Module):
+    """A pyramid of features that are added to the decoder's, and a gate between its picture and the guide's.
+
+    The decoder must see where its latents differ from the guide's own: there its picture counts, elsewhere the guide's. All layers that
+    lead to the output start at zero, and the decoder is then as without a guide.
+    """
+
+    def __init__(
+        self, channels: int, latent_channels: int, width: int, guide_width: int, levels: int, *, ops: Layers = TORCH
+    ) -> None:
+        """Build the layers.
+
+        Args:
+            channels: P.
+            latent_channels: C.
+            width: D.
+            guide_width: G.
+            levels: scales of the decoder.
+            ops: classes of the layers.
+        """
+        super().__init__()
+        self.first = ops.Conv2d(channels, guide_width, 3, padding=1)
+        self.down = nn.ModuleList(
+            ops.Conv2d(guide_width, guide_width, 3, padding=1, stride=2) for _ in range(levels - 1)
+        )
+        # Coarsest first; the coarsest one also sees the latents of the decoded picture and of the guide.
+        self.compare = ops.Conv2d(guide_width + 2 * latent_channels, guide_width, 3, padding=1)
+        self.added = nn.ModuleList(ops.Conv2d(guide_width, width, 3, padding=1) for _ in range(levels))
+        self.gate = ops.Conv2d(width + guide_width, channels // COLOURS, 3, padding=1)
+        for layer in (*self.added, self.gate):
+            zero_(layer)
+
+    def forward(self, picture: Tensor, latents: Tensor, guide_latents: Tensor) -> GuideMaps:
+        """Guide pictures (B, P, H, W), latents to decode and the guide's own (B, C, h, w)."""
+        features = [functional.relu(self.first(picture))]
+        for layer in self.down:
+            features.append(functional.relu(layer(features[-1])))
+        finest, coarsest = features[0], features[-1]
+        compared = torch.cat([coarsest, guide_latents, latents - guide_latents], dim=1)
+        features[-1] = coarsest + functional.relu(self.compare(compared))
+        added = tuple(layer(part) for layer, part in zip(self.added, features[::-1], strict=True))
+        return GuideMaps(picture, finest, added)
+
+    def mixed(self, decoded: Tensor, stream: Tensor, maps: GuideMaps) -> Tensor:
+        """The guide's pixels where the gate is open.
+
+        Args:
+            decoded: (B, P, H, W) the decoder's picture in [-1, 1].
+            stream: (B, D, H, W) its last features.
+            maps: of the guide.
+        """
+        gate = torch.tanh(self.gate(torch.cat([stream, maps.features], dim=1)))
+        return decoded + repeat(gate, "b n h w -> b (c n) h w", c=COLOURS) * (maps.picture - decoded)
