@@ -1,0 +1,115 @@
+"""Gathered clips as the trainer draws them, and the loss of a network that repairs its guide.
+
+Shape legend: N clips, B samples, F frames, C h w latent.
+"""
+
+from dataclasses import replace
+
+import torch
+from einops import rearrange, reduce
+from torch import Tensor, nn
+from torch.nn import functional
+
+from emo_core.emo.conditions.clip import Conditions
+from emo_core.emo.conditions.drawing import TrainingClips
+from emo_core.emo.sampling.denoiser import Denoiser
+from emo_core.emo.training.batch import Batch
+from emo_core.emo.training.objective import quick_attention
+
+from .guide_gather import Gathered
+
+STILL = 0.2
+"""Share of the samples whose guide is the portrait, with noise at mouth and lids, in place of drawn frames."""
+MARGIN = 0.35
+"""The cells of mouth and lids reach so many widths of their box beyond it."""
+FACE_WEIGHT = 6.0
+"""Weight of the cells of mouth and lids beside 1."""
+CHANGE, MOST = 2.0, 4.0
+"""Further weight of a cell by the square of its difference from the guide, in units of the mean one, up to MOST."""
+LEAST = 0.3
+"""A sample whose guide is nearly right counts as if copying it had this loss."""
+
+
+def training_clips(gathered: Gathered) -> TrainingClips:
+    """The clips, and behind them their portraits as clips of one frame that serve as references only."""
+    arrays, count = gathered.arrays, len(gathered.names)
+    lengths = torch.cat([arrays["lengths"], torch.ones(count, dtype=torch.long)])
+    starts = lengths.cumsum(0) - lengths
+
+    def padded(name: str) -> Tensor:
+        values = arrays[name]
+        return torch.cat([values, values.new_zeros(count, *values.shape[1:])])
+
+    return TrainingClips(
+        starts=starts,
+        lengths=lengths,
+        share=torch.cat([arrays["lengths"].float(), torch.zeros(count)]),
+        references=torch.arange(count, 2 * count).repeat(2)[:, None],
+        boxes=arrays["boxes"].repeat(2, 1),
+        mouths=padded("mouths"),
+        eyes=padded("eyes"),
+        openings=padded("openings"),
+        speed=padded("speed"),
+        latents=torch.cat([arrays["latents"], arrays["portraits"]]),
+        guides=torch.cat([arrays["guides"], arrays["portraits"]]),
+        features=arrays["features"][None],
+        feature_starts=torch.cat([starts[:count], torch.zeros(count, dtype=torch.long)]),
+    )
+
+
+def residual_scale(gathered: Gathered) -> float:
+    """Standard deviation of latent - guide."""
+    difference = gathered.arrays["latents"].float() - gathered.arrays["guides"].float()
+    return round(float(difference.square().mean().sqrt()), 4)
+
+
+def cells(boxes: Tensor, side: int) -> Tensor:
+    """Boxes (B, F, 4), as shares of the side, to the latent cells around them: (B, F, 1, h, w), 0 or 1."""
+    left, top, right, bottom = boxes.unbind(-1)
+    margin = MARGIN * (right - left)
+    middle = (torch.arange(side, device=boxes.device) + 0.5) / side
+    x = (middle > (left - margin)[..., None]) & (middle < (right + margin)[..., None])
+    y = (middle > (top - margin)[..., None]) & (middle < (bottom + margin)[..., None])
+    return (rearrange(y, "b f h -> b f 1 h 1") & rearrange(x, "b f w -> b f 1 1 w")).float()
+
+
+def speaking_cells(batch: Batch) -> Tensor:
+    """(B, F, 1, h, w) the cells of mouth and lids."""
+    side = batch.noise.shape[-1]
+    return torch.maximum(cells(batch.mouths, side), cells(batch.eyes, side))
+
+
+def sometimes_still(batch: Batch) -> Batch:
+    """In some samples the guide is the portrait, and what should move in it is hidden by noise, more or less."""
+    # From the batch's own numbers, so that a resumed run draws the same.
+    generator = torch.Generator().manual_seed(int(batch.noise.double().abs().sum() * 1000))
+    guide, count = batch.conditions["guide"], len(batch.noise)
+    still = torch.rand(count, generator=generator) < STILL
+    level = torch.rand(count, 1, 1, 1, 1, generator=generator) * speaking_cells(batch)
+    noise = torch.randn(guide.shape, generator=generator)
+    portrait = torch.lerp(batch.latents[:, :1].expand_as(guide), noise, level)
+    guide = torch.where(still.view(-1, 1, 1, 1, 1), portrait, guide)
+    return replace(batch, conditions={**batch.conditions, "guide": guide})
+
+
+class GuidedObjective(nn.Module):
+    """Squared errors, heavier where the film differs from the guide and at mouth and lids, over those of copying the guide."""
+
+    def __init__(self, denoiser: Denoiser) -> None:
+        super().__init__()
+        self.denoiser = denoiser
+
+    def forward(self, batch: Batch, clean: Tensor, conditions: Conditions) -> Tensor:
+        """Losses (B,) of clean latents (B, F, C, h, w): 1 is a copy of the guide."""
+        residual = self.denoiser.residual(clean, conditions["guide"])
+        power = reduce(residual.square(), "b f c h w -> b f 1 h w", "mean")
+        # The guide shakes against the film by parts of a pixel; neighbours share their weight.
+        smooth = functional.avg_pool2d(power.flatten(0, 1), 3, 1, 1).view_as(power)
+        weight = 1 + FACE_WEIGHT * speaking_cells(batch)
+        weight = weight * (1 + CHANGE * smooth.clamp(max=MOST))
+        copied = reduce(power * weight, "b f 1 h w -> b", "sum") / reduce(weight, "b f 1 h w -> b", "sum")
+        with quick_attention(clean.device):
+            loss = self.denoiser.loss(
+                clean, conditions, noise=batch.noise, timesteps=batch.timesteps, weight=weight, keep=batch.keep
+            )
+        return loss / copied.clamp(min=LEAST)

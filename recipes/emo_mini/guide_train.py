@@ -1,0 +1,114 @@
+"""Teach the few-step network to repair drawn frames: `python -m recipes.emo_mini.guide_train --clips clips.safetensors --init emo-mini-few.safetensors --vae vae.safetensors --out FOLDER --minutes M`.
+
+It begins as emo-mini-few with the guide beside its noise and an output of zeros, which copies the guide. A stopped run goes on when
+it is called again. Writes FOLDER/emo-mini-few.safetensors, and again whenever it ends.
+"""
+
+import argparse
+from dataclasses import replace
+from pathlib import Path
+
+import torch
+from safetensors.torch import load_file
+
+from emo_core.dataset.shards import Dataset
+from emo_core.emo.config import EMOConfig, GuideConfig
+from emo_core.emo.models.attention import zero_
+from emo_core.emo.models.emo import EMO
+from emo_core.emo.models.vae import VAE
+from emo_core.emo.training.objective import Frozen
+from emo_core.emo.training.stages import StageConfig
+from emo_core.emo.training.train import StageRun, train
+from emo_core.emo.weights.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
+from emo_core.training.checkpoints import checkpoints
+from emo_core.training.schedule import Limits
+
+from .guide_batches import GuidedObjective, residual_scale, sometimes_still, training_clips
+from .guide_decoder import guided_vae
+from .guide_gather import Gathered
+
+STAGE = StageConfig(
+    stage="guide",
+    trains=("backbone", "audio", "temporal", "guide_encoder"),
+    conditions=("reference", "face_region", "audio", "guide"),
+    batch=2,
+    learning_rate=4e-4,
+    learning_rate_factors={"conv_out": 3.0, "guide_encoder": 2.0},
+    warm_up=40,
+    decay_from=0.4,
+    decay_to=0.03,
+    beta2=0.99,
+    precision="bf16",
+    ema=0.99,
+    min_snr=0.0,
+    noise_offset=0.0,
+    sampler_timesteps=0.8,
+    start=0.2,
+    motion_anchor=1.0,
+    mask_grow=0.3,
+    drop={},
+    workers=0,
+    on_device=True,
+    log_every=20,
+    save_every=100,
+    validate_every=0,
+)
+NOTES = {"licence": "GRID corpus and London Set, CC BY 4.0; other stills CC0"}
+
+
+def guided_config(few: EMOConfig, vae: VAE, scale: float) -> EMOConfig:
+    """emo-mini-few's, with a guide. The head moves as the guide's does, so there are no speed layers."""
+    return replace(
+        few,
+        vae=vae.config,
+        guide=GuideConfig(layers=True, scale=scale),
+        diffusion=replace(few.diffusion, prediction="sample"),
+        speed=replace(few.speed, layers=False),
+    )
+
+
+def guided_network(few: Checkpoint, config: EMOConfig) -> EMO:
+    """emo-mini-few's network with a guide: it sees the guide as it saw a latent without noise, and copies it."""
+    emo, old = EMO(config), few.emo.state_dict()
+    emo.load_state_dict(emo.state_dict() | {name: value for name, value in old.items() if name in emo.state_dict()})
+    emo.guide_encoder.conv.weight.data.copy_(old["backbone.conv_in.weight"])
+    zero_(emo.backbone.conv_out)
+    return emo
+
+
+def main() -> None:
+    """Train, and write the file."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--clips", type=Path, required=True, help="of recipes.emo_mini.guide_gather")
+    parser.add_argument("--init", type=Path, required=True, help="emo-mini-few.safetensors")
+    parser.add_argument("--vae", type=Path, required=True, help="of recipes.emo_mini.guide_decoder")
+    parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--minutes", type=float, default=60.0)
+    parser.add_argument("--steps", type=int, help="end after so many steps")
+    args = parser.parse_args()
+    torch.set_num_threads(1)
+    few, gathered = load_checkpoint(args.init), Gathered.open(args.clips)
+    vae = guided_vae(few.vae)
+    vae.load_state_dict(load_file(args.vae))
+    config = guided_config(few.config, vae, residual_scale(gathered))
+    folder = args.out / "network"
+    run = StageRun(
+        guided_network(few, config),
+        Frozen(vae.eval().requires_grad_(False), few.audio_encoder),
+        Dataset(args.clips.parent, config.fps, config.image_size, 1.0),
+        folder,
+        clips=training_clips(gathered),
+        alter_batch=sometimes_still,
+        objective=GuidedObjective,
+    )
+    train(run, STAGE, Limits(minutes=args.minutes, steps=args.steps), resume=bool(checkpoints(folder)))
+    save_checkpoint(
+        args.out / f"{config.name}.safetensors",
+        config,
+        {"emo": run.emo, "vae": vae, "audio_encoder": few.audio_encoder},
+        notes=NOTES,
+    )
+
+
+if __name__ == "__main__":
+    main()
