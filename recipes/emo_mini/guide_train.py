@@ -95,7 +95,7 @@ def main() -> None:
     run = StageRun(
         guided_network(few, config),
         Frozen(vae.eval().requires_grad_(False), few.audio_encoder),
-        Dataset(args.clips.parent, config.fps, config.image_size, 1.0),
+        Dataset(folder=args.clips.parent, fps=config.fps, size=config.image_size, expand=1.0),
         folder,
         clips=training_clips(gathered),
         alter_batch=sometimes_still,

@@ -1,0 +1,156 @@
+"""What the guided network learns from: who is kept out, guides that are wrong, and a loss in which a copy counts 1."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+from emo_core.emo.conditions.clip import Conditions
+from emo_core.emo.config import GuideConfig
+from emo_core.emo.models.attention import zero_
+from emo_core.emo.models.emo import EMO
+from emo_core.emo.sampling.denoiser import Denoiser
+from emo_core.emo.training.on_device import DeviceBatches
+from emo_core.emo.training.samples import Sampler
+from emo_core.face.coefficients import BLINK, MOUTH, NAMES
+from emo_core.face.motion import FaceMotion
+from recipes.emo_mini import guide_motion
+from recipes.emo_mini.guide_batches import GuidedObjective, cells, sometimes_still, speaking_cells, training_clips
+from recipes.emo_mini.guide_gather import Gathered
+from recipes.emo_mini.guide_motion import without_blinks, wrong
+from recipes.emo_mini.guide_people import films, stills, strangers
+from recipes.emo_mini.guide_train import STAGE
+from tests.conftest import CONFIG, awake
+
+GUIDED = replace(
+    CONFIG, guide=GuideConfig(layers=True, scale=0.5), diffusion=replace(CONFIG.diffusion, prediction="sample")
+)
+FRAMES, CLIPS = 10, 3
+
+
+def data_folder(tmp_path):
+    names = {
+        "stills/faces_ai_faker": [f"female_{k:02d}.jpg" for k in range(30)],
+        "stills/faces_cc0_interfaces": [f"{k:03d}.jpg" for k in range(14)],
+        "stills/frl/canada": [f"{k:03d}f.jpg" for k in range(13)],
+        "stills/frl/neutral_front": [f"{k:03d}_03.jpg" for k in range(26)],
+        "stills/frl/smiling_front": [f"{k:03d}_08.jpg" for k in range(26)],
+        "stills/us_congress_tests_only": ["senator.jpg"],
+        "grid_s1": [f"s1_{k:03d}.mp4" for k in range(41)],
+        "talk/grid": ["s26_a.mp4", "s30_a.mp4", "s31_a.mp4", "grid_swiz3n.mp4"],
+        "talk/grid_more": ["s2_a.mp4", "s2_b.mp4"],
+        "talk/grid_strangers": ["s34_a.mp4"],
+        "talk/us_gov": ["reagan_26s.mp4"],
+    }
+    for folder, files in names.items():
+        (tmp_path / folder).mkdir(parents=True)
+        for name in files:
+            (tmp_path / folder / name).touch()
+    return tmp_path
+
+
+def test_people_who_are_kept_out_teach_nothing(tmp_path):
+    data = data_folder(tmp_path)
+    found, speakers = stills(data), films(data, 4)
+    assert not set(found.teach) & set(found.kept_out) and len(found.kept_out) == 6
+    neutral = {path.stem[:3] for path in found.teach if path.parent.name == "neutral_front"}
+    smiling = {path.stem[:3] for path in found.teach if path.parent.name == "smiling_front"}
+    assert neutral == smiling and len(neutral) == 24
+    assert not any("congress" in str(path) for path in found.teach)
+    assert set(speakers) == {"s1", "s26", "s2"} and len(speakers["s1"]) == 4
+    assert {path.stem for path in strangers(data)} == {"s30_a", "s31_a", "s34_a"}
+    assert not {path.stem for own in speakers.values() for path in own} & {"s1_000", "s1_020", "grid_swiz3n"}
+
+
+def motion(frames=60, seed=0):
+    rng = np.random.default_rng(seed)
+    coefficients = rng.uniform(0.1, 0.5, (frames, len(NAMES))).astype(np.float32)
+    coefficients[30:34, [NAMES.index(name) for name in BLINK]] = 0.95
+    turns = rng.normal(0, 1, (2, frames, 3)).astype(np.float32)
+    return FaceMotion(coefficients=coefficients, rotation=turns[0], translation=turns[1], fps=25.0)
+
+
+def test_a_guide_is_right_but_for_mouth_and_lids():
+    true, spoken = motion(), motion(seed=1)
+    for seed in range(12):
+        guide = wrong(true, spoken, np.random.default_rng(seed))
+        assert np.array_equal(guide.rotation, true.rotation)
+        same = [name for name in NAMES if name not in MOUTH and name not in BLINK]
+        assert np.array_equal(guide.curves(same), true.curves(same))
+        assert np.abs(guide.curves(MOUTH) - true.curves(MOUTH)).mean() > 0.02
+    assert without_blinks(true).curve(BLINK[0]).max() < 0.6
+
+
+def test_late_guides_are_late(monkeypatch):
+    monkeypatch.setattr(guide_motion, "UNEVEN", 0.0)
+    monkeypatch.setattr(guide_motion, "AMPLITUDE", (1.0, 1.0))
+    monkeypatch.setattr(guide_motion, "SPOKEN", 0.0)
+    monkeypatch.setattr(guide_motion, "LATE", 1.0)
+    true = motion()
+    jaw = wrong(true, true, np.random.default_rng(0)).curve("jawOpen")
+    assert any(np.allclose(jaw[late:], true.curve("jawOpen")[:-late]) for late in (1, 2))
+
+
+@pytest.fixture
+def gathered():
+    draw = torch.Generator().manual_seed(0)
+    side, total = GUIDED.latent_size, FRAMES * CLIPS
+    latents = torch.randn(total, GUIDED.vae.channels, side, side, generator=draw)
+    return Gathered(
+        {
+            "latents": latents.half(),
+            "guides": (latents + 0.5 * torch.randn(latents.shape, generator=draw)).half(),
+            "portraits": latents[::FRAMES].half(),
+            "features": torch.randn(total, GUIDED.audio.layers, GUIDED.audio.width, generator=draw).half(),
+            "lengths": torch.full((CLIPS,), FRAMES),
+            "boxes": torch.tensor([[0.2, 0.2, 0.8, 0.9]]).repeat(CLIPS, 1),
+            "mouths": torch.tensor([[0.4, 0.65, 0.6, 0.75]]).repeat(total, 1),
+            "eyes": torch.tensor([[0.3, 0.4, 0.7, 0.45]]).repeat(total, 1),
+            "openings": torch.rand(total, generator=draw),
+            "speed": torch.rand(total, generator=draw),
+        },
+        ("a", "b", "c"),
+    )
+
+
+def batch_of(gathered, count=16):
+    stage = replace(STAGE, batch=count)
+    return next(iter(DeviceBatches(training_clips(gathered), Sampler(GUIDED, stage)).batches(0)))
+
+
+def test_the_reference_is_the_clips_own_portrait(gathered):
+    batch = batch_of(gathered)
+    portraits = gathered.arrays["portraits"].float()
+    assert all(any(torch.equal(reference, portrait) for portrait in portraits) for reference in batch.latents[:, 0])
+    difference = batch.latents[:, -GUIDED.temporal.frames :] - batch.conditions["guide"]
+    assert 0.4 < difference.std() < 0.6
+
+
+def test_some_guides_are_the_portrait_with_what_speaks_hidden(gathered):
+    batch = batch_of(gathered, 64)
+    changed = sometimes_still(batch)
+    assert torch.equal(changed.conditions["guide"], sometimes_still(batch).conditions["guide"])
+    portrait = batch.latents[:, :1].expand_as(batch.conditions["guide"])
+    still = (changed.conditions["guide"] != batch.conditions["guide"]).flatten(1).any(1)
+    assert 0.05 < still.float().mean() < 0.4
+    moved = (changed.conditions["guide"] - portrait).abs()[still].amax(2, keepdim=True) > 0
+    assert not (moved & (speaking_cells(batch)[still] == 0)).any()
+
+
+def test_cells_lie_around_their_box():
+    mask = cells(torch.tensor([[[0.25, 0.5, 0.5, 0.75]]]), 8)[0, 0, 0]
+    assert mask[4:6, 2:4].all() and not mask[:3].any() and not mask[:, 5:].any()
+
+
+def test_copying_the_guide_has_a_loss_of_one(gathered):
+    torch.manual_seed(0)
+    emo = awake(EMO(GUIDED))
+    zero_(emo.backbone.conv_out)
+    batch = batch_of(gathered)
+    clean = batch.latents[:, -GUIDED.temporal.frames :]
+    motion_latents = batch.latents[:, 1 : -GUIDED.temporal.frames]
+    conditions = Conditions({"reference": batch.latents[:, 0], **batch.conditions}, motion=motion_latents)
+    with torch.no_grad():
+        losses = GuidedObjective(Denoiser(emo))(batch, clean, conditions)
+    assert torch.allclose(losses, torch.ones_like(losses), atol=1e-4)
