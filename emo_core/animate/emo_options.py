@@ -7,13 +7,16 @@ from pathlib import Path
 
 from tqdm import tqdm
 
+from ..curve import Curve
 from ..emo.animate import Request, Result, animate
 from ..emo.conditions import table
+from ..emo.config import EMOConfig
 from ..emo.sampling.clips import Clip
 from ..emo.sampling.sampler import Step
 from ..emo.sampling.schedule import SCHEDULERS
-from ..emo.weights.checkpoint import DTYPES
+from ..emo.weights.checkpoint import DTYPES, read_metadata
 from ..errors import InputError
+from .drawn_guide import with_drawn_guide
 from .option_groups import Add
 
 ALSO_PORTRAIT = ("--speed", "--emotion", "--strength", "--face-index")
@@ -54,6 +57,8 @@ def run_emo(args: argparse.Namespace, checkpoint: Path) -> str:
     if args.audio is None:
         raise InputError("audio: an EMO model needs a voice; give --audio (a film drives --model portrait only)")
     request = read_request(args, checkpoint)
+    if EMOConfig.from_json(read_metadata(checkpoint)["config"]).guide.layers:
+        request = with_drawn_guide(request, None if args.speed is None else Curve.parse(args.speed, "speed"))
     with tqdm(desc="animate", unit="step", delay=0.01, disable=None) as bar:
 
         def progress(clip: Clip, clips: int, step: Step) -> None:

@@ -6,7 +6,7 @@ it. Without drawn frames, the guide is the portrait's own latent.
 
 from collections.abc import Iterable
 from itertools import islice
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import torch
@@ -20,6 +20,18 @@ from ..sampling.clips import Clip
 from .clip import Conditions
 from .condition import Condition, Scene
 from .drawing import Draw
+
+
+class FrameSource(Protocol):
+    """Draws the frames of a video when its portrait is known."""
+
+    def __call__(self, scene: Scene) -> Iterable[np.ndarray] | None:
+        """Pictures (S, S, 3) uint8 in the model's square, one per frame; None for the portrait itself."""
+        ...
+
+    def describe(self) -> Any:
+        """How, as JSON for the video's metadata."""
+        ...
 
 
 class GuideFrames:
@@ -93,13 +105,17 @@ class GuideCondition(Condition):
     name = "guide"
     module_name = "guide_encoder"
 
-    def check(self, request: Iterable[np.ndarray] | None, config: EMOConfig) -> None:
+    def check(self, request: FrameSource | Iterable[np.ndarray] | None, config: EMOConfig) -> None:
         if request is not None and not config.guide.layers:
             raise InputError(f"guide: {config.name} takes no drawn frames; leave them out")
 
-    def prepare(self, request: Iterable[np.ndarray] | None, scene: Scene) -> GuideFrames | StillGuide:
-        """Of the drawn frames (S, S, 3) uint8 of the whole video: an iterator or an array."""
-        return StillGuide(scene) if request is None else GuideFrames(request, scene)
+    def describe(self, request: FrameSource | Iterable[np.ndarray] | None) -> Any:
+        return request.describe() if callable(request) else None
+
+    def prepare(self, request: FrameSource | Iterable[np.ndarray] | None, scene: Scene) -> GuideFrames | StillGuide:
+        """Of the drawn frames (S, S, 3) uint8 of the whole video: an iterator or an array, or their source."""
+        frames = request(scene) if callable(request) else request
+        return StillGuide(scene) if frames is None else GuideFrames(frames, scene)
 
     def at_clip(
         self, value: GuideFrames | StillGuide, clip: Clip, config: EMOConfig, device: torch.device, dtype: torch.dtype

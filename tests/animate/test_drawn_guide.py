@@ -1,0 +1,59 @@
+"""An EMO model with a guide: the command draws the frames that the network repairs."""
+
+from dataclasses import replace
+
+import av
+import numpy as np
+import pytest
+from PIL import Image
+
+from emo_core.__main__ import main
+from tests.conftest import ROOT
+from tests.guided import GUIDED, write_guided
+
+WOMAN, VOICE = ROOT / "assets" / "woman.jpg", ROOT / "assets" / "voice.wav"
+
+
+@pytest.fixture(scope="module")
+def checkpoint(tmp_path_factory):
+    """Large enough for face points."""
+    return write_guided(tmp_path_factory.mktemp("weights") / "guided.safetensors", replace(GUIDED, image_size=128))
+
+
+def frames_of(path):
+    with av.open(str(path)) as container:
+        return np.stack([frame.to_ndarray(format="rgb24") for frame in container.decode(video=0)])
+
+
+def animate(checkpoint, out, portrait, *more):
+    given = [
+        "animate",
+        "--checkpoint",
+        str(checkpoint),
+        "--portrait",
+        str(portrait),
+        "--audio",
+        str(VOICE),
+        "--out",
+        str(out),
+    ]
+    return main([*given, "--max-seconds", "1", "--steps", "2", *more])
+
+
+def test_the_frames_move_as_the_motion_model_says(checkpoint, tmp_path, capsys):
+    pytest.importorskip("mediapipe", reason="landmarks need mediapipe")
+    still, fast = tmp_path / "still.mp4", tmp_path / "fast.mp4"
+    assert animate(checkpoint, still, WOMAN, "--speed", "0") == 0
+    assert animate(checkpoint, fast, WOMAN, "--speed", "1", "--emotion", "happy") == 0
+    assert "guide:" not in capsys.readouterr().err
+    moved = [np.abs(np.diff(frames_of(path)[:, :40].astype(int), axis=0)).mean() for path in (still, fast)]
+    assert moved[1] > 1.5 * moved[0]
+
+
+def test_a_picture_without_points_is_its_own_guide(checkpoint, tmp_path, capsys):
+    blank = tmp_path / "blank.png"
+    Image.fromarray(np.full((200, 200, 3), 90, np.uint8)).save(blank)
+    out = tmp_path / "blank.mp4"
+    assert animate(checkpoint, out, blank, "--face-region", "none") == 0
+    assert "the portrait itself is the guide" in capsys.readouterr().err
+    assert out.exists()
