@@ -22,7 +22,7 @@ from ...emo_core.face.region import fit_mask
 from ..host.images import is_painted
 from .clip_key import clip_key
 from .face_locator import FaceDetails
-from .guiding import Guide, VideoGuide
+from .guiding import NO_GUIDE, Guide, VideoGuide
 from .model import EmoModel
 from .progress import StepProgress
 
@@ -83,6 +83,12 @@ class Scene:
         settings = Settings(steps=steps, scheduler=scheduler, seed=seed % 2**64, guidance=guidance)
         start = _motion_of_video(model, film_frames) if motion_frames is None else _checked(model, motion_frames)
         return cls(model, subject, settings, start)
+
+    @property
+    def advice(self) -> str | None:
+        """What would make a better video; None for nothing."""
+        lacking = self.model.config.guide.layers and self.subject.values.get("guide") is None
+        return NO_GUIDE.format(name=self.model.name) if lacking else None
 
     @property
     def scale(self) -> float:

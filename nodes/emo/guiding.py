@@ -15,6 +15,11 @@ from ...emo_core.emo.config import EMOConfig
 from ...emo_core.emo.sampling.clips import Clip
 from ...emo_core.errors import InputError
 
+NO_GUIDE = (
+    "{name} repairs drawn frames, and none are wired: head and lids rest, and the mouth moves little. Wire Guide Frames (workflow "
+    "emo-any-portrait), or load emo-mini."
+)
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Guide:

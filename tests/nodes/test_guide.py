@@ -47,6 +47,13 @@ def test_the_video_is_decoded_beside_the_guide(nodes, inputs, guided, guide):
     assert not torch.allclose(frames, guided.vae.decode(latent["samples"]), atol=1e-2)
 
 
+def test_a_missing_guide_is_named(inputs, guided, guide):
+    scene = module(".nodes.emo.generation").Scene
+    assert "Wire Guide Frames" in scene.from_inputs(**{**inputs, "model": guided}).advice
+    assert scene.from_inputs(**{**inputs, "model": guided, "emo_guide": guide}).advice is None
+    assert scene.from_inputs(**inputs).advice is None
+
+
 def test_another_guide_makes_other_clips(nodes, inputs, guided, guide, drawn):
     other = nodes.EMOGuide.execute(1 - drawn, guided.vae)[0]
     made = [
