@@ -101,6 +101,7 @@ def test_the_head_is_as_fast_and_turns_as_far_as_the_persons(said, track, known)
     np.testing.assert_allclose(said.rotation.std(0).sum(), track.motion.rotation.std(0).sum(), rtol=0.3)
 
 
+@pytest.mark.slow
 def test_blinks_come_at_the_persons_rate(track, known, emote):
     np.testing.assert_allclose(known.blinks, 20, rtol=0.15)
     wave = tone(60)

@@ -24,6 +24,7 @@ def data(tmp_path_factory):
     return write_dataset(tmp_path_factory.mktemp("mini") / "data", clips=6, files=files)
 
 
+@pytest.mark.slow
 def test_the_decoder_changes_and_nothing_else(data, tmp_path, monkeypatch):
     """On finished files of the tests' size."""
     torch.manual_seed(0)

@@ -158,6 +158,7 @@ def test_the_layers_start_at_zero_and_keep_what_they_learned(data, plain, tmp_pa
     assert all(torch.equal(value, weights[name]) for name, value in again.emo.state_dict().items())
 
 
+@pytest.mark.slow
 def test_a_few_step_model_keeps_its_emotions(data, plain, tmp_path):
     """The teacher sees the emotions and drops of its student's samples."""
     init = tmp_path / "emotional"
