@@ -137,7 +137,7 @@ def _animate(request: Request, progress: Progress | None) -> Result:
     with writer:
         generated = generate(Denoiser(checkpoint.emo), subject, settings, callback=report)
         for clip, latents in zip(plan_clips(subject.frames, config.temporal.frames), generated, strict=True):
-            for frame in to_bytes(decode_frames(vae, latents, guide=subject.guide_pictures(clip))):
+            for frame in to_bytes(decode_frames(vae, latents, guide=subject.guide(clip))):
                 writer.write(finish(frame))
     spent = time.monotonic() - start
     return Result(

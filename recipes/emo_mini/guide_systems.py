@@ -14,6 +14,7 @@ from einops import rearrange
 from emo_core.audio.features import AudioFeatures
 from emo_core.emo.animate import prepare_subject
 from emo_core.emo.conditions.condition import Scene
+from emo_core.emo.models.guide_pictures import Guide
 from emo_core.emo.models.vae import decode_frames, encode_picture, to_bytes
 from emo_core.emo.sampling.clips import plan_clips
 from emo_core.emo.sampling.denoiser import Denoiser
@@ -131,10 +132,7 @@ class Systems:
             subject = replace(prepare_subject(scene, requests), frames=frames)
             made = generate(Denoiser(model.emo), subject, Settings(steps=config.diffusion.steps))
             clips = zip(plan_clips(frames, config.temporal.frames), made, strict=True)
-            parts = [
-                to_bytes(decode_frames(model.vae, latents, guide=subject.guide_pictures(clip)))
-                for clip, latents in clips
-            ]
+            parts = [to_bytes(decode_frames(model.vae, latents, guide=subject.guide(clip))) for clip, latents in clips]
         return np.concatenate(parts)
 
     @torch.no_grad()
@@ -143,4 +141,5 @@ class Systems:
         images = rearrange(torch.tensor(pictures), "f h w c -> f c h w").float() / 127.5 - 1
         with torch.autocast("cpu", torch.bfloat16):
             latents = torch.cat([self.guided.vae.encode(part) for part in images.split(BATCH)])
-            return to_bytes(decode_frames(self.guided.vae, latents.float(), guide=pictures if beside else None))
+            guide = Guide(pictures, latents) if beside else None
+            return to_bytes(decode_frames(self.guided.vae, latents.float(), guide=guide))

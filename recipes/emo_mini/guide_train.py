@@ -31,7 +31,7 @@ STAGE = StageConfig(
     stage="guide",
     trains=("backbone", "audio", "temporal", "guide_encoder"),
     conditions=("reference", "face_region", "audio", "guide"),
-    batch=2,
+    batch=3,
     learning_rate=4e-4,
     learning_rate_factors={"conv_out": 3.0, "guide_encoder": 2.0},
     warm_up=40,
@@ -39,7 +39,7 @@ STAGE = StageConfig(
     decay_to=0.03,
     beta2=0.99,
     precision="bf16",
-    ema=0.99,
+    ema=0.995,
     min_snr=0.0,
     noise_offset=0.0,
     sampler_timesteps=0.8,
@@ -50,7 +50,7 @@ STAGE = StageConfig(
     workers=0,
     on_device=True,
     log_every=20,
-    save_every=100,
+    save_every=50,
     validate_every=0,
 )
 NOTES = {"licence": "GRID corpus and London Set, CC BY 4.0; other stills CC0"}
@@ -89,7 +89,6 @@ def main() -> None:
     torch.set_num_threads(1)
     few, gathered = load_checkpoint(args.init), Gathered.open(args.clips)
     vae = guided_vae(few.vae)
-    vae.load_state_dict(load_file(args.vae))
     config = guided_config(few.config, vae, residual_scale(gathered))
     folder = args.out / "network"
     run = StageRun(
@@ -102,6 +101,7 @@ def main() -> None:
         objective=GuidedObjective,
     )
     train(run, STAGE, Limits(minutes=args.minutes, steps=args.steps), resume=bool(checkpoints(folder)))
+    vae.load_state_dict(load_file(args.vae))  # The decoder may train at the same time.
     save_checkpoint(
         args.out / f"{config.name}.safetensors",
         config,

@@ -12,6 +12,7 @@ from emo_core.emo.conditions.guide import GuideCondition, GuideFrames, StillGuid
 from emo_core.emo.config import HALLO, EMOConfig, GuideConfig
 from emo_core.emo.models.attention import zero_
 from emo_core.emo.models.emo import EMO
+from emo_core.emo.models.guide_pictures import Guide
 from emo_core.emo.models.vae import VAE, decode_frames
 from emo_core.emo.sampling.clips import plan_clips
 from emo_core.emo.sampling.denoiser import Denoiser
@@ -167,7 +168,7 @@ def test_drawn_frames_are_read_clip_by_clip(guided):
     made = generate(Denoiser(guided), subject, Settings(steps=1))
     for clip, latents in zip(plan_clips(frames, F), made, strict=True):
         assert len(taken) == clip.stop
-        seen += [int(picture[0, 0, 0]) // 10 for picture in subject.guide_pictures(clip)]
+        seen += [int(picture[0, 0, 0]) // 10 for picture in subject.guide(clip).pictures]
         assert len(latents) == clip.stop - clip.start
     assert seen == list(range(frames))
 
@@ -186,7 +187,7 @@ def test_a_still_guide_needs_no_frames(guided):
     subject = subject_of(F + 1)
     assert isinstance(subject.values["guide"], StillGuide)
     clip = plan_clips(F + 1, F)[1]
-    assert subject.guide_pictures(clip).shape == (1, SIDE, SIDE, 3)
+    assert subject.guide(clip).pictures.shape == (1, SIDE, SIDE, 3)
     assert generate_clip(Denoiser(guided), subject, Settings(steps=1), clip, None).shape[0] == F
 
 
@@ -200,13 +201,13 @@ def test_a_still_guide_needs_no_frames(guided):
 )
 def test_wrong_frames_are_refused(frames, message):
     with pytest.raises(InputError, match=message):
-        GuideFrames(frames, scene(F)).pictures(plan_clips(F, F)[0])
+        GuideFrames(frames, scene(F)).of_clip(plan_clips(F, F)[0])
 
 
 def test_clips_out_of_turn_and_models_without_a_guide_are_refused():
     guide = GuideFrames(pictures(2 * F), scene(2 * F))
     with pytest.raises(InputError, match="out of turn"):
-        guide.pictures(plan_clips(2 * F, F)[1])
+        guide.of_clip(plan_clips(2 * F, F)[1])
     with pytest.raises(InputError, match="takes no drawn frames"):
         GuideCondition().check(pictures(1), CONFIG)
     GuideCondition().check(pictures(1), GUIDED)
@@ -230,14 +231,15 @@ def test_a_trained_decoder_can_give_the_guides_own_pixels(vae):
     opened = VAE(vae.config).eval()
     opened.net.guide.gate.bias.data.fill_(20.0)
     guide = np.random.default_rng(0).integers(0, 256, (F, SIDE, SIDE, 3), np.uint8)
-    frames = decode_frames(opened, random_latents(CONFIG)[0], batch=3, guide=guide)
+    latents = random_latents(CONFIG)[0]
+    frames = decode_frames(opened, latents, batch=3, guide=Guide(guide, latents))
     assert np.abs(frames.permute(0, 2, 3, 1).numpy() * 255 - guide).max() < 0.1
 
 
 def test_a_decoder_that_reads_no_guide_leaves_it_out():
     torch.manual_seed(3)
     plain, latents = VAE(CONFIG.vae).eval(), random_latents(CONFIG)[0]
-    guide = np.zeros((F, SIDE, SIDE, 3), np.uint8)
+    guide = Guide(np.zeros((F, SIDE, SIDE, 3), np.uint8), latents)
     assert torch.equal(decode_frames(plain, latents), decode_frames(plain, latents, guide=guide))
 
 

@@ -16,6 +16,7 @@ from ...errors import InputError
 from ..config import EMOConfig
 from ..models.attention import Layers
 from ..models.guide_layers import GuideEncoder
+from ..models.guide_pictures import Guide
 from ..sampling.clips import Clip
 from .clip import Conditions
 from .condition import Condition, Scene
@@ -44,24 +45,24 @@ class GuideFrames:
         """Take an iterator or an array of pictures (S, S, 3) uint8 in the model's square, S its side. Nothing is read yet."""
         self._frames, self._encode, self._size = iter(frames), scene.encode, scene.config.image_size
         self._clip, self._next = -1, 0
-        self._pictures, self._latents = np.zeros((0, self._size, self._size, 3), np.uint8), torch.zeros(0)
+        self._guide: Guide | None = None
 
-    def pictures(self, clip: Clip) -> np.ndarray:
-        """(frames kept of the clip, S, S, 3) uint8.
+    def of_clip(self, clip: Clip) -> Guide:
+        """The frames kept of a clip.
 
         Raises:
             InputError: for a clip before the last one, or frames that end early or are of another size.
         """
         if clip.index != self._clip:
-            self._read(clip)
-        return self._pictures
+            self._guide = self._read(clip)
+        return self._guide
 
     def latents(self, clip: Clip, frames: int) -> Tensor:
-        """(frames, C, h, w), the last one repeated behind the video's end; see `pictures` for errors."""
-        self.pictures(clip)
-        return self._latents[torch.arange(frames).clamp(max=len(self._latents) - 1)]
+        """(frames, C, h, w), the last one repeated behind the video's end; see `of_clip` for errors."""
+        latents = self.of_clip(clip).latents
+        return latents[torch.arange(frames).clamp(max=len(latents) - 1)]
 
-    def _read(self, clip: Clip) -> None:
+    def _read(self, clip: Clip) -> Guide:
         if clip.start != self._next:
             raise InputError(
                 f"guide: clip {clip.index} was asked for out of turn; give the frames again from the beginning"
@@ -72,7 +73,7 @@ class GuideFrames:
                 f"guide: the frames end at {clip.start + len(pictures)}, the sound goes on; give one for each frame of the video"
             )
         self._clip, self._next = clip.index, clip.stop
-        self._pictures, self._latents = np.stack(pictures), torch.stack([self._encode(part) for part in pictures])
+        return Guide(np.stack(pictures), torch.stack([self._encode(part) for part in pictures]))
 
     def _checked(self, picture: np.ndarray) -> np.ndarray:
         shape = (self._size, self._size, 3)
@@ -90,9 +91,11 @@ class StillGuide:
         self._picture = scene.crop.cut(scene.image)
         self._latent = scene.encode(self._picture)
 
-    def pictures(self, clip: Clip) -> np.ndarray:
-        """(frames kept of the clip, S, S, 3) uint8."""
-        return np.broadcast_to(self._picture, (clip.stop - clip.start, *self._picture.shape))
+    def of_clip(self, clip: Clip) -> Guide:
+        """The frames kept of a clip, all alike."""
+        count = clip.stop - clip.start
+        pictures = np.broadcast_to(self._picture, (count, *self._picture.shape))
+        return Guide(pictures, self._latent.expand(count, -1, -1, -1))
 
     def latents(self, clip: Clip, frames: int) -> Tensor:
         """(1, C, h, w), for all frames."""

@@ -6,14 +6,31 @@ G width of the features, H W picture side, h w latent side.
 
 from dataclasses import dataclass
 
+import numpy as np
 import torch
-from einops import repeat
+from einops import rearrange, repeat
 from torch import Tensor, nn
 from torch.nn import functional
 
 from .attention import TORCH, Layers, zero_
 
 COLOURS = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Guide:
+    """Drawn frames for the decoder."""
+
+    pictures: np.ndarray
+    """(B, H, W, 3) uint8, whole pixels."""
+    latents: Tensor
+    """(B, C, h, w) of the pictures, scaled as the autoencoder gives them."""
+
+    def split(self, size: int, like: Tensor) -> "list[tuple[Tensor, Tensor]]":
+        """Batches of pictures (size, 3, H, W) in [-1, 1] and latents, in the dtype and on the device of `like`."""
+        pictures = rearrange(torch.tensor(self.pictures), "b h w c -> b c h w").to(like.device)
+        pairs = zip(pictures.split(size), self.latents.split(size), strict=True)
+        return [(own.to(like.dtype) / 127.5 - 1, latents.to(like)) for own, latents in pairs]
 
 
 @dataclass(frozen=True, slots=True)

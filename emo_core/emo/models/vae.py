@@ -13,6 +13,7 @@ from ..finite import check_finite
 from .attention import TORCH, Layers
 from .autoencoder_kl import AutoencoderKL
 from .autoencoder_tiny import AutoencoderTiny
+from .guide_pictures import Guide
 
 
 class VAE(nn.Module):
@@ -104,14 +105,14 @@ def to_bytes(frames: Tensor) -> np.ndarray:
 
 
 @torch.no_grad()
-def decode_frames(vae: VAE, latents: Tensor, batch: int = 8, *, guide: np.ndarray | None = None) -> Tensor:
+def decode_frames(vae: VAE, latents: Tensor, batch: int = 8, *, guide: Guide | None = None) -> Tensor:
     """Decode a clip in batches of frames, so that memory does not grow with its length.
 
     Args:
         vae: the autoencoder.
         latents: (F, C, h, w), any dtype.
         batch: frames decoded together.
-        guide: (F, H, W, 3) uint8 the drawn frames; a decoder without `guide_width` leaves them out.
+        guide: F drawn frames; a decoder without `guide_width` leaves them out.
 
     Returns:
         (F, 3, H, W) float32 in [0, 1].
@@ -123,7 +124,7 @@ def decode_frames(vae: VAE, latents: Tensor, batch: int = 8, *, guide: np.ndarra
     if guide is None or not vae.config.guide_width:
         decoded = torch.cat([vae.decode(part.to(dtype)).float() for part in latents.split(batch)])
     else:
-        pictures = rearrange(torch.tensor(guide), "f h w c -> f c h w").to(latents.device)
-        pairs = zip(latents.split(batch), pictures.split(batch), strict=True)
-        decoded = torch.cat([vae.decode(part.to(dtype), own.to(dtype) / 127.5 - 1).float() for part, own in pairs])
+        latents = latents.to(dtype)
+        pairs = zip(latents.split(batch), guide.split(batch, latents), strict=True)
+        decoded = torch.cat([vae.decode(part, *own).float() for part, own in pairs])
     return check_finite(decoded, dtype, "autoencoder").add(1).div(2).clamp(0, 1)

@@ -7,13 +7,13 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-import numpy as np
 import torch
 from einops import repeat
 from torch import Tensor
 
 from ..conditions.clip import Conditions
 from ..finite import check_finite
+from ..models.guide_pictures import Guide
 from .clips import Clip, clip_generator, clip_noise, plan_clips
 from .denoiser import Denoiser
 from .guidance import Guidance, GuidedContext
@@ -52,13 +52,13 @@ class Subject:
         """(C, H, W) latent of the portrait."""
         return self.values["reference"]
 
-    def guide_pictures(self, clip: Clip) -> np.ndarray | None:
-        """(frames kept of the clip, S, S, 3) uint8 the guide beside which the clip is decoded; None for a model without one.
+    def guide(self, clip: Clip) -> Guide | None:
+        """The guide beside which the frames kept of a clip are decoded; None for a model without one.
 
         It is asked for after the clip was generated and before the next one is.
         """
         guide = self.values.get("guide")
-        return None if guide is None else guide.pictures(clip)
+        return None if guide is None else guide.of_clip(clip)
 
 
 ClipCallback = Callable[[Clip, Step], None]
