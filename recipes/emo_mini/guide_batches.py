@@ -18,14 +18,17 @@ from emo_core.emo.training.objective import quick_attention
 
 from .guide_gather import Gathered
 
-STILL = 0.2
-"""Share of the samples whose guide is the portrait, with noise at mouth and lids, in place of drawn frames."""
+STILL, HIDDEN = 0.2, 0.05
+"""Shares of the samples whose guide is the portrait in place of drawn frames, and of the drawn guides that are hidden: noise covers mouth
+and lids, more or less."""
 MARGIN = 0.35
 """The cells of mouth and lids reach so many widths of their box beyond it."""
 FACE_WEIGHT = 6.0
 """Weight of the cells of mouth and lids beside 1."""
 CHANGE, MOST = 2.0, 4.0
 """Further weight of a cell by the square of its difference from the guide, in units of the mean one, up to MOST."""
+LAST = 999
+"""The timestep of pure noise."""
 LEAST = 0.3
 """A sample whose guide is nearly right counts as if copying it had this loss."""
 
@@ -43,7 +46,8 @@ def training_clips(gathered: Gathered) -> TrainingClips:
     return TrainingClips(
         starts=starts,
         lengths=lengths,
-        share=torch.cat([arrays["lengths"].float(), torch.zeros(count)]),
+        # Real clips are longer, and have more to teach: how films differ from drawings.
+        share=torch.cat([arrays["lengths"].float().square(), torch.zeros(count)]),
         references=torch.arange(count, 2 * count).repeat(2)[:, None],
         boxes=arrays["boxes"].repeat(2, 1),
         mouths=padded("mouths"),
@@ -79,17 +83,26 @@ def speaking_cells(batch: Batch) -> Tensor:
     return torch.maximum(cells(batch.mouths, side), cells(batch.eyes, side))
 
 
-def sometimes_still(batch: Batch) -> Batch:
-    """In some samples the guide is the portrait, and what should move in it is hidden by noise, more or less."""
+def sometimes_hidden(batch: Batch) -> Batch:
+    """In some samples the guide is the portrait, and in these and some others noise hides what should move."""
     # From the batch's own numbers, so that a resumed run draws the same.
     generator = torch.Generator().manual_seed(int(batch.noise.double().abs().sum() * 1000))
     guide, count = batch.conditions["guide"], len(batch.noise)
-    still = torch.rand(count, generator=generator) < STILL
-    level = torch.rand(count, 1, 1, 1, 1, generator=generator) * speaking_cells(batch)
-    noise = torch.randn(guide.shape, generator=generator)
-    portrait = torch.lerp(batch.latents[:, :1].expand_as(guide), noise, level)
-    guide = torch.where(still.view(-1, 1, 1, 1, 1), portrait, guide)
+    drawn = torch.rand(count, generator=generator)
+    still, hidden = ((drawn < share).view(-1, 1, 1, 1, 1) for share in (STILL, STILL + (1 - STILL) * HIDDEN))
+    level = hidden * torch.rand(count, 1, 1, 1, 1, generator=generator) * speaking_cells(batch)
+    guide = torch.where(still, batch.latents[:, :1].expand_as(guide), guide)
+    guide = torch.lerp(guide, torch.randn(guide.shape, generator=generator), level)
     return replace(batch, conditions={**batch.conditions, "guide": guide})
+
+
+def at_the_first_step(batch: Batch) -> Batch:
+    """From pure noise, as one step of sampling does it.
+
+    Frames share most of their noise. At a later timestep their differences show the film through it: the network learned to read these in
+    600 steps, and to be silent at the first step, where it has to listen.
+    """
+    return replace(sometimes_hidden(batch), timesteps=torch.full_like(batch.timesteps, LAST))
 
 
 class GuidedObjective(nn.Module):
@@ -101,15 +114,20 @@ class GuidedObjective(nn.Module):
 
     def forward(self, batch: Batch, clean: Tensor, conditions: Conditions) -> Tensor:
         """Losses (B,) of clean latents (B, F, C, h, w): 1 is a copy of the guide."""
-        residual = self.denoiser.residual(clean, conditions["guide"])
+        weight, copied = self.weights(batch, self.denoiser.residual(clean, conditions["guide"]))
+        with quick_attention(clean.device):
+            loss = self.denoiser.loss(
+                clean, conditions, noise=batch.noise, timesteps=batch.timesteps, weight=weight, keep=batch.keep
+            )
+        return loss / copied
+
+    @staticmethod
+    def weights(batch: Batch, residual: Tensor) -> tuple[Tensor, Tensor]:
+        """Weights (B, F, 1, h, w) of the cells of a residual (B, F, C, h, w), and the loss (B,) of copying the guide, at least LEAST."""
         power = reduce(residual.square(), "b f c h w -> b f 1 h w", "mean")
         # The guide shakes against the film by parts of a pixel; neighbours share their weight.
         smooth = functional.avg_pool2d(power.flatten(0, 1), 3, 1, 1).view_as(power)
         weight = 1 + FACE_WEIGHT * speaking_cells(batch)
         weight = weight * (1 + CHANGE * smooth.clamp(max=MOST))
         copied = reduce(power * weight, "b f 1 h w -> b", "sum") / reduce(weight, "b f 1 h w -> b", "sum")
-        with quick_attention(clean.device):
-            loss = self.denoiser.loss(
-                clean, conditions, noise=batch.noise, timesteps=batch.timesteps, weight=weight, keep=batch.keep
-            )
-        return loss / copied.clamp(min=LEAST)
+        return weight, copied.clamp(min=LEAST)

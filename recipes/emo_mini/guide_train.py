@@ -1,6 +1,6 @@
 """Teach the few-step network to repair drawn frames: `python -m recipes.emo_mini.guide_train --clips clips.safetensors --init emo-mini-few.safetensors --vae vae.safetensors --out FOLDER --minutes M`.
 
-It begins as emo-mini-few with the guide beside its noise and an output of zeros, which copies the guide. A stopped run goes on when
+It begins as emo-mini-few with the guide beside its noise and an output layer that is fitted to the residual. A stopped run goes on when
 it is called again. Writes FOLDER/emo-mini-few.safetensors, and again whenever it ends.
 """
 
@@ -16,33 +16,36 @@ from emo_core.emo.config import EMOConfig, GuideConfig
 from emo_core.emo.models.attention import zero_
 from emo_core.emo.models.emo import EMO
 from emo_core.emo.models.vae import VAE
+from emo_core.emo.sampling.denoiser import Denoiser
 from emo_core.emo.training.objective import Frozen
+from emo_core.emo.training.on_device import DeviceBatches
+from emo_core.emo.training.samples import Sampler
 from emo_core.emo.training.stages import StageConfig
 from emo_core.emo.training.train import StageRun, train
 from emo_core.emo.weights.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
 from emo_core.training.checkpoints import checkpoints
 from emo_core.training.schedule import Limits
 
-from .guide_batches import GuidedObjective, residual_scale, sometimes_still, training_clips
+from .guide_batches import GuidedObjective, at_the_first_step, residual_scale, training_clips
 from .guide_decoder import guided_vae
 from .guide_gather import Gathered
+from .guide_readout import fit_output
 
 STAGE = StageConfig(
     stage="guide",
     trains=("backbone", "audio", "temporal", "guide_encoder"),
     conditions=("reference", "face_region", "audio", "guide"),
-    batch=3,
-    learning_rate=4e-4,
-    learning_rate_factors={"conv_out": 3.0, "guide_encoder": 2.0},
-    warm_up=40,
-    decay_from=0.4,
+    batch=4,
+    learning_rate=2e-4,
+    learning_rate_factors={"guide_encoder": 2.0},
+    warm_up=20,
+    decay_from=0.5,
     decay_to=0.03,
     beta2=0.99,
     precision="bf16",
-    ema=0.995,
+    ema=0.99,
     min_snr=0.0,
     noise_offset=0.0,
-    sampler_timesteps=0.8,
     start=0.2,
     motion_anchor=1.0,
     mask_grow=0.3,
@@ -50,9 +53,13 @@ STAGE = StageConfig(
     workers=0,
     on_device=True,
     log_every=20,
-    save_every=50,
+    save_every=25,
     validate_every=0,
 )
+NOISE_SEEN = 0.1
+"""Factor on the first convolution of the noise: as large as the guide, it hid the guide, and nothing was learned in 250 steps."""
+FITTED = 90
+"""Batches from which the output layer's first weights are fitted."""
 NOTES = {"licence": "GRID corpus and London Set, CC BY 4.0; other stills CC0"}
 
 
@@ -62,7 +69,7 @@ def guided_config(few: EMOConfig, vae: VAE, scale: float) -> EMOConfig:
         few,
         vae=vae.config,
         guide=GuideConfig(layers=True, scale=scale),
-        diffusion=replace(few.diffusion, prediction="sample"),
+        diffusion=replace(few.diffusion, prediction="sample", steps=1),
         speed=replace(few.speed, layers=False),
     )
 
@@ -72,6 +79,8 @@ def guided_network(few: Checkpoint, config: EMOConfig) -> EMO:
     emo, old = EMO(config), few.emo.state_dict()
     emo.load_state_dict(emo.state_dict() | {name: value for name, value in old.items() if name in emo.state_dict()})
     emo.guide_encoder.conv.weight.data.copy_(old["backbone.conv_in.weight"])
+    # Both go through the same weights, and the guide's details are finer than the noise.
+    emo.backbone.conv_in.weight.data.mul_(NOISE_SEEN)
     zero_(emo.backbone.conv_out)
     return emo
 
@@ -85,19 +94,28 @@ def main() -> None:
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--minutes", type=float, default=60.0)
     parser.add_argument("--steps", type=int, help="end after so many steps")
+    parser.add_argument("--scale", type=float, help="of the residual (default: as in the clips)")
     args = parser.parse_args()
     torch.set_num_threads(1)
     few, gathered = load_checkpoint(args.init), Gathered.open(args.clips)
     vae = guided_vae(few.vae)
-    config = guided_config(few.config, vae, residual_scale(gathered))
+    config = guided_config(few.config, vae, args.scale or residual_scale(gathered))
     folder = args.out / "network"
-    run = StageRun(
-        guided_network(few, config),
+    frozen, emo, clips = (
         Frozen(vae.eval().requires_grad_(False), few.audio_encoder),
+        guided_network(few, config),
+        training_clips(gathered),
+    )
+    if not checkpoints(folder):
+        own = DeviceBatches(clips, Sampler(config, replace(STAGE, seed=1)))
+        fit_output(Denoiser(emo.eval()), frozen, map(at_the_first_step, own.batches(0)), FITTED)
+    run = StageRun(
+        emo,
+        frozen,
         Dataset(folder=args.clips.parent, fps=config.fps, size=config.image_size, expand=1.0),
         folder,
-        clips=training_clips(gathered),
-        alter_batch=sometimes_still,
+        clips=clips,
+        alter_batch=at_the_first_step,
         objective=GuidedObjective,
     )
     train(run, STAGE, Limits(minutes=args.minutes, steps=args.steps), resume=bool(checkpoints(folder)))

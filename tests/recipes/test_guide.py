@@ -11,15 +11,24 @@ from emo_core.emo.config import GuideConfig
 from emo_core.emo.models.attention import zero_
 from emo_core.emo.models.emo import EMO
 from emo_core.emo.sampling.denoiser import Denoiser
+from emo_core.emo.training.objective import inputs
 from emo_core.emo.training.on_device import DeviceBatches
 from emo_core.emo.training.samples import Sampler
 from emo_core.face.coefficients import BLINK, MOUTH, NAMES
 from emo_core.face.motion import FaceMotion
-from recipes.emo_mini import guide_motion
-from recipes.emo_mini.guide_batches import GuidedObjective, cells, sometimes_still, speaking_cells, training_clips
+from recipes.emo_mini import guide_batches, guide_motion
+from recipes.emo_mini.guide_batches import (
+    GuidedObjective,
+    at_the_first_step,
+    cells,
+    sometimes_hidden,
+    speaking_cells,
+    training_clips,
+)
 from recipes.emo_mini.guide_gather import Gathered
 from recipes.emo_mini.guide_motion import without_blinks, wrong
 from recipes.emo_mini.guide_people import films, stills, strangers
+from recipes.emo_mini.guide_readout import fit_output
 from recipes.emo_mini.guide_train import STAGE
 from tests.conftest import CONFIG, awake
 
@@ -127,15 +136,23 @@ def test_the_reference_is_the_clips_own_portrait(gathered):
     assert 0.4 < difference.std() < 0.6
 
 
-def test_some_guides_are_the_portrait_with_what_speaks_hidden(gathered):
+def test_some_guides_are_the_portrait_and_some_hide_what_speaks(gathered, monkeypatch):
+    monkeypatch.setattr(guide_batches, "HIDDEN", 0.5)
     batch = batch_of(gathered, 64)
-    changed = sometimes_still(batch)
-    assert torch.equal(changed.conditions["guide"], sometimes_still(batch).conditions["guide"])
-    portrait = batch.latents[:, :1].expand_as(batch.conditions["guide"])
-    still = (changed.conditions["guide"] != batch.conditions["guide"]).flatten(1).any(1)
-    assert 0.05 < still.float().mean() < 0.4
-    moved = (changed.conditions["guide"] - portrait).abs()[still].amax(2, keepdim=True) > 0
-    assert not (moved & (speaking_cells(batch)[still] == 0)).any()
+    guide, drawn = (given.conditions["guide"] for given in (sometimes_hidden(batch), batch))
+    assert torch.equal(guide, sometimes_hidden(batch).conditions["guide"])
+    elsewhere = speaking_cells(batch) == 0
+    from_portrait, as_drawn = (
+        torch.where(elsewhere, guide - other, 0).flatten(1).abs().amax(1) == 0
+        for other in (batch.latents[:, :1].expand_as(guide), drawn)
+    )
+    assert (from_portrait | as_drawn).all() and 0.05 < from_portrait.float().mean() < 0.4
+    hidden = (guide - drawn)[as_drawn].flatten(1).any(1)
+    assert 0.2 < hidden.float().mean() < 0.8
+
+
+def test_the_first_step_starts_from_pure_noise(gathered):
+    assert (at_the_first_step(batch_of(gathered)).timesteps == GUIDED.diffusion.train_timesteps - 1).all()
 
 
 def test_cells_lie_around_their_box():
@@ -154,3 +171,13 @@ def test_copying_the_guide_has_a_loss_of_one(gathered):
     with torch.no_grad():
         losses = GuidedObjective(Denoiser(emo))(batch, clean, conditions)
     assert torch.allclose(losses, torch.ones_like(losses), atol=1e-4)
+
+
+def test_the_fitted_output_is_better_than_a_copy(gathered):
+    torch.manual_seed(0)
+    denoiser = Denoiser(awake(EMO(GUIDED)).eval())
+    batch = at_the_first_step(batch_of(gathered))
+    clean, conditions = inputs(batch, GUIDED, None)
+    fit_output(denoiser, None, iter([batch, batch]), 2)
+    with torch.no_grad():
+        assert GuidedObjective(denoiser)(batch, clean, conditions).mean() < 0.97
