@@ -52,6 +52,7 @@ class EMOSampler(io.ComfyNode):
                     tooltip="To the EMO Sampler of the next clip, or to Motion Frame Chainer, which writes all clips so far.",
                 ),
             ],
+            hidden=[io.Hidden.unique_id],
         )
 
     @classmethod
@@ -61,7 +62,11 @@ class EMOSampler(io.ComfyNode):
 
     @classmethod
     def execute(cls, clip_index: int, clips: int, **inputs: Any) -> io.NodeOutput:
+        from ..host.shown_text import show_text
         from .generation import Scene
 
-        frames, motion = Scene.from_inputs(**inputs).run_row(clip_index, clips)
+        scene = Scene.from_inputs(**inputs)
+        if scene.advice:
+            show_text(cls.hidden, scene.advice)
+        frames, motion = scene.run_row(clip_index, clips)
         return io.NodeOutput({"samples": frames}, motion)
