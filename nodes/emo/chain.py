@@ -84,15 +84,13 @@ class MotionFrameChainer(io.ComfyNode):
         cls, vae: Any, emo_audio: Any, seconds: float, mode: str, return_frames: bool, **inputs: Any
     ) -> io.NodeOutput:
         from ..host.returned_frames import check_frames_are_returned, frames_or_blocker
-        from ..host.shown_text import show_text
         from ..host.video import temporary_video
         from .chaining import Chain
         from .expansion import expand, should_expand
         from .generation import Scene
 
         chain = Chain(Scene.from_inputs(emo_audio=emo_audio, **inputs), vae, emo_audio, seconds)
-        if chain.scene.advice:
-            show_text(cls.hidden, chain.scene.advice)
+        chain.scene.advise(cls.hidden)
         if return_frames:
             chain.check_room()
         else:

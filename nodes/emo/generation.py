@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import comfy.model_management as mm
 import torch
@@ -20,6 +21,7 @@ from ...emo_core.emo.sampling.schedule import check_steps
 from ...emo_core.errors import InputError
 from ...emo_core.face.region import fit_mask
 from ..host.images import is_painted
+from ..host.shown_text import show_text
 from .clip_key import clip_key
 from .face_locator import FaceDetails
 from .guiding import NO_GUIDE, Guide, VideoGuide
@@ -89,6 +91,11 @@ class Scene:
         """What would make a better video; None for nothing."""
         lacking = self.model.config.guide.layers and self.subject.values.get("guide") is None
         return NO_GUIDE.format(name=self.model.name) if lacking else None
+
+    def advise(self, hidden: Any) -> None:
+        """Show the advice on the node that runs; see `shown_text`."""
+        if self.advice:
+            show_text(hidden, self.advice)
 
     @property
     def scale(self) -> float:

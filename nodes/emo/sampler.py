@@ -62,11 +62,9 @@ class EMOSampler(io.ComfyNode):
 
     @classmethod
     def execute(cls, clip_index: int, clips: int, **inputs: Any) -> io.NodeOutput:
-        from ..host.shown_text import show_text
         from .generation import Scene
 
         scene = Scene.from_inputs(**inputs)
-        if scene.advice:
-            show_text(cls.hidden, scene.advice)
+        scene.advise(cls.hidden)
         frames, motion = scene.run_row(clip_index, clips)
         return io.NodeOutput({"samples": frames}, motion)
