@@ -37,7 +37,7 @@ def animate(checkpoint, out, portrait, *more):
         "--out",
         str(out),
     ]
-    return main([*given, "--max-seconds", "1", "--steps", "2", *more])
+    return main([*given, "--max-seconds", "0.5", "--steps", "2", *more])
 
 
 def test_the_frames_move_as_the_motion_model_says(checkpoint, tmp_path, capsys):

@@ -189,7 +189,7 @@ def test_accumulated_steps_equal_one_large_batch():
         assert torch.allclose(a, b, atol=1e-5)
 
 
-@BOTH
+@pytest.mark.parametrize("name", ["gan", pytest.param("regression", marks=pytest.mark.slow)])
 def test_two_processes_equal_one(name, tmp_path):
     """gloo, half a batch each."""
     process = started(name, tmp_path / "two", "--steps", "10", "--batch", "2", launcher=LAUNCHER)

@@ -70,7 +70,7 @@ def test_it_learns(dataset, checkpoint, tmp_path):
     assert sum(losses[-20:]) < 0.8 * sum(losses[:20])
 
 
-@pytest.mark.parametrize("on_device", [False, True])
+@pytest.mark.parametrize("on_device", [False, pytest.param(True, marks=pytest.mark.slow)])
 def test_a_resumed_run_equals_an_unbroken_one(dataset, checkpoint, tmp_path, on_device):
     stage = STAGE.with_options({"on_device": on_device})
     for folder in ("unbroken", "broken"):
