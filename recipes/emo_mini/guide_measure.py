@@ -28,6 +28,7 @@ from .guide_numbers import Points, flicker, lids, mean_cosine, seams
 from .guide_people import stills, strangers
 from .guide_systems import FPS, Portrait, Systems
 
+GROUPS = ("films", "stills", "portraits")
 FILM_FRAMES, STILL_FRAMES = 72, 48
 SHEET = (0, 9, 18, 27, 36, 45)
 """Frames of a contact sheet."""
@@ -40,9 +41,12 @@ class Measured:
     systems: Systems
     judge: FaceJudge
 
-    def video(self, frames: np.ndarray, portrait: Portrait, drawn: Points) -> dict[str, float]:
+    def points(self, videos: dict[str, np.ndarray]) -> dict[str, Points]:
+        """Landmarks of all videos (F, S, S, 3)."""
+        return {name: Points.of(video, self.systems.studio.detector) for name, video in videos.items()}
+
+    def video(self, frames: np.ndarray, points: Points, portrait: Portrait, drawn: Points) -> dict[str, float]:
         """Numbers of one video (F, S, S, 3)."""
-        points = Points.of(frames, self.systems.studio.detector)
         own = self.judge.embed(portrait.square, portrait.points)
         sharp = sharpness(portrait.square, portrait.points)
         same = mean_cosine(frames[::3], points.landmarks[::3], self.judge, own)
@@ -83,18 +87,17 @@ def films(measured: Measured, paths: list[Path], sheets: Path) -> Iterator[tuple
         portrait, sound = systems.portrait(frames[0]), load_sound(path)
         other = load_sound(paths[(number + len(paths) // 2) % len(paths)])
         true = np.stack([portrait.crop.cut(frame) for frame in frames])
-        truth = Points.of(true, systems.studio.detector)
-        made, wrong = (systems.all(portrait, voice, len(frames)) for voice in (sound, other))
-        drawn = Points.of(made["drawn"], systems.studio.detector)
-        rows = {name: measured.video(video, portrait, drawn) for name, video in (made | {"film": true}).items()}
+        made = {"film": true} | systems.all(portrait, sound, len(frames))
+        found, aside = measured.points(made), measured.points(systems.speaking(portrait, other, len(frames)))
+        truth, rows = found["film"].opening, {}
         for name, video in made.items():
-            opening, aside = (Points.of(video, systems.studio.detector).opening for video in (video, wrong[name]))
+            rows[name] = measured.video(video, found[name], portrait, found["drawn"])
             rows[name] |= {
-                "mouth_r": correlation(opening, truth.opening),
-                "mouth_r_other": correlation(aside, truth.opening),
-                "spread": spread(opening, truth.opening),
+                "mouth_r": correlation(found[name].opening, truth),
+                "mouth_r_other": correlation(aside[name].opening, truth) if name in aside else np.nan,
+                "spread": spread(found[name].opening, truth),
             }
-        contact_sheet({"film": true} | made, sheets / f"{path.stem}.png")
+        contact_sheet(made, sheets / f"{path.stem}.png")
         yield path.stem, rows
 
 
@@ -110,9 +113,12 @@ def pictures(
             print(f"left out {path.name}: {error}", flush=True)
             continue
         made = systems.all(portrait, sounds[number % len(sounds)], STILL_FRAMES)
-        drawn = Points.of(made["drawn"], systems.studio.detector)
+        found = measured.points(made)
         contact_sheet(made, sheets / f"{path.parent.name}_{path.stem}.png")
-        yield path.stem, {name: measured.video(video, portrait, drawn) for name, video in made.items()}
+        yield (
+            path.stem,
+            {name: measured.video(video, found[name], portrait, found["drawn"]) for name, video in made.items()},
+        )
 
 
 def contact_sheet(videos: dict[str, np.ndarray], path: Path) -> None:
@@ -142,6 +148,7 @@ def main() -> None:
     parser.add_argument("--checkpoint", type=Path, required=True)
     parser.add_argument("--earlier", type=Path, help="another file, as a control")
     parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--groups", nargs="+", choices=GROUPS, default=GROUPS)
     parser.add_argument("--every", type=int, nargs=3, default=(1, 1, 1), help="every n-th film, still and portrait")
     args = parser.parse_args()
     measured = Measured(Systems.open(args.checkpoint, args.earlier), FaceJudge(args.judge))
@@ -157,7 +164,8 @@ def main() -> None:
         ),
     }  # fmt: skip
     results = {}
-    for name, group in groups.items():
+    for name in args.groups:
+        group = groups[name]
         rows: dict[str, dict[str, dict[str, float]]] = {}
         for title, row in group:
             rows[title] = row

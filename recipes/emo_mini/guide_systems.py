@@ -89,21 +89,24 @@ class Systems:
         points = (np.asarray(face.landmarks, np.float64) - [crop.left, crop.top, 0]) * (crop.size / crop.side)
         return Portrait(upright, face, crop, crop.cut(upright), points)
 
-    def all(self, portrait: Portrait, sound: Sound, frames: int) -> dict[str, np.ndarray]:
-        """Videos (F, S, S, 3) uint8 by name."""
+    def speaking(self, portrait: Portrait, sound: Sound, frames: int) -> dict[str, np.ndarray]:
+        """Videos (F, S, S, 3) uint8 of what listens, by name."""
         drawn = self.drawn(portrait, sound, frames)
-        frames = len(drawn)
-        made = {
-            "drawn": drawn,
-            "guided": self.generated(self.guided, portrait, sound, frames, drawn),
-            "guided_still": self.generated(self.guided, portrait, sound, frames, None),
+        made = {"drawn": drawn, "guided": self.generated(self.guided, portrait, sound, len(drawn), drawn)}
+        if self.earlier is not None:
+            made["earlier"] = self.generated(self.earlier, portrait, sound, len(drawn), None)
+        return made
+
+    def all(self, portrait: Portrait, sound: Sound, frames: int) -> dict[str, np.ndarray]:
+        """The same, and the other controls."""
+        made = self.speaking(portrait, sound, frames)
+        drawn = made["drawn"]
+        return made | {
+            "guided_still": self.generated(self.guided, portrait, sound, len(drawn), None),
             "autoencoder": self.decoded(drawn, beside=True),
             "autoencoder_bare": self.decoded(drawn, beside=False),
-            "frozen": np.repeat(portrait.square[None], frames, axis=0),
+            "frozen": np.repeat(portrait.square[None], len(drawn), axis=0),
         }
-        if self.earlier is not None:
-            made["earlier"] = self.generated(self.earlier, portrait, sound, frames, None)
-        return made
 
     def drawn(self, portrait: Portrait, sound: Sound, frames: int) -> np.ndarray:
         """What the portrait renderer draws for a sound."""
