@@ -4,17 +4,23 @@ Shape legend: F frames, S picture side.
 """
 
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Protocol
 
 import numpy as np
 import torch
 
+from ..audio.features import AudioFeatures
 from ..curve import Curve
 from ..dataset.shards import Clip
+from ..emo.animate import prepare_subject
+from ..emo.conditions.condition import Scene
 from ..emo.conditions.face_region import box_masks
+from ..emo.models.vae import decode_frames, encode_picture, to_bytes
+from ..emo.sampling.clips import plan_clips
 from ..emo.sampling.denoiser import Denoiser
-from ..emo.sampling.generate import Settings
+from ..emo.sampling.generate import Settings, generate
 from ..emo.training.objective import Frozen
 from ..emo.training.setup import frozen_parts
 from ..emo.training.validate import generate_video
@@ -25,7 +31,9 @@ from ..emote.weights import EMOTE_MINI, load_emote
 from ..errors import InputError
 from ..face.crop import Crop
 from ..face.detect import FaceDetector
+from ..face.detectors import make_detector
 from ..face.framing import Framing
+from ..face.selection import RegionRequest
 from ..media.sound import prepare_sound
 from ..portrait.mouth import load_network
 from ..portrait.prepare import LIFT, SHARE, PreparedPortrait
@@ -95,6 +103,8 @@ class EmoMaker:
 
     def make(self, clip: Clip, sound: np.ndarray) -> np.ndarray:
         """See `Maker`."""
+        if self.denoiser.emo.config.guide.layers:
+            return self._repaired(clip, sound)
         values = {}
         if self.speed is not None:
             values["speed"] = torch.full((clip.frames,), float(self.speed))
@@ -102,22 +112,57 @@ class EmoMaker:
             values["face_region"] = box_masks(torch.tensor([self.region]), self.denoiser.emo.config.mask_size)[0]
         return generate_video(self.denoiser, self.frozen, clip, sound, self.settings, values=values)[: clip.frames]
 
+    def _repaired(self, clip: Clip, sound: np.ndarray) -> np.ndarray:
+        """With a guide: the frames that the portrait model draws of the first frame, repaired."""
+        config, picture = self.denoiser.emo.config, clip.pictures()[0]
+        drawer = PortraitMaker(
+            make_detector(landmarks=True, quiet=True), self.settings.seed, self.speed, size=self.size
+        )
+        encoder, window = self.frozen.audio_encoder, config.audio.window
+        device = self.denoiser.emo.backbone.conv_in.weight.device
+        scene = Scene(
+            config=config,
+            image=picture,
+            face=None,
+            crop=Crop(0, 0, self.size, self.size),
+            features=AudioFeatures(prepare_sound(sound, clip.key), encoder, fps=self.fps, window=window),
+            fps=self.fps,
+            encode=partial(encode_picture, self.frozen.vae, device=device),
+        )
+        drawn = drawer.frames(picture, sound, scene.features.frames)
+        subject = prepare_subject(scene, {"face_region": RegionRequest(), "guide": drawn})
+        made = generate(self.denoiser, subject, self.settings)
+        parts = [
+            to_bytes(decode_frames(self.frozen.vae, latents, guide=subject.guide(part)))
+            for part, latents in zip(plan_clips(subject.frames, config.temporal.frames), made, strict=True)
+        ]
+        return np.concatenate(parts)[: clip.frames]
+
 
 class PortraitMaker:
     """Speech to face motion, worn by the clip's first frame."""
 
     fps = FPS
-    size = PORTRAIT_SIZE
     framing = Framing(SHARE, (0.5, 0.5 + LIFT * SHARE))
 
-    def __init__(self, detector: FaceDetector, seed: int = 0, speed: float | None = None) -> None:
+    def __init__(
+        self, detector: FaceDetector, seed: int = 0, speed: float | None = None, *, size: int = PORTRAIT_SIZE
+    ) -> None:
+        self.size = size
         self._detector, self._model, self._network = detector, load_emote(EMOTE_MINI), load_network(torch.device("cpu"))
         options = {} if speed is None else {"speed": Curve.constant(speed)}
         self._request = SpeakRequest(seed=seed, **options)
 
     def make(self, clip: Clip, sound: np.ndarray) -> np.ndarray:
         """See `Maker`."""
-        picture = clip.pictures()[0]
+        return self.frames(clip.pictures()[0], sound, clip.frames)
+
+    def frames(self, picture: np.ndarray, sound: np.ndarray, count: int) -> np.ndarray:
+        """At most `count` frames (F, S, S, 3) uint8 of a picture (S, S, 3) that says a sound (samples,) at 16 kHz.
+
+        Raises:
+            InputError: if the picture shows no face.
+        """
         faces = self._detector.detect(picture)
         if not faces:
             raise InputError("its first frame shows no face; give another video")
@@ -125,4 +170,4 @@ class PortraitMaker:
         portrait = PreparedPortrait(picture, np.asarray(faces[0].landmarks, np.float64), self.size, whole)
         renderer = PortraitRenderer(portrait, self._model.rig, self._network)
         motion = speak(prepare_sound(sound), self._model, self._request)
-        return np.stack(list(renderer.frames(motion[: clip.frames])))
+        return np.stack(list(renderer.frames(motion[:count])))
