@@ -4,7 +4,7 @@ from comfy_api.latest import io
 
 from ...emo_core.emo.sampling.schedule import MAX_STEPS, SCHEDULERS
 from ..host.schema import advanced
-from .sockets import EmoAudio, EmoFace, EmoModel, EmoMotion, EmoSpeed
+from .sockets import EmoAudio, EmoFace, EmoGuide, EmoModel, EmoMotion, EmoSpeed
 
 MAX_SEED = 0xFFFF_FFFF_FFFF_FFFF
 
@@ -48,6 +48,14 @@ def subject_inputs() -> list[io.Input]:
             tooltip=(
                 "The last frames of an existing video, cropped by Face Locator Mask, through VAE Encode. The new video continues "
                 "them. Ignored if motion_frames is wired."
+            ),
+        ),
+        EmoGuide.Input(
+            "emo_guide",
+            optional=True,
+            tooltip=(
+                "Frames of Animate Portrait, from Guide Frames: the network repairs them. Not wired: it draws from the portrait alone. Only "
+                "for checkpoints with a guide (emo-mini-few)."
             ),
         ),
     ]

@@ -4,6 +4,7 @@ from typing import Any
 
 import comfy.model_management as mm
 import comfy.sd
+import numpy as np
 import torch
 from einops import rearrange
 from torch import Tensor
@@ -81,10 +82,16 @@ class EmoVAE:
         self._load()
         return self.decode_loaded(latents)
 
-    def decode_loaded(self, latents: Tensor) -> Tensor:
-        """As `decode`, without loading: the caller has loaded `patcher`."""
+    def decode_loaded(self, latents: Tensor, guide: np.ndarray | None = None) -> Tensor:
+        """As `decode`, without loading: the caller has loaded `patcher`. `guide` is for `decode_beside`."""
         latents = latents.to(self._weights_device, torch.float32) * self._scale
-        return rearrange(decode_frames(self.patcher.model, latents), "b c h w -> b h w c").to(self.output_device)
+        decoded = decode_frames(self.patcher.model, latents, guide=guide)
+        return rearrange(decoded, "b c h w -> b h w c").to(self.output_device)
+
+    def decode_beside(self, latents: Tensor, guide: np.ndarray) -> Tensor:
+        """As `decode`, beside guide pictures (B, H, W, 3) uint8, whose details a decoder with `guide_width` keeps."""
+        self._load()
+        return self.decode_loaded(latents, guide)
 
     def encode_tiled(self, pixels: Tensor, **_tiles: int | None) -> Tensor:
         """As `encode`: pictures of this size need no tiles."""
