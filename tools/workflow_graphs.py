@@ -60,7 +60,7 @@ def talk(canvas: Canvas) -> None:
     canvas.note(
         2,
         "## Talk\n1. Load a portrait and a voice.\n2. Run. emo-mini works on a CPU. For a draft, 10 **steps** suffice (0 is the "
-        "checkpoint's own number, 40). For the fastest run, choose *emo-mini-few* in EMO Model Loader.\n"
+        "checkpoint's own number, 40). For another face, and for the fastest run, open the workflow *emo-any-portrait*.\n"
         f"3. The video is as long as the sound.\n\n{EXAMPLES}\n\n{CONSENT} {HELP}",
         330,
     )

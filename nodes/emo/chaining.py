@@ -126,7 +126,7 @@ class Chain:
         beside = None if guide is None else getattr(self.vae, "decode_beside", None)
         for latents in cancellable(self._latents()):
             rows = slice(first, first + len(latents))
-            yield self.vae.decode(latents) if beside is None else beside(latents, guide.guide.frames[rows])
+            yield self.vae.decode(latents) if beside is None else beside(latents, guide.of_frames(rows))
             first = rows.stop
 
     def _latents(self) -> Iterator[Tensor]:

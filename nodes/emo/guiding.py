@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from ...emo_core.emo.config import EMOConfig
+from ...emo_core.emo.models.guide_pictures import Guide as DecoderGuide
 from ...emo_core.emo.sampling.clips import Clip
 from ...emo_core.errors import InputError
 
@@ -66,9 +67,13 @@ class VideoGuide:
     guide: Guide
     scale: float
 
-    def pictures(self, clip: Clip) -> np.ndarray:
-        """(frames kept of the clip, S, S, 3) uint8."""
-        return self.guide.frames[clip.start : clip.stop]
+    def of_clip(self, clip: Clip) -> DecoderGuide:
+        """The frames kept of a clip."""
+        return self.of_frames(slice(clip.start, clip.stop))
+
+    def of_frames(self, rows: slice) -> DecoderGuide:
+        """Some frames of the video."""
+        return DecoderGuide(self.guide.frames[rows], self.guide.encoded[rows].float() * self.scale)
 
     def latents(self, clip: Clip, frames: int) -> Tensor:
         """(frames, C, h, w), the last one repeated behind the video's end."""

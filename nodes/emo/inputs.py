@@ -81,7 +81,7 @@ def sampling_inputs() -> list[io.Input]:
             min=0,
             max=MAX_STEPS,
             tooltip=(
-                "Denoising steps per clip. 0 uses the checkpoint's own number, which is best (emo-mini: 40, emo-mini-few: 2). "
+                "Denoising steps per clip. 0 uses the checkpoint's own number, which is best (emo-mini: 40, emo-mini-few: 1). "
                 "With emo-mini, 10 make a good draft."
             ),
         ),

@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from tests.conftest import CONFIG
-from tests.guided import write_guided
+from tests.guided import GUIDED, write_guided
 from tests.nodes.conftest import module
 from tests.nodes.test_chain import chain, sample
 from tests.nodes.test_nodes import problem
@@ -43,7 +43,8 @@ def test_the_video_is_decoded_beside_the_guide(nodes, inputs, guided, guide):
     scene = {**inputs, "model": guided, "emo_guide": guide}
     _, frames = chain(nodes, scene)
     latent, _ = sample(nodes, scene, clips=8, clip_index=0)
-    assert torch.allclose(frames, guided.vae.decode_beside(latent["samples"], guide.frames), atol=1e-5)
+    whole = guide.of_video(GUIDED.vae.scaling_factor).of_frames(slice(None))
+    assert torch.allclose(frames, guided.vae.decode_beside(latent["samples"], whole), atol=1e-5)
     assert not torch.allclose(frames, guided.vae.decode(latent["samples"]), atol=1e-2)
 
 
