@@ -90,7 +90,6 @@ class MotionFrameChainer(io.ComfyNode):
         from .generation import Scene
 
         chain = Chain(Scene.from_inputs(emo_audio=emo_audio, **inputs), vae, emo_audio, seconds)
-        chain.scene.advise(cls.hidden)
         if return_frames:
             chain.check_room()
         else:

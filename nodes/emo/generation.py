@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 import comfy.model_management as mm
 import torch
@@ -13,7 +12,6 @@ from torch import Tensor
 from ...emo_core.audio.voice import Voice
 from ...emo_core.emo.conditions.audio_regions import AudioRegions, regions_of_mask
 from ...emo_core.emo.conditions.speed_curve import SpeedCurve
-from ...emo_core.emo.config import EMOConfig
 from ...emo_core.emo.sampling.clips import Clip, MotionFrames, plan_clips
 from ...emo_core.emo.sampling.generate import Settings, Subject, generate_clip
 from ...emo_core.emo.sampling.guidance import Guidance
@@ -21,10 +19,8 @@ from ...emo_core.emo.sampling.schedule import check_steps
 from ...emo_core.errors import InputError
 from ...emo_core.face.region import fit_mask
 from ..host.images import is_painted
-from ..host.shown_text import show_text
 from .clip_key import clip_key
 from .face_locator import FaceDetails
-from .guiding import NO_GUIDE, Guide, VideoGuide
 from .model import EmoModel
 from .progress import StepProgress
 
@@ -56,7 +52,6 @@ class Scene:
         emo_speed: SpeedCurve | None = None,
         motion_frames: MotionFrames | None = None,
         film_frames: Mapping[str, Tensor] | None = None,
-        emo_guide: Guide | None = None,
     ) -> Scene:
         """Convert the inputs that EMOSampler and MotionFrameChainer share.
 
@@ -78,24 +73,12 @@ class Scene:
             "face_region": region,
             "audio_regions": AudioRegions((maps,), face.weights),
             "identity": face.identity,
-            "guide": _guide(emo_guide, config, frames),
             "speed": None if emo_speed is None else emo_speed.check(config.speed).at_frames(frames, emo_audio.fps),
         }
         subject = Subject(frames=frames, values=values)
         settings = Settings(steps=steps, scheduler=scheduler, seed=seed % 2**64, guidance=guidance)
         start = _motion_of_video(model, film_frames) if motion_frames is None else _checked(model, motion_frames)
         return cls(model, subject, settings, start)
-
-    @property
-    def advice(self) -> str | None:
-        """What would make a better video; None for nothing."""
-        lacking = self.model.config.guide.layers and self.subject.values.get("guide") is None
-        return NO_GUIDE.format(name=self.model.name) if lacking else None
-
-    def advise(self, hidden: Any) -> None:
-        """Show the advice on the node that runs; see `shown_text`."""
-        if self.advice:
-            show_text(hidden, self.advice)
 
     @property
     def scale(self) -> float:
@@ -187,10 +170,6 @@ def _checked(model: EmoModel, motion: MotionFrames) -> MotionFrames:
             f"motion frames: got frames of another model than {model.name}; use the same model in all samplers"
         )
     return motion
-
-
-def _guide(guide: Guide | None, config: EMOConfig, frames: int) -> VideoGuide | None:
-    return None if guide is None else guide.check(config, frames).of_video(config.vae.scaling_factor)
 
 
 def _motion_of_video(model: EmoModel, latent: Mapping[str, Tensor] | None) -> MotionFrames | None:

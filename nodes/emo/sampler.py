@@ -52,7 +52,6 @@ class EMOSampler(io.ComfyNode):
                     tooltip="To the EMO Sampler of the next clip, or to Motion Frame Chainer, which writes all clips so far.",
                 ),
             ],
-            hidden=[io.Hidden.unique_id],
         )
 
     @classmethod
@@ -64,7 +63,5 @@ class EMOSampler(io.ComfyNode):
     def execute(cls, clip_index: int, clips: int, **inputs: Any) -> io.NodeOutput:
         from .generation import Scene
 
-        scene = Scene.from_inputs(**inputs)
-        scene.advise(cls.hidden)
-        frames, motion = scene.run_row(clip_index, clips)
+        frames, motion = Scene.from_inputs(**inputs).run_row(clip_index, clips)
         return io.NodeOutput({"samples": frames}, motion)
