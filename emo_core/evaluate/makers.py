@@ -82,8 +82,16 @@ class EmoMaker:
         speed: float | None,
         region: tuple[float, float, float, float] | None,
     ) -> "EmoMaker":
-        """Load a checkpoint."""
+        """Load a checkpoint.
+
+        Raises:
+            InputError: for a face region and a checkpoint with a guide, whose face is where it was drawn.
+        """
         model = load_checkpoint(checkpoint, dtype=dtype)
+        if region is not None and model.config.guide.layers:
+            raise InputError(
+                f"region: {model.config.name} repairs drawn frames, and the face stays where they have it; leave it out"
+            )
         return cls(Denoiser(model.emo), frozen_parts(model, audio_encoder), settings, speed, region)
 
     @property
