@@ -38,6 +38,7 @@ def test_a_tiny_face(picture, detector, rig):
         prepare_portrait(resized(picture, 40, 40), detector, rig)
 
 
+@pytest.mark.slow
 def test_a_huge_picture(picture, detector, rig):
     portrait = prepare_portrait(resized(picture, 8000, 8000), detector, rig, size=256)
     assert portrait.picture.shape[0] < 400

@@ -88,6 +88,7 @@ def test_lips_of_other_languages_are_not_of_held_out_people(speech, data):
     assert lips[0].std() > 0 and np.array_equal(*lips)
 
 
+@pytest.mark.slow
 def test_the_encoder_learns_and_a_stopped_run_continues(speech, data, tmp_path, monkeypatch):
     filled(speech, data).save(tmp_path / "speech.npz")
     pieces = audio.Pieces.open(tmp_path / "speech.npz")

@@ -68,6 +68,7 @@ def test_help_and_training_name_the_missing_package():
     assert "error: train needs accelerate" in done.stderr
 
 
+@pytest.mark.slow
 def test_folders_of_transformers_and_diffusers(tmp_path):
     torch.manual_seed(0)
     AudioEncoder.from_config(CONFIG.audio).net.save_pretrained(tmp_path / "wav2vec2")
