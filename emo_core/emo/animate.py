@@ -1,12 +1,13 @@
 """The main job: one portrait and one voice in, one talking video out."""
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 
 from ..audio.encoder import AudioEncoder, load_encoder
@@ -29,7 +30,7 @@ from .config import EMO_MINI, EMOConfig
 from .models.vae import VAE, decode_frames, encode_picture, to_bytes
 from .sampling.clips import Clip, plan_clips
 from .sampling.denoiser import Denoiser
-from .sampling.generate import Settings, Subject, generate
+from .sampling.generate import ClipCallback, Settings, Subject, generate
 from .sampling.guidance import Guidance
 from .sampling.sampler import Step
 from .sampling.schedule import check_steps
@@ -135,9 +136,8 @@ def _animate(request: Request, progress: Progress | None) -> Result:
     report = (lambda clip, step: progress(clip, clips, step)) if progress else None
     start = time.monotonic()
     with writer:
-        generated = generate(Denoiser(checkpoint.emo), subject, settings, callback=report)
-        for clip, latents in zip(plan_clips(subject.frames, config.temporal.frames), generated, strict=True):
-            for frame in to_bytes(decode_frames(vae, latents, guide=subject.guide(clip))):
+        for part in frames_of(Denoiser(checkpoint.emo), vae, subject, settings, callback=report):
+            for frame in part:
                 writer.write(finish(frame))
     spent = time.monotonic() - start
     return Result(
@@ -151,6 +151,16 @@ def _animate(request: Request, progress: Progress | None) -> Result:
         checkpoint=str(request.checkpoint),
         out=str(request.out),
     )
+
+
+def frames_of(
+    denoiser: Denoiser, vae: VAE, subject: Subject, settings: Settings, *, callback: ClipCallback | None = None
+) -> Iterator[np.ndarray]:
+    """Generate and decode a video clip by clip: the frames kept of each, (F, S, S, 3) uint8."""
+    clips = plan_clips(subject.frames, denoiser.emo.config.temporal.frames)
+    generated = generate(denoiser, subject, settings, callback=callback)
+    for clip, latents in zip(clips, generated, strict=True):
+        yield to_bytes(decode_frames(vae, latents, guide=subject.guide(clip)))
 
 
 def prepare_subject(scene: Scene, requests: Mapping[str, Any]) -> Subject:

@@ -14,13 +14,12 @@ import torch
 from ..audio.features import AudioFeatures
 from ..curve import Curve
 from ..dataset.shards import Clip
-from ..emo.animate import prepare_subject
+from ..emo.animate import frames_of, prepare_subject
 from ..emo.conditions.condition import Scene
 from ..emo.conditions.face_region import box_masks
-from ..emo.models.vae import decode_frames, encode_picture, to_bytes
-from ..emo.sampling.clips import plan_clips
+from ..emo.models.vae import encode_picture
 from ..emo.sampling.denoiser import Denoiser
-from ..emo.sampling.generate import Settings, generate
+from ..emo.sampling.generate import Settings
 from ..emo.training.objective import Frozen
 from ..emo.training.setup import frozen_parts
 from ..emo.training.validate import generate_video
@@ -70,6 +69,8 @@ class EmoMaker:
     speed: float | None = None
     region: tuple[float, float, float, float] | None = None
     """Face region as shares of the picture; None for the clip's own."""
+    drawer: "PortraitMaker | None" = None
+    """Draws the frames that a model with a guide repairs; None for a model without one."""
 
     @classmethod
     def load(
@@ -92,7 +93,11 @@ class EmoMaker:
             raise InputError(
                 f"region: {model.config.name} repairs drawn frames, and the face stays where they have it; leave it out"
             )
-        return cls(Denoiser(model.emo), frozen_parts(model, audio_encoder), settings, speed, region)
+        drawer = None
+        if model.config.guide.layers:
+            detector = make_detector(landmarks=True, quiet=True)
+            drawer = PortraitMaker(detector, settings.seed, speed, size=model.config.image_size)
+        return cls(Denoiser(model.emo), frozen_parts(model, audio_encoder), settings, speed, region, drawer)
 
     @property
     def fps(self) -> float:
@@ -111,8 +116,8 @@ class EmoMaker:
 
     def make(self, clip: Clip, sound: np.ndarray) -> np.ndarray:
         """See `Maker`."""
-        if self.denoiser.emo.config.guide.layers:
-            return self._repaired(clip, sound)
+        if self.drawer is not None:
+            return self._repaired(clip, sound, self.drawer)
         values = {}
         if self.speed is not None:
             values["speed"] = torch.full((clip.frames,), float(self.speed))
@@ -120,12 +125,9 @@ class EmoMaker:
             values["face_region"] = box_masks(torch.tensor([self.region]), self.denoiser.emo.config.mask_size)[0]
         return generate_video(self.denoiser, self.frozen, clip, sound, self.settings, values=values)[: clip.frames]
 
-    def _repaired(self, clip: Clip, sound: np.ndarray) -> np.ndarray:
+    def _repaired(self, clip: Clip, sound: np.ndarray, drawer: "PortraitMaker") -> np.ndarray:
         """With a guide: the frames that the portrait model draws of the first frame, repaired."""
         config, picture = self.denoiser.emo.config, clip.pictures()[0]
-        drawer = PortraitMaker(
-            make_detector(landmarks=True, quiet=True), self.settings.seed, self.speed, size=self.size
-        )
         encoder, window = self.frozen.audio_encoder, config.audio.window
         device = self.denoiser.emo.backbone.conv_in.weight.device
         scene = Scene(
@@ -139,12 +141,8 @@ class EmoMaker:
         )
         drawn = drawer.frames(picture, sound, scene.features.frames)
         subject = prepare_subject(scene, {"face_region": RegionRequest(), "guide": drawn})
-        made = generate(self.denoiser, subject, self.settings)
-        parts = [
-            to_bytes(decode_frames(self.frozen.vae, latents, guide=subject.guide(part)))
-            for part, latents in zip(plan_clips(subject.frames, config.temporal.frames), made, strict=True)
-        ]
-        return np.concatenate(parts)[: clip.frames]
+        parts = frames_of(self.denoiser, self.frozen.vae, subject, self.settings)
+        return np.concatenate(list(parts))[: clip.frames]
 
 
 class PortraitMaker:

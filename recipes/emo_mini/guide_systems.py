@@ -12,13 +12,12 @@ import torch
 from einops import rearrange
 
 from emo_core.audio.features import AudioFeatures
-from emo_core.emo.animate import prepare_subject
+from emo_core.emo.animate import frames_of, prepare_subject
 from emo_core.emo.conditions.condition import Scene
 from emo_core.emo.models.guide_pictures import Guide
 from emo_core.emo.models.vae import decode_frames, encode_picture, to_bytes
-from emo_core.emo.sampling.clips import plan_clips
 from emo_core.emo.sampling.denoiser import Denoiser
-from emo_core.emo.sampling.generate import Settings, generate
+from emo_core.emo.sampling.generate import Settings
 from emo_core.emo.training.objective import quick_attention
 from emo_core.emo.weights.checkpoint import Checkpoint, load_checkpoint
 from emo_core.emote.speak import SpeakRequest, speak
@@ -133,10 +132,9 @@ class Systems:
         requests = {"face_region": RegionRequest(), "guide": drawn}
         with quick_attention(torch.device("cpu")), torch.autocast("cpu", torch.bfloat16):
             subject = replace(prepare_subject(scene, requests), frames=frames)
-            made = generate(Denoiser(model.emo), subject, Settings(steps=config.diffusion.steps))
-            clips = zip(plan_clips(frames, config.temporal.frames), made, strict=True)
-            parts = [to_bytes(decode_frames(model.vae, latents, guide=subject.guide(clip))) for clip, latents in clips]
-        return np.concatenate(parts)
+            return np.concatenate(
+                list(frames_of(Denoiser(model.emo), model.vae, subject, Settings(steps=config.diffusion.steps)))
+            )
 
     @torch.no_grad()
     def decoded(self, pictures: np.ndarray, *, beside: bool) -> np.ndarray:
