@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -26,7 +25,7 @@ from ..portrait.plausible import check_landmarks
 from ..portrait.prepare import PreparedPortrait
 from ..portrait.render import PortraitRenderer
 
-STILL = "guide: {error}; the portrait itself is the guide, and head and lids rest\n"
+NOT_DRAWN = "guide: {name} repairs frames of the moving portrait, which cannot be drawn: {error}. Or use emo-mini, which needs none"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,14 +40,17 @@ class DrawnGuide:
     emotion: EmotionCurve = NEUTRAL
     face_model: Path | None = None
 
-    def __call__(self, scene: Scene) -> Iterator[np.ndarray] | None:
-        """Frames (S, S, 3) uint8 in the model's square, as many as the sound has or more; None where the face cannot be moved."""
+    def __call__(self, scene: Scene) -> Iterator[np.ndarray]:
+        """Frames (S, S, 3) uint8 in the model's square, as many as the sound has or more.
+
+        Raises:
+            InputError: if the face cannot be moved.
+        """
         emote = load_emote()
         try:
             renderer = PortraitRenderer(self._portrait(scene, emote.rig), emote.rig, load_network(torch.device("cpu")))
         except InputError as error:
-            sys.stderr.write(STILL.format(error=error))
-            return None
+            raise InputError(NOT_DRAWN.format(name=scene.config.name, error=error)) from error
         sound = load_sound(self.audio, max_seconds=self.max_seconds)
         request = SpeakRequest(fps=scene.fps, seed=self.seed, speed=self.speed, emotion=self.emotion)
         return (frame for part in speak_blocks(sound, emote, request) for frame in renderer.frames(part))

@@ -18,12 +18,11 @@ from emo_core.emo.training.objective import quick_attention
 
 from .guide_gather import Gathered
 
-STILL, HIDDEN = 0.2, 0.05
-"""Shares of the samples whose guide is the portrait in place of drawn frames, and of the drawn guides that are hidden: noise covers mouth
-and lids, more or less."""
+HIDDEN = 0.1
+"""Share of the samples in whose guides noise hides mouth and lids, more or less."""
 MARGIN = 0.35
 """The cells of mouth and lids reach so many widths of their box beyond it."""
-FACE_WEIGHT = 6.0
+FACE_WEIGHT = 4.0
 """Weight of the cells of mouth and lids beside 1."""
 CHANGE, MOST = 2.0, 4.0
 """Further weight of a cell by the square of its difference from the guide, in units of the mean one, up to MOST."""
@@ -84,25 +83,28 @@ def speaking_cells(batch: Batch) -> Tensor:
 
 
 def sometimes_hidden(batch: Batch) -> Batch:
-    """In some samples the guide is the portrait, and in these and some others noise hides what should move."""
+    """In some samples noise hides in the guide what should move, more or less."""
     # From the batch's own numbers, so that a resumed run draws the same.
     generator = torch.Generator().manual_seed(int(batch.noise.double().abs().sum() * 1000))
     guide, count = batch.conditions["guide"], len(batch.noise)
-    drawn = torch.rand(count, generator=generator)
-    still, hidden = ((drawn < share).view(-1, 1, 1, 1, 1) for share in (STILL, STILL + (1 - STILL) * HIDDEN))
+    hidden = (torch.rand(count, generator=generator) < HIDDEN).view(-1, 1, 1, 1, 1)
     level = hidden * torch.rand(count, 1, 1, 1, 1, generator=generator) * speaking_cells(batch)
-    guide = torch.where(still, batch.latents[:, :1].expand_as(guide), guide)
     guide = torch.lerp(guide, torch.randn(guide.shape, generator=generator), level)
     return replace(batch, conditions={**batch.conditions, "guide": guide})
 
 
 def at_the_first_step(batch: Batch) -> Batch:
-    """From pure noise, as one step of sampling does it.
+    """As one step of sampling does it, with guides that are sometimes hidden."""
+    return from_pure_noise(sometimes_hidden(batch))
 
-    Frames share most of their noise. At a later timestep their differences show the film through it: the network learned to read these in
-    600 steps, and to be silent at the first step, where it has to listen.
+
+def from_pure_noise(batch: Batch) -> Batch:
+    """At the last timestep.
+
+    Frames share most of their noise. At an earlier timestep their differences show the film through it: the network learned to read these
+    in 600 steps, and to be silent at the first step of sampling, where it has to listen.
     """
-    return replace(sometimes_hidden(batch), timesteps=torch.full_like(batch.timesteps, LAST))
+    return replace(batch, timesteps=torch.full_like(batch.timesteps, LAST))
 
 
 class GuidedObjective(nn.Module):

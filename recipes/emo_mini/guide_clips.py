@@ -26,7 +26,7 @@ from emo_core.portrait.plausible import check_landmarks
 from emo_core.portrait.prepare import DETAIL, PreparedPortrait
 from emo_core.portrait.render import PortraitRenderer
 
-from .guide_motion import FPS, TalkingFilm, faster, with_mouth, wrong
+from .guide_motion import FPS, Alter, TalkingFilm, faster, wrong
 
 LIDS = (*mesh.RIGHT_LID_UPPER, *mesh.RIGHT_LID_LOWER, *mesh.LEFT_LID_UPPER, *mesh.LEFT_LID_LOWER)
 RESTING = 0.4
@@ -93,6 +93,8 @@ class Studio:
     detector: FaceDetector
     rig: FaceRig
     mouth: MouthInterior
+    alter: Alter = wrong
+    """Makes a guide's motion from the true one and the spoken one."""
 
     def portrait(self, image: np.ndarray, landmarks: np.ndarray, crop: Crop) -> PreparedPortrait:
         """A picture (H, W, 3) in the square that the network animates; landmarks (478, 3) in pixels of the picture."""
@@ -126,7 +128,7 @@ class Studio:
         return GuidedClip(
             name=f"{film.path.stem} {first}",
             truth=np.stack([crop.cut(frame) for frame in frames[span]]),
-            guide=np.stack(list(renderer.frames(wrong(motion, film.spoken[span], rng)))),
+            guide=np.stack(list(renderer.frames(self.alter(motion, film.spoken[span], rng)))),
             portrait=crop.cut(frames[still]),
             points=points,
             features=film.features[span],
@@ -154,7 +156,7 @@ class Studio:
         motion = faster(film.motion.from_frame(resting_frame(film, rng)), float(rng.uniform(*HEAD)))[span]
         if rng.random() < OTHER_BLINKS:
             motion = motion.with_curves({curve: spoken[span].curve(curve) for curve in BLINK})
-        guide = wrong(motion, with_mouth(motion, spoken[span]), rng)
+        guide = self.alter(motion, spoken[span], rng)
         return GuidedClip(
             name=name,
             truth=np.stack(list(renderer.frames(motion))),

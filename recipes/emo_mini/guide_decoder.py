@@ -1,7 +1,7 @@
 """Teach the decoder to see the guide: `python -m recipes.emo_mini.guide_decoder --clips clips.safetensors --init emo-mini-few.safetensors --out FOLDER --minutes M`.
 
-The encoder stays as it is, so latents mean the same. Of the crops, some have no guide, some a right one, some the portrait; the others
-have the guide that was drawn with a wrong mouth. Writes FOLDER/vae.safetensors.
+The encoder stays as it is, so latents mean the same. Of the crops, some have no guide and some a right one; the others have the guide that
+was drawn with a wrong mouth. Writes FOLDER/vae.safetensors.
 
 Shape legend: B crops, s their side.
 """
@@ -32,8 +32,8 @@ GUIDE_WIDTH = 32
 CROP, CELL = 128, 16
 BATCH, BARE = 8, 1
 """Crops of a step, and how many of them are decoded without a guide."""
-RIGHT, STILL = 0.25, 0.12
-"""Shares of the guides that are the truth, and the portrait."""
+RIGHT = 0.25
+"""Share of the guides that are the truth."""
 NEAR_MOUTH = 0.5
 """Share of the crops that lie around the mouth."""
 MOUTH_WEIGHT = 8.0
@@ -116,11 +116,8 @@ class DecoderTask(Task):
 
         arrays = self._arrays
         number = int(torch.randint(len(arrays["truth"]), (), generator=generator))
-        truth, guide, kind = arrays["truth"][number], arrays["guide"][number], uniform()
-        if kind < RIGHT:
-            guide = truth
-        elif kind < RIGHT + STILL:
-            guide = arrays["portrait_pictures"][arrays["clip"][number]]
+        truth = arrays["truth"][number]
+        guide = truth if uniform() < RIGHT else arrays["guide"][number]
         size, mouth = len(truth), arrays["picture_mouths"][number] * len(truth)
         if uniform() < NEAR_MOUTH:
             corner = (mouth[:2] + mouth[2:] - CROP) / 2 + (torch.rand(2, generator=generator) - 0.5) * 0.5 * CROP
@@ -152,7 +149,7 @@ def guided_vae(vae: VAE) -> VAE:
 def main() -> None:
     """Train the decoder, and write the autoencoder."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--clips", type=Path, required=True, help="of recipes.emo_mini.guide_gather")
+    parser.add_argument("--clips", type=Path, nargs="+", required=True, help="of recipes.emo_mini.guide_gather")
     parser.add_argument("--init", type=Path, required=True, help="emo-mini-few.safetensors")
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--minutes", type=float, default=18.0)
@@ -162,7 +159,7 @@ def main() -> None:
     vae = guided_vae(load_checkpoint(args.init).vae)
     folder = args.out / "decoder"
     train(
-        DecoderTask(vae, Gathered.open(args.clips)),
+        DecoderTask(vae, Gathered.open(*args.clips)),
         Settings(batch=BATCH, precision="bf16", log_every=EVERY, save_every=EVERY, cpu=True),
         Limits(minutes=args.minutes),
         folder,

@@ -1,7 +1,7 @@
 """Gather what the guided network learns: `python -m recipes.emo_mini.guide_gather --data DATA --init emo-mini-few.safetensors --out clips.safetensors`.
 
 Latents of truth and guide, features of the sound, and for the decoder every few frames as pictures. Real and drawn clips alternate,
-so that `--minutes` may end it anywhere.
+so that `--minutes` may end it anywhere. Each of the `--workers` has its own speakers and stills.
 
 Shape legend: N clips, T frames of all clips, S picture side, L D wav2vec layers and width.
 """
@@ -9,9 +9,13 @@ Shape legend: N clips, T frames of all clips, S picture side, L D wav2vec layers
 import argparse
 import itertools
 import json
+import tempfile
 import time
 from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
+from functools import partial
+from multiprocessing import get_context
 from pathlib import Path
 
 import numpy as np
@@ -32,8 +36,8 @@ from emo_core.media.picture import load_picture
 from emo_core.portrait.mouth import load_network
 
 from .guide_clips import GuidedClip, Studio, films_by_turns
-from .guide_motion import Listener, TalkingFilm
-from .guide_people import films, stills
+from .guide_motion import Listener, TalkingFilm, as_used, wrong
+from .guide_people import films, kept_out_films, stills
 
 REAL_FRAMES, DRAWN_FRAMES = 36, 24
 """Frames of a clip."""
@@ -50,17 +54,35 @@ class Gathered:
 
     arrays: dict[str, Tensor]
     """latents and guides (T, C, h, w) float16, portraits (N, C, h, w) float16, features (T, L, D) float16, lengths (N,), boxes (N, 4), mouths,
-    eyes (T, 4), openings, speed (T,); pictures of some frames: truth, guide (P, S, S, 3) uint8, clip (P,), picture_mouths (P, 4), and
-    portrait_pictures (N, S, S, 3)."""
+    eyes (T, 4), openings, speed (T,); pictures of some frames: truth, guide (P, S, S, 3) uint8, picture_mouths (P, 4), and the frame (P,) that
+    each shows, 0 .. T."""
     names: tuple[str, ...]
     """(N,)"""
 
     @classmethod
-    def open(cls, path: Path) -> "Gathered":
+    def open(cls, *paths: Path) -> "Gathered":
         """What this script wrote."""
-        with safe_open(path, "pt") as file:
-            names = json.loads(file.metadata()["names"])
-            return cls({key: file.get_tensor(key) for key in file.keys()}, tuple(names))
+        parts = []
+        for path in paths:
+            with safe_open(path, "pt") as file:
+                names = json.loads(file.metadata()["names"])
+                parts.append(cls({key: file.get_tensor(key) for key in file.keys()}, tuple(names)))
+        return parts[0] if len(parts) == 1 else cls.joined(parts)
+
+    @classmethod
+    def joined(cls, parts: "list[Gathered]") -> "Gathered":
+        """The clips of all parts, in their order."""
+        rows, before = [], 0
+        for part in parts:
+            rows.append({**part.arrays, "frame": part.arrays["frame"] + before})
+            before += len(part.arrays["latents"])
+        names = tuple(name for part in parts for name in part.names)
+        return cls({name: torch.cat([row[name] for row in rows]).contiguous() for name in rows[0]}, names)
+
+    def save(self, path: Path) -> None:
+        """Write all, or nothing."""
+        with atomic_path(path) as temporary:
+            save_file(self.arrays, temporary, {"names": json.dumps(self.names)})
 
 
 @torch.no_grad()
@@ -73,7 +95,7 @@ def encoded(vae: VAE, pictures: np.ndarray) -> Tensor:
 
 
 def rows_of(clip: GuidedClip, vae: VAE, number: int) -> dict[str, Tensor]:
-    """The arrays of one clip."""
+    """The arrays of one clip, the `number`-th."""
     guide, chosen = encoded(vae, clip.guide), slice(number % PICTURE_EVERY, None, PICTURE_EVERY)
     floats = {name: torch.from_numpy(getattr(clip, name)).float() for name in ("mouths", "eyes", "openings", "speed")}
     return {
@@ -86,15 +108,15 @@ def rows_of(clip: GuidedClip, vae: VAE, number: int) -> dict[str, Tensor]:
         **floats,
         "truth": torch.from_numpy(clip.truth[chosen].copy()),
         "guide": torch.from_numpy(clip.guide[chosen].copy()),
-        "clip": torch.full((len(clip.truth[chosen]),), number),
+        "frame": torch.arange(len(clip.truth))[chosen],
         "picture_mouths": floats["mouths"][chosen],
-        "portrait_pictures": torch.from_numpy(clip.portrait[None].copy()),
     }
 
 
-def clips(studio: Studio, people: dict[str, list[TalkingFilm]], faces: tuple[Path, ...]) -> Iterator[GuidedClip]:
+def clips(
+    studio: Studio, people: dict[str, list[TalkingFilm]], faces: tuple[Path, ...], rng: np.random.Generator
+) -> Iterator[GuidedClip]:
     """Real and drawn clips by turns, until every still was shown once."""
-    rng = np.random.default_rng(0)
     real, worn = films_by_turns(people, rng), films_by_turns(people, rng)
     order = iter([faces[number] for number in rng.permutation(len(faces))])
     for number in itertools.count():
@@ -113,6 +135,47 @@ def clips(studio: Studio, people: dict[str, list[TalkingFilm]], faces: tuple[Pat
             yield clip
 
 
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What to gather."""
+
+    data: Path
+    init: Path
+    minutes: float
+    films: int
+    workers: int
+    kept_out: bool
+    seed: int
+
+    def part(self, folder: Path, worker: int) -> Path:
+        """Draw the clips of one worker's speakers and stills; the file that holds them."""
+        torch.set_num_threads(1)
+        checkpoint, emote = load_checkpoint(self.init), load_emote()
+        config, detector = checkpoint.config, make_detector(landmarks=True, quiet=True)
+        listener = Listener(detector, emote.rig, emote, checkpoint.audio_encoder, config.audio.window)
+        speakers = kept_out_films(self.data) if self.kept_out else films(self.data, self.films)
+        chosen = dict(list(speakers.items())[worker :: self.workers])
+        people: dict[str, list[TalkingFilm]] = {}
+        for film in listener.films(chosen):
+            people.setdefault(film.person, []).append(film)
+        print({person: len(own) for person, own in people.items()}, flush=True)
+        mouth, alter = load_network(torch.device("cpu")), as_used if self.kept_out else wrong
+        studio = Studio(config, detector, emote.rig, mouth, alter)
+        pictures, rng = stills(self.data), np.random.default_rng((self.seed, worker))
+        faces = (pictures.kept_out if self.kept_out else pictures.teach)[worker :: self.workers]
+        parts: list[Gathered] = []
+        start = time.monotonic()
+        for clip in clips(studio, people, faces, rng):
+            parts.append(Gathered(rows_of(clip, checkpoint.vae, len(parts)), (clip.name,)))
+            if len(parts) % 20 == 0:
+                print(f"{len(parts)} clips, {time.monotonic() - start:.0f} s", flush=True)
+            if time.monotonic() - start > 60 * self.minutes:
+                break
+        path = folder / f"{worker}.safetensors"
+        Gathered.joined(parts).save(path)
+        return path
+
+
 def main() -> None:
     """Gather and write."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
@@ -121,28 +184,22 @@ def main() -> None:
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--minutes", type=float, default=15.0, help="the drawing ends after so long (default: 15)")
     parser.add_argument("--films", type=int, default=18, help="films of one speaker, at most (default: 18)")
+    parser.add_argument("--workers", type=int, default=2, help="processes that draw (default: 2)")
+    parser.add_argument(
+        "--kept-out", action="store_true", help="people who teach nothing, with guides as in use, to validate on"
+    )
+    parser.add_argument("--seed", type=int, default=0, help="another one draws other clips of the same people")
     args = parser.parse_args()
-    torch.set_num_threads(1)
-    checkpoint, emote = load_checkpoint(args.init), load_emote()
-    config, detector = checkpoint.config, make_detector(landmarks=True, quiet=True)
-    listener = Listener(detector, emote.rig, emote, checkpoint.audio_encoder, config.audio.window)
-    people: dict[str, list[TalkingFilm]] = {}
-    for film in listener.films(films(args.data, args.films)):
-        people.setdefault(film.person, []).append(film)
-    print({person: len(own) for person, own in people.items()}, flush=True)
-    studio = Studio(config, detector, emote.rig, load_network(torch.device("cpu")))
-    rows, names, start = [], [], time.monotonic()
-    for clip in clips(studio, people, stills(args.data).teach):
-        rows.append(rows_of(clip, checkpoint.vae, len(rows)))
-        names.append(clip.name)
-        if len(rows) % 20 == 0:
-            print(f"{len(rows)} clips, {time.monotonic() - start:.0f} s", flush=True)
-        if time.monotonic() - start > 60 * args.minutes:
-            break
-    arrays = {name: torch.cat([row[name] for row in rows]).contiguous() for name in rows[0]}
-    with atomic_path(args.out) as temporary:
-        save_file(arrays, temporary, {"names": json.dumps(names)})
-    print(f"{len(rows)} clips, {len(arrays['latents'])} frames, {len(arrays['truth'])} pictures", flush=True)
+    request = Request(args.data, args.init, args.minutes, args.films, args.workers, args.kept_out, args.seed)
+    args.out.parent.mkdir(parents=True, exist_ok=True)
+    with (
+        tempfile.TemporaryDirectory(dir=args.out.parent) as folder,
+        ProcessPoolExecutor(args.workers, mp_context=get_context("spawn")) as pool,
+    ):
+        paths = pool.map(partial(request.part, Path(folder)), range(args.workers))
+        gathered = Gathered.open(*paths)
+        gathered.save(args.out)
+    print(f"{len(gathered.names)} clips, {len(gathered.arrays['latents'])} frames", flush=True)
 
 
 if __name__ == "__main__":

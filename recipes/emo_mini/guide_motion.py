@@ -6,7 +6,7 @@ the lids may stay open through a blink; what is right must be heard.
 Shape legend: F frames, K coefficients, L D wav2vec layers and width.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -39,6 +39,10 @@ UNEVEN = 0.25
 """Standard deviation of the slowly changing factor on each coefficient."""
 OPEN_LIDS = 0.3
 """Share of the guides whose lids do not blink."""
+
+
+Alter = Callable[[FaceMotion, FaceMotion, np.random.Generator], FaceMotion]
+"""A guide's motion from the true one and the spoken one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +99,11 @@ class Listener:
 def with_mouth(motion: FaceMotion, other: FaceMotion) -> FaceMotion:
     """A motion with the mouth of another."""
     return motion.with_curves({name: other.curve(name) for name in MOUTH})
+
+
+def as_used(motion: FaceMotion, spoken: FaceMotion, rng: np.random.Generator) -> FaceMotion:
+    """The motion of a guide as the finished network gets it: the mouth is emote-mini's."""
+    return with_mouth(motion, spoken)
 
 
 def wrong(motion: FaceMotion, spoken: FaceMotion, rng: np.random.Generator) -> FaceMotion:

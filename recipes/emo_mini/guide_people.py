@@ -50,6 +50,14 @@ def films(data: Path, per_person: int = PER_PERSON) -> dict[str, list[Path]]:
     return {person: _chosen(tuple(folders.values()), per_person) for person, folders in sorted(found.items())}
 
 
+def kept_out_films(data: Path) -> dict[str, list[Path]]:
+    """Films of each speaker who never teaches."""
+    found: dict[str, list[Path]] = {}
+    for path in strangers(data):
+        found.setdefault(person_of(path), []).append(path)
+    return found
+
+
 def strangers(data: Path) -> list[Path]:
     """Films of speakers who never teach."""
     return [

@@ -101,7 +101,6 @@ class Systems:
         made = self.speaking(portrait, sound, frames)
         drawn = made["drawn"]
         return made | {
-            "guided_still": self.generated(self.guided, portrait, sound, len(drawn), None),
             "autoencoder": self.decoded(drawn, beside=True),
             "autoencoder_bare": self.decoded(drawn, beside=False),
             "frozen": np.repeat(portrait.square[None], len(drawn), axis=0),
@@ -129,7 +128,7 @@ class Systems:
             fps=FPS,
             encode=partial(encode_picture, model.vae, device=torch.device("cpu")),
         )
-        requests = {"face_region": RegionRequest(), "guide": drawn}
+        requests = {"face_region": RegionRequest(), "guide": drawn if config.guide.layers else None}
         with quick_attention(torch.device("cpu")), torch.autocast("cpu", torch.bfloat16):
             subject = replace(prepare_subject(scene, requests), frames=frames)
             return np.concatenate(

@@ -1,7 +1,7 @@
-"""Teach the few-step network to repair drawn frames: `python -m recipes.emo_mini.guide_train --clips clips.safetensors --init emo-mini-few.safetensors --vae vae.safetensors --out FOLDER --minutes M`.
+"""Teach the few-step network to repair drawn frames: `python -m recipes.emo_mini.guide_train --clips clips.safetensors --kept-out kept.safetensors --init emo-mini-few.safetensors --vae vae.safetensors --out FOLDER --minutes M`.
 
 It begins as emo-mini-few with the guide beside its noise and an output layer that is fitted to the residual. A stopped run goes on when
-it is called again. Writes FOLDER/emo-mini-few.safetensors, and again whenever it ends.
+it is called again. Writes FOLDER/emo-mini-few.safetensors at its end; `--export` writes it at any time.
 """
 
 import argparse
@@ -17,23 +17,25 @@ from emo_core.emo.models.attention import zero_
 from emo_core.emo.models.emo import EMO
 from emo_core.emo.models.vae import VAE
 from emo_core.emo.sampling.denoiser import Denoiser
+from emo_core.emo.training.export import NETWORK_FILE
 from emo_core.emo.training.objective import Frozen
 from emo_core.emo.training.on_device import DeviceBatches
 from emo_core.emo.training.samples import Sampler
 from emo_core.emo.training.stages import StageConfig
 from emo_core.emo.training.train import StageRun, train
 from emo_core.emo.weights.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
-from emo_core.training.checkpoints import checkpoints
+from emo_core.training.checkpoints import checkpoints, latest
 from emo_core.training.schedule import Limits
 
 from .guide_batches import GuidedObjective, at_the_first_step, residual_scale, training_clips
 from .guide_decoder import guided_vae
 from .guide_gather import Gathered
 from .guide_readout import fit_output
+from .guide_validate import KeptOut
 
 STAGE = StageConfig(
     stage="guide",
-    trains=("backbone", "audio", "temporal", "guide_encoder"),
+    trains=("reference_net", "backbone", "audio", "temporal", "guide_encoder"),
     conditions=("reference", "face_region", "audio", "guide"),
     batch=4,
     learning_rate=2e-4,
@@ -43,7 +45,7 @@ STAGE = StageConfig(
     decay_to=0.03,
     beta2=0.99,
     precision="bf16",
-    ema=0.99,
+    ema=0.998,
     min_snr=0.0,
     noise_offset=0.0,
     start=0.2,
@@ -53,8 +55,8 @@ STAGE = StageConfig(
     workers=0,
     on_device=True,
     log_every=20,
-    save_every=25,
-    validate_every=0,
+    save_every=100,
+    validate_every=200,
 )
 NOISE_SEEN = 0.1
 """Factor on the first convolution of the noise: as large as the guide, it hid the guide, and nothing was learned in 250 steps."""
@@ -85,47 +87,52 @@ def guided_network(few: Checkpoint, config: EMOConfig) -> EMO:
     return emo
 
 
+def export(folder: Path, few: Checkpoint, vae: VAE, config: EMOConfig, out: Path) -> None:
+    """Write the averaged network of the newest checkpoint, as a file to use."""
+    network = load_file(latest(folder) / NETWORK_FILE)
+    save_checkpoint(out, config, {"emo": network, "vae": vae, "audio_encoder": few.audio_encoder}, notes=NOTES)
+
+
 def main() -> None:
     """Train, and write the file."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--clips", type=Path, required=True, help="of recipes.emo_mini.guide_gather")
+    parser.add_argument("--clips", type=Path, nargs="+", required=True, help="of recipes.emo_mini.guide_gather")
+    parser.add_argument("--kept-out", type=Path, required=True, help="of recipes.emo_mini.guide_gather --kept-out")
     parser.add_argument("--init", type=Path, required=True, help="emo-mini-few.safetensors")
     parser.add_argument("--vae", type=Path, required=True, help="of recipes.emo_mini.guide_decoder")
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--minutes", type=float, default=60.0)
-    parser.add_argument("--steps", type=int, help="end after so many steps")
-    parser.add_argument("--scale", type=float, help="of the residual (default: as in the clips)")
+    parser.add_argument("--export", action="store_true", help="only write the file of a run's newest checkpoint")
     args = parser.parse_args()
     torch.set_num_threads(1)
-    few, gathered = load_checkpoint(args.init), Gathered.open(args.clips)
-    vae = guided_vae(few.vae)
-    config = guided_config(few.config, vae, args.scale or residual_scale(gathered))
-    folder = args.out / "network"
-    frozen, emo, clips = (
-        Frozen(vae.eval().requires_grad_(False), few.audio_encoder),
-        guided_network(few, config),
-        training_clips(gathered),
-    )
-    if not checkpoints(folder):
+    few, gathered = load_checkpoint(args.init), Gathered.open(*args.clips)
+    vae = guided_vae(few.vae).eval().requires_grad_(False)
+    config, folder = guided_config(few.config, vae, residual_scale(gathered)), args.out / "network"
+    if not args.export:
+        fit(args, few, vae, config, gathered)
+    vae.load_state_dict(load_file(args.vae))  # The decoder may train at the same time.
+    export(folder, few, vae, config, args.out / f"{config.name}.safetensors")
+
+
+def fit(args: argparse.Namespace, few: Checkpoint, vae: VAE, config: EMOConfig, gathered: Gathered) -> None:
+    """Train, from the beginning or the newest checkpoint."""
+    folder, frozen = args.out / "network", Frozen(vae, few.audio_encoder)
+    emo, clips = guided_network(few, config), training_clips(gathered)
+    begun = bool(checkpoints(folder))
+    if not begun:
         own = DeviceBatches(clips, Sampler(config, replace(STAGE, seed=1)))
         fit_output(Denoiser(emo.eval()), frozen, map(at_the_first_step, own.batches(0)), FITTED)
     run = StageRun(
         emo,
         frozen,
-        Dataset(folder=args.clips.parent, fps=config.fps, size=config.image_size, expand=1.0),
+        Dataset(folder=args.out, fps=config.fps, size=config.image_size, expand=1.0),
         folder,
         clips=clips,
         alter_batch=at_the_first_step,
         objective=GuidedObjective,
     )
-    train(run, STAGE, Limits(minutes=args.minutes, steps=args.steps), resume=bool(checkpoints(folder)))
-    vae.load_state_dict(load_file(args.vae))  # The decoder may train at the same time.
-    save_checkpoint(
-        args.out / f"{config.name}.safetensors",
-        config,
-        {"emo": run.emo, "vae": vae, "audio_encoder": few.audio_encoder},
-        notes=NOTES,
-    )
+    validate = KeptOut(Gathered.open(args.kept_out), STAGE, frozen)
+    train(run, STAGE, Limits(minutes=args.minutes), resume=begun, validate=validate)
 
 
 if __name__ == "__main__":

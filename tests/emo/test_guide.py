@@ -8,7 +8,7 @@ import torch
 
 from emo_core.emo.animate import prepare_subject
 from emo_core.emo.conditions.condition import Scene
-from emo_core.emo.conditions.guide import GuideCondition, GuideFrames, StillGuide
+from emo_core.emo.conditions.guide import GuideCondition, GuideFrames
 from emo_core.emo.config import HALLO, EMOConfig, GuideConfig
 from emo_core.emo.models.attention import zero_
 from emo_core.emo.models.emo import EMO
@@ -16,7 +16,7 @@ from emo_core.emo.models.guide_pictures import Guide
 from emo_core.emo.models.vae import VAE, decode_frames
 from emo_core.emo.sampling.clips import plan_clips
 from emo_core.emo.sampling.denoiser import Denoiser
-from emo_core.emo.sampling.generate import Settings, generate, generate_clip
+from emo_core.emo.sampling.generate import Settings, generate
 from emo_core.emo.sampling.guidance import Guidance, GuidedContext
 from emo_core.emo.sampling.sampler import sample
 from emo_core.emo.sampling.schedule import SCHEDULERS
@@ -142,16 +142,11 @@ def test_the_loss_is_of_the_residual(guided):
         awake(denoiser.emo)
 
 
-def test_without_drawn_frames_the_portrait_is_the_guide(guided):
-    conditions = random_conditions(GUIDED)
-    assert torch.equal(guided.context(conditions).guide, conditions["reference"][:, None])
-    whole = conditions["reference"][:, None].expand(-1, F, -1, -1, -1)
-    noisy, timesteps = random_latents(GUIDED), torch.tensor([300])
-    with torch.no_grad():
-        one, all_frames = (
-            guided(noisy, timesteps, guided.context(given)) for given in (conditions, conditions.replaced(guide=whole))
-        )
-    assert torch.allclose(one, all_frames, atol=1e-6)
+def test_without_drawn_frames_there_is_nothing_to_repair(guided):
+    with pytest.raises(InputError, match="repairs drawn frames, and got none"):
+        guided.context(random_conditions(GUIDED))
+    with pytest.raises(InputError, match="or use emo-mini"):
+        subject_of(F)
 
 
 def test_drawn_frames_are_read_clip_by_clip(guided):
@@ -181,14 +176,6 @@ def test_each_frame_has_its_own_guide(guided):
         assert torch.allclose(latents.mean((1, 2, 3)) * 255, 10.0 * torch.arange(F + 2), atol=0.1)
     finally:
         awake(guided)
-
-
-def test_a_still_guide_needs_no_frames(guided):
-    subject = subject_of(F + 1)
-    assert isinstance(subject.values["guide"], StillGuide)
-    clip = plan_clips(F + 1, F)[1]
-    assert subject.guide(clip).pictures.shape == (1, SIDE, SIDE, 3)
-    assert generate_clip(Denoiser(guided), subject, Settings(steps=1), clip, None).shape[0] == F
 
 
 @pytest.mark.parametrize(

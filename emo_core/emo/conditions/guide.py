@@ -1,7 +1,7 @@
 """Guide: frames that another program drew, which the network repairs; the paper has none.
 
 Value: (B, F, C, h, w) latents of the drawn frames, or (B, 1, C, h, w) for one guide in all frames. Diffusion runs on the difference from
-it. Without drawn frames, the guide is the portrait's own latent.
+it, and a model that learned so says nothing without it.
 """
 
 from collections.abc import Iterable
@@ -22,12 +22,18 @@ from .clip import Conditions
 from .condition import Condition, Scene
 from .drawing import Draw
 
+NEEDED = "guide: {name} repairs drawn frames, and got none; give frames that a face motion draws, or use emo-mini"
+
 
 class FrameSource(Protocol):
     """Draws the frames of a video when its portrait is known."""
 
-    def __call__(self, scene: Scene) -> Iterable[np.ndarray] | None:
-        """Pictures (S, S, 3) uint8 in the model's square, one per frame; None for the portrait itself."""
+    def __call__(self, scene: Scene) -> Iterable[np.ndarray]:
+        """Pictures (S, S, 3) uint8 in the model's square, one per frame.
+
+        Raises:
+            InputError: if the portrait cannot be drawn.
+        """
         ...
 
     def describe(self) -> Any:
@@ -84,26 +90,8 @@ class GuideFrames:
         return picture
 
 
-class StillGuide:
-    """The portrait as the guide of every frame."""
-
-    def __init__(self, scene: Scene) -> None:
-        self._picture = scene.crop.cut(scene.image)
-        self._latent = scene.encode(self._picture)
-
-    def of_clip(self, clip: Clip) -> Guide:
-        """The frames kept of a clip, all alike."""
-        count = clip.stop - clip.start
-        pictures = np.broadcast_to(self._picture, (count, *self._picture.shape))
-        return Guide(pictures, self._latent.expand(count, -1, -1, -1))
-
-    def latents(self, clip: Clip, frames: int) -> Tensor:
-        """(1, C, h, w), for all frames."""
-        return self._latent[None]
-
-
 class GuideCondition(Condition):
-    """Drawn frames, or the portrait."""
+    """Drawn frames."""
 
     name = "guide"
     module_name = "guide_encoder"
@@ -115,13 +103,18 @@ class GuideCondition(Condition):
     def describe(self, request: FrameSource | Iterable[np.ndarray] | None) -> Any:
         return request.describe() if callable(request) else None
 
-    def prepare(self, request: FrameSource | Iterable[np.ndarray] | None, scene: Scene) -> GuideFrames | StillGuide:
-        """Of the drawn frames (S, S, 3) uint8 of the whole video: an iterator or an array, or their source."""
-        frames = request(scene) if callable(request) else request
-        return StillGuide(scene) if frames is None else GuideFrames(frames, scene)
+    def prepare(self, request: FrameSource | Iterable[np.ndarray] | None, scene: Scene) -> GuideFrames:
+        """Of the drawn frames (S, S, 3) uint8 of the whole video: an iterator or an array, or their source.
+
+        Raises:
+            InputError: if there are none.
+        """
+        if request is None:
+            raise InputError(NEEDED.format(name=scene.config.name))
+        return GuideFrames(request(scene) if callable(request) else request, scene)
 
     def at_clip(
-        self, value: GuideFrames | StillGuide, clip: Clip, config: EMOConfig, device: torch.device, dtype: torch.dtype
+        self, value: GuideFrames, clip: Clip, config: EMOConfig, device: torch.device, dtype: torch.dtype
     ) -> Tensor:
         return value.latents(clip, config.temporal.frames)[None].to(device, dtype)
 
@@ -135,17 +128,19 @@ class GuideCondition(Condition):
     def build(self, config: EMOConfig, ops: Layers) -> nn.Module:
         return GuideEncoder(config.unet.latent_channels, config.unet.widths[0], ops=ops)
 
-    def missing(self, reference: Tensor, config: EMOConfig) -> Tensor:
-        """The portrait's latent, (B, 1, C, h, w)."""
-        return reference[:, None]
-
     def added_map(self, features: Any) -> Tensor:
         return features
 
 
 def guide_of(conditions: Conditions, config: EMOConfig) -> Tensor | None:
-    """(B, F or 1, C, h, w) the latents whose residual a model denoises; None for a model without a guide."""
+    """(B, F or 1, C, h, w) the latents whose residual a model denoises; None for a model without a guide.
+
+    Raises:
+        InputError: if a model with a guide gets none.
+    """
     if not config.guide.layers:
         return None
     value = conditions[GuideCondition.name]
-    return conditions["reference"][:, None] if value is None else value
+    if value is None:
+        raise InputError(NEEDED.format(name=config.name))
+    return value
