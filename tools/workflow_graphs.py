@@ -14,9 +14,15 @@ VAE_URL = f"https://huggingface.co/stabilityai/sd-vae-ft-mse-original/resolve/ma
 AUDIO_ENCODER_URL = "https://huggingface.co/facebook/wav2vec2-base-960h/resolve/main/model.safetensors"
 
 
-def front(canvas: Canvas, portrait: str = "portrait.png", voice: str = "voice.wav", **face: Any) -> dict[str, Any]:
+def front(
+    canvas: Canvas,
+    portrait: str = "portrait.png",
+    voice: str = "voice.wav",
+    checkpoint: str = "emo-mini (built in)",
+    **face: Any,
+) -> dict[str, Any]:
     """Add model, portrait and voice, with the nodes up to the chainer's inputs."""
-    loader = canvas.add("EMOModelLoader", 0)
+    loader = canvas.add("EMOModelLoader", 0, checkpoint=checkpoint)
     picture, sound = portrait_and_voice(canvas, portrait, voice)
     model = (loader, "model")
     located = canvas.add("FaceLocatorMask", 1, height=540, model=model, image=(picture, "IMAGE"), **face)
@@ -54,11 +60,39 @@ def talk(canvas: Canvas) -> None:
     canvas.note(
         2,
         "## Talk\n1. Load a portrait and a voice.\n2. Run. emo-mini works on a CPU. For a draft, 10 **steps** suffice (0 is the "
-        "checkpoint's own number, 40). For the fastest run, choose *emo-mini-few* in EMO Model Loader.\n"
+        "checkpoint's own number, 40). For another face, and for the fastest run, open the workflow *emo-any-portrait*.\n"
         f"3. The video is as long as the sound.\n\n{EXAMPLES}\n\n{CONSENT} {HELP}",
         330,
     )
     canvas.group_columns(("Portrait and voice", 1), ("Face and audio features", 1), ("Video", 2))
+
+
+def emo_any_portrait(canvas: Canvas) -> None:
+    """EMO repairs the frames that Animate Portrait draws."""
+    parts = front(canvas, "woman.jpg", checkpoint="emo-mini-few (built in)")
+    spoken = canvas.add("SpeechToFaceMotion", 1, audio=(parts["sound"], "AUDIO"))
+    drawn = canvas.add(
+        "AnimatePortrait",
+        2,
+        portrait=(parts["located"], "crop"),
+        motion=(spoken, "motion"),
+        audio=(spoken, "audio"),
+        size=256,
+        return_frames=True,
+    )
+    guide = canvas.add("EMOGuide", 2, frames=(drawn, "frames"), vae=parts["vae"])
+    chain = canvas.add("MotionFrameChainer", 3, vae=parts["vae"], **parts["subject"], emo_guide=(guide, "emo_guide"))
+    saved = save_video(canvas, 4, (chain, "video"), "emo-any-portrait")
+    app(canvas, parts, chain, saved, (spoken, "speed"))
+    canvas.note(
+        3,
+        "## EMO with any portrait\n*Animate Portrait* moves the portrait's own pixels, and EMO repairs its frames: it denoises the difference "
+        "to them. Head, gaze, lids and emotion are those of *Speech to Face Motion*: wire *Emotion Condition* to it, or change **speed**.\n\n"
+        "**size** of *Animate Portrait* must be the model's: 256. For a film in place of a voice, put *Face Motion from Video* before "
+        f"*Animate Portrait*.\n\n{EXAMPLES}\n\n{CONSENT} {HELP}",
+        420,
+    )
+    canvas.group_columns(("Portrait and voice", 1), ("Face and audio features", 1), ("Drawn frames", 1), ("Video", 2))
 
 
 def sing(canvas: Canvas) -> None:
@@ -252,6 +286,7 @@ def talk_hallo(canvas: Canvas) -> None:
 
 GRAPHS: dict[str, Callable[[Canvas], None]] = {
     "talk": talk,
+    "emo-any-portrait": emo_any_portrait,
     "sing": sing,
     "long": long,
     "paste-back": paste_back,

@@ -31,7 +31,7 @@ FILES = {
     "AudioEncoderLoader": ["wav2vec2-base-960h.safetensors"],
 }
 """Menus of these nodes in the stored schemas: the files of the examples, not those of one machine."""
-HALLO_FILE = "hallo.safetensors"
+HALLO_FILE, FEW_STEP = "hallo.safetensors", "emo-mini-few (built in)"
 
 
 def main() -> None:
@@ -70,7 +70,7 @@ def host_nodes(server: str) -> dict[str, Any]:
 def known_nodes() -> dict[str, Any]:
     """The stored schemas of the host's nodes and of ours, with the examples' checkpoints in the menu."""
     info = json.loads(HOST_SNAPSHOT.read_text()) | json.loads(SNAPSHOT.read_text())
-    info["EMOModelLoader"]["input"]["required"]["checkpoint"][1]["options"].append(HALLO_FILE)
+    info["EMOModelLoader"]["input"]["required"]["checkpoint"][1]["options"].extend([FEW_STEP, HALLO_FILE])
     return info
 
 

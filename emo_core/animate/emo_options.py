@@ -7,7 +7,6 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from ..curve import Curve
 from ..emo.animate import Request, Result, animate
 from ..emo.conditions import table
 from ..emo.config import EMOConfig
@@ -16,6 +15,7 @@ from ..emo.sampling.sampler import Step
 from ..emo.sampling.schedule import SCHEDULERS
 from ..emo.weights.checkpoint import DTYPES, read_metadata
 from ..errors import InputError
+from ..head_speed import parse_speed
 from .drawn_guide import with_drawn_guide
 from .option_groups import Add
 
@@ -58,7 +58,7 @@ def run_emo(args: argparse.Namespace, checkpoint: Path) -> str:
         raise InputError("audio: an EMO model needs a voice; give --audio (a film drives --model portrait only)")
     request = read_request(args, checkpoint)
     if EMOConfig.from_json(read_metadata(checkpoint)["config"]).guide.layers:
-        request = with_drawn_guide(request, None if args.speed is None else Curve.parse(args.speed, "speed"))
+        request = with_drawn_guide(request, None if args.speed is None else parse_speed(args.speed))
     with tqdm(desc="animate", unit="step", delay=0.01, disable=None) as bar:
 
         def progress(clip: Clip, clips: int, step: Step) -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from ..curve import Curve
 from ..face.motion_adjust import Adjustment
+from ..head_speed import parse_speed
 from ..portrait.animate import Result
 from ..portrait.prepare import SIZE
 from .emotion_options import add_emotion_style, read_emotion
@@ -52,7 +53,7 @@ def read_talk_request(args: argparse.Namespace) -> TalkRequest:
         save_motion=args.save_motion,
         size=args.size,
         seed=args.seed,
-        speed=None if args.speed is None else Curve.parse(args.speed, "speed"),
+        speed=None if args.speed is None else parse_speed(args.speed),
         adjustment=Adjustment(
             **{name: Curve.parse(getattr(args, name), name) for name in AMOUNTS}, smoothing=args.smoothing
         ),

@@ -5,6 +5,7 @@ from comfy_api.latest import io
 from .audio import LoadAudioWav2Vec
 from .chain import MotionFrameChainer
 from .face import FaceLocatorMask
+from .guide import EMOGuide
 from .loader import EMOModelLoader
 from .paste import EMOPasteBack
 from .sampler import EMOSampler
@@ -15,6 +16,7 @@ NODES: list[type[io.ComfyNode]] = [
     LoadAudioWav2Vec,
     FaceLocatorMask,
     SpeedCondition,
+    EMOGuide,
     EMOSampler,
     MotionFrameChainer,
     EMOPasteBack,

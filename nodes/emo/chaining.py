@@ -122,8 +122,12 @@ class Chain:
 
     def _decoded(self) -> Iterator[Tensor]:
         """Clip by clip: (frames, H, W, 3) in [0, 1]."""
+        guide, first = self.scene.subject.values.get("guide"), 0
+        beside = None if guide is None else getattr(self.vae, "decode_beside", None)
         for latents in cancellable(self._latents()):
-            yield self.vae.decode(latents)
+            rows = slice(first, first + len(latents))
+            yield self.vae.decode(latents) if beside is None else beside(latents, guide.of_frames(rows))
+            first = rows.stop
 
     def _latents(self) -> Iterator[Tensor]:
         per_clip = self.scene.model.config.temporal.frames

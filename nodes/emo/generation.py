@@ -12,6 +12,7 @@ from torch import Tensor
 from ...emo_core.audio.voice import Voice
 from ...emo_core.emo.conditions.audio_regions import AudioRegions, regions_of_mask
 from ...emo_core.emo.conditions.speed_curve import SpeedCurve
+from ...emo_core.emo.config import EMOConfig
 from ...emo_core.emo.sampling.clips import Clip, MotionFrames, plan_clips
 from ...emo_core.emo.sampling.generate import Settings, Subject, generate_clip
 from ...emo_core.emo.sampling.guidance import Guidance
@@ -21,6 +22,7 @@ from ...emo_core.face.region import fit_mask
 from ..host.images import is_painted
 from .clip_key import clip_key
 from .face_locator import FaceDetails
+from .guiding import NEEDED, Guide, VideoGuide
 from .model import EmoModel
 from .progress import StepProgress
 
@@ -52,6 +54,7 @@ class Scene:
         emo_speed: SpeedCurve | None = None,
         motion_frames: MotionFrames | None = None,
         film_frames: Mapping[str, Tensor] | None = None,
+        emo_guide: Guide | None = None,
     ) -> Scene:
         """Convert the inputs that EMOSampler and MotionFrameChainer share.
 
@@ -73,6 +76,7 @@ class Scene:
             "face_region": region,
             "audio_regions": AudioRegions((maps,), face.weights),
             "identity": face.identity,
+            "guide": _guide(emo_guide, config, frames),
             "speed": None if emo_speed is None else emo_speed.check(config.speed).at_frames(frames, emo_audio.fps),
         }
         subject = Subject(frames=frames, values=values)
@@ -170,6 +174,17 @@ def _checked(model: EmoModel, motion: MotionFrames) -> MotionFrames:
             f"motion frames: got frames of another model than {model.name}; use the same model in all samplers"
         )
     return motion
+
+
+def _guide(guide: Guide | None, config: EMOConfig, frames: int) -> VideoGuide | None:
+    """Raises:
+    InputError: if the model needs one and there is none, or it does not fit.
+    """
+    if guide is not None:
+        return guide.check(config, frames).of_video(config.vae.scaling_factor)
+    if config.guide.layers:
+        raise InputError(NEEDED.format(name=config.name))
+    return None
 
 
 def _motion_of_video(model: EmoModel, latent: Mapping[str, Tensor] | None) -> MotionFrames | None:

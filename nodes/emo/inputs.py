@@ -4,7 +4,7 @@ from comfy_api.latest import io
 
 from ...emo_core.emo.sampling.schedule import MAX_STEPS, SCHEDULERS
 from ..host.schema import advanced
-from .sockets import EmoAudio, EmoFace, EmoModel, EmoMotion, EmoSpeed
+from .sockets import EmoAudio, EmoFace, EmoGuide, EmoModel, EmoMotion, EmoSpeed
 
 MAX_SEED = 0xFFFF_FFFF_FFFF_FFFF
 
@@ -50,6 +50,14 @@ def subject_inputs() -> list[io.Input]:
                 "them. Ignored if motion_frames is wired."
             ),
         ),
+        EmoGuide.Input(
+            "emo_guide",
+            optional=True,
+            tooltip=(
+                "Frames of Animate Portrait, from Guide Frames: the network repairs them. Not wired: it draws from the portrait alone. Only "
+                "for checkpoints with a guide (emo-mini-few)."
+            ),
+        ),
     ]
 
 
@@ -73,7 +81,7 @@ def sampling_inputs() -> list[io.Input]:
             min=0,
             max=MAX_STEPS,
             tooltip=(
-                "Denoising steps per clip. 0 uses the checkpoint's own number, which is best (emo-mini: 40, emo-mini-few: 2). "
+                "Denoising steps per clip. 0 uses the checkpoint's own number, which is best (emo-mini: 40, emo-mini-few: 1). "
                 "With emo-mini, 10 make a good draft."
             ),
         ),

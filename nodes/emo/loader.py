@@ -28,8 +28,8 @@ class EMOModelLoader(io.ComfyNode):
                     options=checkpoints(),
                     default=BUILT_IN,
                     tooltip=(
-                        "Built in: emo-mini (256 x 256, 25 fps), and emo-mini-few, which is distilled to 2 steps without "
-                        "guidance. Others: .safetensors files in models/emo."
+                        "Built in: emo-mini (256 x 256, 25 fps) draws from the portrait alone and knows one face well; emo-mini-few repairs "
+                        "the frames of Animate Portrait in 1 step, for any face. Others: .safetensors files in models/emo."
                     ),
                 )
             ],

@@ -14,5 +14,7 @@ EmoFace = io.Custom("EMO_FACE")
 """A `face_locator.FaceDetails`: audio regions, their weights, and the face embedding."""
 EmoSpeed = io.Custom("EMO_SPEED")
 """An `emo_core.emo.conditions.speed.SpeedCurve`."""
+EmoGuide = io.Custom("EMO_GUIDE")
+"""A `guiding.Guide`: drawn frames that the network repairs."""
 EmoMotion = io.Custom("EMO_MOTION")
 """An `emo_core.emo.sampling.clips.MotionFrames`: the last frames of a clip, and the clips up to it."""

@@ -39,10 +39,10 @@ class SpeedCondition(io.ComfyNode):
                     "curve",
                     default="",
                     multiline=True,
-                    placeholder="0:0, 1.5:0.4, 3:0.1",
+                    placeholder="calm, or 0:calm, 1.5:active, 3:0.1",
                     tooltip=(
-                        "Speed over time, in place of one value: seconds:speed pairs, interpolated linearly. Example: "
-                        "0:0, 1.5:0.4, 3:0.1 starts still, is fastest at 1.5 s, then slows down."
+                        "In place of `speed`: calm (0.1), normal (0.25) or active (0.5), or seconds:speed pairs of words or numbers, "
+                        "interpolated linearly. Example: 0:0, 1.5:active, 3:0.1 starts still, is fastest at 1.5 s, then slows down."
                     ),
                 ),
             ],

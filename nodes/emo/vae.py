@@ -8,6 +8,7 @@ import torch
 from einops import rearrange
 from torch import Tensor
 
+from ...emo_core.emo.models.guide_pictures import Guide
 from ...emo_core.emo.models.vae import VAE, decode_frames
 from ...emo_core.errors import InputError
 from ..host.patcher import Reload, managed
@@ -81,10 +82,16 @@ class EmoVAE:
         self._load()
         return self.decode_loaded(latents)
 
-    def decode_loaded(self, latents: Tensor) -> Tensor:
-        """As `decode`, without loading: the caller has loaded `patcher`."""
+    def decode_loaded(self, latents: Tensor, guide: Guide | None = None) -> Tensor:
+        """As `decode`, without loading: the caller has loaded `patcher`. `guide` is for `decode_beside`."""
         latents = latents.to(self._weights_device, torch.float32) * self._scale
-        return rearrange(decode_frames(self.patcher.model, latents), "b c h w -> b h w c").to(self.output_device)
+        decoded = decode_frames(self.patcher.model, latents, guide=guide)
+        return rearrange(decoded, "b c h w -> b h w c").to(self.output_device)
+
+    def decode_beside(self, latents: Tensor, guide: Guide) -> Tensor:
+        """As `decode`, beside B guide pictures, whose details a decoder with `guide_width` keeps."""
+        self._load()
+        return self.decode_loaded(latents, guide)
 
     def encode_tiled(self, pixels: Tensor, **_tiles: int | None) -> Tensor:
         """As `encode`: pictures of this size need no tiles."""

@@ -6,11 +6,11 @@ from pathlib import Path
 from typing import Any
 
 from ...emo_core.audio.voice import Excerpt
-from ...emo_core.curve import Curve
 from ...emo_core.emote.speak import SpeakRequest, speak_blocks
 from ...emo_core.emote.weights import load_emote
 from ...emo_core.emotion import NEUTRAL, EmotionCurve
 from ...emo_core.face.motion import FaceMotion, concatenated
+from ...emo_core.head_speed import parse_speed
 from ..host.audio import heard, to_audio, to_track
 from ..host.progress import share_progress
 
@@ -49,7 +49,7 @@ def speak_audio(
     """
     part = to_track(audio).part(excerpt.start, excerpt.seconds)
     amounts = {name: getattr(settings, name) for name in AMOUNTS}
-    speed = Curve.parse(settings.speed, "speed")
+    speed = parse_speed(settings.speed)
     request = SpeakRequest(
         fps=excerpt.fps,
         seed=settings.seed,

@@ -59,10 +59,10 @@ class SpeechToFaceMotion(io.ComfyNode):
                 io.String.Input(
                     "speed",
                     default="0.25",
-                    placeholder="0:0, 1.5:0.4, 3:0.1",
+                    placeholder="calm, or 0:calm, 1.5:active, 3:0.1",
                     tooltip=(
-                        "Head rotation speed in degrees per frame at 25 fps: one number, or seconds:speed pairs such as "
-                        "0:0, 1.5:0.4, 3:0.1. 0 is the stillest head."
+                        "Head rotation speed: calm (0.1 degrees per frame at 25 fps), normal (0.25), active (0.5), a number (0 is the "
+                        "stillest head), or seconds:speed pairs such as 0:0, 1.5:active, 3:0.1."
                     ),
                 ),
                 *(

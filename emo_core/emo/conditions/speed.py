@@ -31,7 +31,7 @@ class SpeedCondition(Condition):
         add(
             "--speed",
             metavar="S",
-            help="head speed in the checkpoint's unit: 0.2, or over time 0:0,1.5:0.4 (default: the model decides)",
+            help="head speed: calm, normal, active, a number in the checkpoint's unit (0.2), or over time 0:0,1.5:active (default: the model decides)",
         )
 
     def read_options(self, args: argparse.Namespace) -> SpeedCurve | None:

@@ -7,6 +7,7 @@ from torch import Tensor
 
 from ...curve import Curve
 from ...errors import InputError
+from ...head_speed import parse_speed
 from ..config import SpeedConfig
 
 BEYOND = 4
@@ -29,12 +30,12 @@ class SpeedCurve:
 
     @classmethod
     def parse(cls, text: str) -> "SpeedCurve":
-        """Read `seconds:speed` pairs, such as `0:0, 1.5:0.4, 3:0.1`, or one number.
+        """Read a speed or a curve; see `parse_speed`.
 
         Raises:
             InputError: for anything else.
         """
-        curve = Curve.parse(text, "speed")
+        curve = parse_speed(text)
         return cls(curve.seconds, curve.values)
 
     def check(self, config: SpeedConfig) -> "SpeedCurve":
