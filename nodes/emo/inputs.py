@@ -54,8 +54,8 @@ def subject_inputs() -> list[io.Input]:
             "emo_guide",
             optional=True,
             tooltip=(
-                "Frames of Animate Portrait, from Guide Frames: the network repairs them. Not wired: it draws from the portrait alone. Only "
-                "for checkpoints with a guide (emo-mini-few)."
+                "Frames of Animate Portrait, from Guide Frames: the network repairs them. Checkpoints with a guide need them (emo-mini-few); "
+                "others take none."
             ),
         ),
     ]

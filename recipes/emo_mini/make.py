@@ -1,4 +1,4 @@
-"""emo-mini from videos, in one command: `python -m recipes.emo_mini.make --grid GRID_S1 --others TALK_GRID --work WORK --out models/`.
+"""emo-mini from videos, in one command: `python -m recipes.emo_mini.make --grid GRID_S1 --others TALK_GRID --guides DATA --work WORK --out models/`.
 
 Every step is a command of the pack or of this folder, printed before it runs. A step whose file exists is left out, so that a
 stopped run continues. `--hours` scales all training times, which are one GPU's. To try it on a CPU, give `--limit`.
@@ -7,33 +7,24 @@ stopped run continues. `--hours` scales all training times, which are one GPU's.
 import argparse
 import itertools
 import math
-import shlex
 import shutil
-import subprocess
-import sys
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
+
+from . import guide_make
+from .steps import Step, run
 
 EVERY = 20
 """Every 20th clip of the person of most clips is held out."""
 HELD_OUT = ("s30_*", "s31_*", "s34_*", "grid_pwij3p*", "grid_swiz3n*")
 """Held-out people."""
 AUDIO_MINUTES, ROLLOUT_STEPS = 2.2, 1100
-FURTHER, DECODER, ROLLOUT, FINISHED = "further", "decoder", "rollout", "finished"
+FURTHER, DECODER, ROLLOUT, FINISHED, GUIDED = "further", "decoder", "rollout", "finished", "guided"
 """Folders of the files after further training, after the decoder's fine-tuning, after the few-step network's fine-tuning on its own
-samples, and after the decoder's second fine-tuning."""
+samples, after the decoder's second fine-tuning, and of the few-step network that repairs drawn frames."""
 DECODER_PLANS = {DECODER: (FURTHER, 2000, 250), FINISHED: (ROLLOUT, 3000, 400)}
 """Fine-tunings of the decoder: folder of the files to start from, steps, denoised clips."""
 FILES = ("emo-mini.safetensors", "emo-mini-few.safetensors")
-
-
-@dataclass(frozen=True, slots=True)
-class Step:
-    """One command, and the file that it ends with."""
-
-    command: tuple[str, ...]
-    result: Path
 
 
 def steps(args: argparse.Namespace) -> Iterator[Step]:
@@ -56,6 +47,8 @@ def steps(args: argparse.Namespace) -> Iterator[Step]:
     yield Step(("-m", "recipes.emo_mini.finetune_rollout", "--data", f"{data}", "--init", f"{work / DECODER}", "--out", f"{work / ROLLOUT}", "--steps",
                 f"{math.ceil(ROLLOUT_STEPS * args.hours)}", *precision, *limit), work / ROLLOUT / FILES[0])  # fmt: skip
     yield finetuned_decoder(FINISHED, args, precision, limit)
+    films = () if args.limit is None else (1,)
+    yield from guide_make.steps(args.guides, work / FINISHED / FILES[-1], work / GUIDED, args.hours, *films)
 
 
 def finetuned_decoder(name: str, args: argparse.Namespace, *options: tuple[str, ...]) -> Step:
@@ -71,6 +64,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--grid", type=Path, required=True, help="folder of GRID s1's clips, cropped to the face")
     parser.add_argument("--others", type=Path, required=True, help="folder of clips of other GRID speakers")
+    parser.add_argument(
+        "--guides", type=Path, required=True, help="folder with all films of GRID and stills of many people"
+    )
     parser.add_argument("--work", type=Path, required=True)
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--hours", type=float, default=1.0, help="factor on the minutes of every training (default: 1)")
@@ -81,16 +77,12 @@ def main() -> None:
     parser.add_argument("--dry-run", action="store_true", help="print the commands")
     args = parser.parse_args()
     args.work.mkdir(parents=True, exist_ok=True)
-    for step in steps(args):
-        finished = step.result.exists()
-        sys.stdout.write(f"{'done: ' if finished else ''}python {shlex.join(step.command)}\n")
-        sys.stdout.flush()
-        if not finished and not args.dry_run:
-            subprocess.run([sys.executable, *step.command], check=True)
+    todo = list(steps(args))
+    run(todo, dry_run=args.dry_run)
     if not args.dry_run:
         args.out.mkdir(parents=True, exist_ok=True)
-        for name in FILES:
-            shutil.copy(args.work / FINISHED / name, args.out / name)
+        for path in (args.work / FINISHED / FILES[0], todo[-1].result):
+            shutil.copy(path, args.out / path.name)
 
 
 if __name__ == "__main__":

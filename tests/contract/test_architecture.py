@@ -7,7 +7,7 @@ import sys
 from tests.conftest import ROOT
 
 HOST = {"comfy", "comfy_api", "comfy_extras", "comfy_execution", "folder_paths", "latent_preview", "nodes", "server"}
-SHARED = "errors curve emotion smoothing device fields files memory command_line media audio face metrics dataset training".split()
+SHARED = "errors curve head_speed emotion smoothing device fields files memory command_line media audio face metrics dataset training".split()
 """Packages that know no model. A package may import those to its left."""
 MODELS = ["emo", "portrait", "emote"]
 """Models, side by side: each may import the shared packages and no other model."""
