@@ -6,9 +6,9 @@ from pathlib import Path
 
 from ..emo.config import EMO_MINI
 from ..errors import Cancelled, InputError
-from .emo_options import add_emo_options, run_emo
+from .emo_options import add_emo_options, has_guide, run_emo
 from .option_groups import OptionGroup
-from .portrait_options import add_portrait_options, run_portrait
+from .portrait_options import add_motion_options, add_portrait_options, run_portrait
 
 PORTRAIT = "portrait"
 EMO_MODELS = {"emo-mini": EMO_MINI, "emo-mini-few": EMO_MINI.with_name("emo-mini-few.safetensors")}
@@ -25,7 +25,7 @@ def add_parser(commands: argparse._SubParsersAction) -> None:
     add(
         "--model",
         choices=(PORTRAIT, *EMO_MODELS),
-        help="portrait moves the picture's own pixels; the others draw every frame by diffusion (default: portrait)",
+        help="portrait moves the picture's own pixels; emo-mini draws every frame by diffusion, emo-mini-few repairs drawn ones (default: portrait)",
     )
     add("--checkpoint", type=Path, help="an EMO .safetensors, in place of --model")
     add("--seed", type=int, default=0, help="same seed, same video (default: 0)")
@@ -36,12 +36,14 @@ def add_parser(commands: argparse._SubParsersAction) -> None:
     add("--device", choices=("auto", "cpu", "cuda"), default="auto")
     add("--json", action="store_true", help="print the result as one line of JSON")
     emo, portrait = OptionGroup(parser, "EMO's models"), OptionGroup(parser, "the portrait model")
+    motion = OptionGroup(parser, "face motion (the portrait model, and emo-mini-few)")
     add_emo_options(emo.add, add)
+    add_motion_options(motion.add)
     add_portrait_options(portrait.add)
-    parser.set_defaults(run=lambda args: run(args, emo, portrait))
+    parser.set_defaults(run=lambda args: run(args, emo, motion, portrait))
 
 
-def run(args: argparse.Namespace, emo: OptionGroup, portrait: OptionGroup) -> None:
+def run(args: argparse.Namespace, emo: OptionGroup, motion: OptionGroup, portrait: OptionGroup) -> None:
     """Animate with the chosen model; the result goes to stdout.
 
     Raises:
@@ -52,8 +54,11 @@ def run(args: argparse.Namespace, emo: OptionGroup, portrait: OptionGroup) -> No
         raise InputError(f"checkpoint: --model {args.model} is a model of its own; give one of the two")
     try:
         if args.checkpoint is not None or args.model in EMO_MODELS:
-            portrait.refuse(args, args.model or args.checkpoint.name, f"--model {PORTRAIT}")
-            line = run_emo(args, args.checkpoint or EMO_MODELS[args.model])
+            name, checkpoint = args.model or args.checkpoint.name, args.checkpoint or EMO_MODELS[args.model]
+            portrait.refuse(args, name, f"--model {PORTRAIT}")
+            if not has_guide(checkpoint):
+                motion.refuse(args, name, f"--model {PORTRAIT}")
+            line = run_emo(args, checkpoint)
         else:
             emo.refuse(args, PORTRAIT, f"--model {' or '.join(EMO_MODELS)}")
             line = run_portrait(args)

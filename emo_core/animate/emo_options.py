@@ -15,9 +15,9 @@ from ..emo.sampling.sampler import Step
 from ..emo.sampling.schedule import SCHEDULERS
 from ..emo.weights.checkpoint import DTYPES, read_metadata
 from ..errors import InputError
-from ..head_speed import parse_speed
 from .drawn_guide import with_drawn_guide
 from .option_groups import Add
+from .portrait_options import read_talk_request
 
 ALSO_PORTRAIT = ("--speed", "--emotion", "--strength", "--face-index")
 """Options of EMO's conditions that the portrait model has, too."""
@@ -57,8 +57,8 @@ def run_emo(args: argparse.Namespace, checkpoint: Path) -> str:
     if args.audio is None:
         raise InputError("audio: an EMO model needs a voice; give --audio (a film drives --model portrait only)")
     request = read_request(args, checkpoint)
-    if EMOConfig.from_json(read_metadata(checkpoint)["config"]).guide.layers:
-        request = with_drawn_guide(request, None if args.speed is None else parse_speed(args.speed))
+    if has_guide(checkpoint):
+        request = with_drawn_guide(request, read_talk_request(args))
     with tqdm(desc="animate", unit="step", delay=0.01, disable=None) as bar:
 
         def progress(clip: Clip, clips: int, step: Step) -> None:
@@ -68,6 +68,15 @@ def run_emo(args: argparse.Namespace, checkpoint: Path) -> str:
 
         result = animate(request, progress=progress)
     return json.dumps(asdict(result)) if args.json else _sentence(result)
+
+
+def has_guide(checkpoint: Path) -> bool:
+    """Whether a checkpoint repairs drawn frames.
+
+    Raises:
+        CheckpointError: if it cannot be read.
+    """
+    return EMOConfig.from_json(read_metadata(checkpoint)["config"]).guide.layers
 
 
 def read_request(args: argparse.Namespace, checkpoint: Path) -> Request:

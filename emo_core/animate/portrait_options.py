@@ -18,11 +18,9 @@ from .portrait_talk import TalkRequest, talk
 AMOUNTS = ("mouth", "head", "brows", "blinks", "gaze")
 
 
-def add_portrait_options(add: Add) -> None:
-    """Add what the portrait model knows beside the shared options."""
+def add_motion_options(add: Add) -> None:
+    """Add what every model knows whose face is moved by a face motion."""
     add("--motion", type=Path, help="a filmed face that drives the portrait, or a face motion file (.safetensors)")
-    add("--save-motion", type=Path, help="write the face motion to this .safetensors, too")
-    add("--size", type=int, default=SIZE, help=f"side of the square in pixels, up to 1024 (default: {SIZE})")
     for name in AMOUNTS:
         add(
             f"--{name}",
@@ -33,6 +31,12 @@ def add_portrait_options(add: Add) -> None:
     add("--smoothing", type=float, default=0.0, help="smooth the motion over so many seconds (default: 0)")
     add("--style", default=None, help="style of speaking of the motion model (default: its own)")
     add_emotion_style(add)
+
+
+def add_portrait_options(add: Add) -> None:
+    """Add what the portrait model alone knows."""
+    add("--save-motion", type=Path, help="write the face motion to this .safetensors, too")
+    add("--size", type=int, default=SIZE, help=f"side of the square in pixels, up to 1024 (default: {SIZE})")
 
 
 def run_portrait(args: argparse.Namespace) -> str:

@@ -117,15 +117,20 @@ def check_request(request: TalkRequest) -> None:
     if request.audio is None and request.motion is None:
         raise InputError("audio: got no voice and no motion; give --audio, or a film or face motion with --motion")
     check_no_input(request.out, request.portrait, request.audio, request.motion)
+    check_motion(request)
+    check_numbers(fps=request.fps, max_seconds=request.max_seconds, seed=request.seed)
+    if request.save_motion is not None and request.save_motion.suffix != SUFFIX:
+        raise InputError(f"save motion: got {request.save_motion}; expected a name ending in {SUFFIX}")
+
+
+def check_motion(request: TalkRequest) -> None:
+    """Raise InputError for settings that the motion of a film has already."""
     if request.motion is not None and request.speed is not None:
         raise InputError("speed: the head of a film moves as filmed; leave the speed out, or scale it with --head")
     if request.motion is not None and request.style is not None:
         raise InputError("style: a film has its own style of speaking; leave the style out")
     if request.motion is not None and not request.emotion.neutral:
         raise InputError("emotion: a film has the expression that was filmed; leave the emotion out")
-    check_numbers(fps=request.fps, max_seconds=request.max_seconds, seed=request.seed)
-    if request.save_motion is not None and request.save_motion.suffix != SUFFIX:
-        raise InputError(f"save motion: got {request.save_motion}; expected a name ending in {SUFFIX}")
 
 
 def motion_of(request: TalkRequest, rig: FaceRig, detector: FaceDetector) -> MotionStream:
@@ -184,16 +189,13 @@ def sound_track(request: TalkRequest) -> Path | None:
 
 def _marks(request: TalkRequest) -> dict[str, Any]:
     """The settings that the video's metadata keeps."""
-    adjustment = {
-        name: getattr(request.adjustment, name).values for name in ("mouth", "head", "brows", "blinks", "gaze")
-    }
+    return {"model": "portrait", "seed": request.seed, "size": request.size, **settings_of_motion(request)}
+
+
+def settings_of_motion(request: TalkRequest) -> dict[str, Any]:
+    """The settings of the face motion, for metadata."""
+    amounts = {name: getattr(request.adjustment, name).values for name in ("mouth", "head", "brows", "blinks", "gaze")}
     source = "speech" if request.motion is None else request.motion.name
     emotion = {} if request.emotion.neutral else {"emotion": str(request.emotion)}
-    return {
-        "model": "portrait",
-        "motion": source,
-        "seed": request.seed,
-        "size": request.size,
-        "amounts": adjustment,
-        **emotion,
-    }
+    speed = {} if request.speed is None else {"speed": request.speed.values}
+    return {"motion": source, "amounts": amounts, **speed, **emotion}

@@ -17,7 +17,7 @@ from emo_core.emo.models.attention import zero_
 from emo_core.emo.models.emo import EMO
 from emo_core.emo.models.vae import VAE
 from emo_core.emo.sampling.denoiser import Denoiser
-from emo_core.emo.training.export import NETWORK_FILE
+from emo_core.emo.training.export import NETWORK_FILE, run_config
 from emo_core.emo.training.objective import Frozen
 from emo_core.emo.training.on_device import DeviceBatches
 from emo_core.emo.training.samples import Sampler
@@ -87,10 +87,11 @@ def guided_network(few: Checkpoint, config: EMOConfig) -> EMO:
     return emo
 
 
-def export(folder: Path, few: Checkpoint, vae: VAE, config: EMOConfig, out: Path) -> None:
+def export(folder: Path, few: Checkpoint, vae: VAE, out: Path) -> None:
     """Write the averaged network of the newest checkpoint, as a file to use."""
-    network = load_file(latest(folder) / NETWORK_FILE)
-    save_checkpoint(out, config, {"emo": network, "vae": vae, "audio_encoder": few.audio_encoder}, notes=NOTES)
+    checkpoint = latest(folder)
+    parts = {"emo": load_file(checkpoint / NETWORK_FILE), "vae": vae, "audio_encoder": few.audio_encoder}
+    save_checkpoint(out, run_config(checkpoint), parts, notes=NOTES)
 
 
 def main() -> None:
@@ -105,18 +106,18 @@ def main() -> None:
     parser.add_argument("--export", action="store_true", help="only write the file of a run's newest checkpoint")
     args = parser.parse_args()
     torch.set_num_threads(1)
-    few, gathered = load_checkpoint(args.init), Gathered.open(*args.clips)
+    few = load_checkpoint(args.init)
     vae = guided_vae(few.vae).eval().requires_grad_(False)
-    config, folder = guided_config(few.config, vae, residual_scale(gathered)), args.out / "network"
     if not args.export:
-        fit(args, few, vae, config, gathered)
+        fit(args, few, vae)
     vae.load_state_dict(load_file(args.vae))  # The decoder may train at the same time.
-    export(folder, few, vae, config, args.out / f"{config.name}.safetensors")
+    export(args.out / "network", few, vae, args.out / f"{few.config.name}.safetensors")
 
 
-def fit(args: argparse.Namespace, few: Checkpoint, vae: VAE, config: EMOConfig, gathered: Gathered) -> None:
+def fit(args: argparse.Namespace, few: Checkpoint, vae: VAE) -> None:
     """Train, from the beginning or the newest checkpoint."""
-    folder, frozen = args.out / "network", Frozen(vae, few.audio_encoder)
+    gathered, folder, frozen = Gathered.open(*args.clips), args.out / "network", Frozen(vae, few.audio_encoder)
+    config = guided_config(few.config, vae, residual_scale(gathered))
     emo, clips = guided_network(few, config), training_clips(gathered)
     begun = bool(checkpoints(folder))
     if not begun:

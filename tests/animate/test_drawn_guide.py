@@ -8,6 +8,7 @@ import pytest
 from PIL import Image
 
 from emo_core.__main__ import main
+from emo_core.animate.portrait_options import AMOUNTS
 from tests.conftest import ROOT
 from tests.guided import GUIDED, write_guided
 
@@ -57,3 +58,25 @@ def test_a_picture_that_cannot_move_is_refused(checkpoint, tmp_path, capsys):
     said = capsys.readouterr().err
     assert "cannot be drawn: no face points were found" in said and "use emo-mini" in said
     assert not out.exists()
+
+
+def test_a_film_can_move_the_frames(checkpoint, tmp_path):
+    pytest.importorskip("mediapipe", reason="landmarks need mediapipe")
+    acted, still = tmp_path / "acted.mp4", tmp_path / "still.mp4"
+    motion = ("--motion", str(ROOT / "assets" / "performance.mp4"))
+    assert animate(checkpoint, acted, WOMAN, *motion, "--head", "2") == 0
+    assert animate(checkpoint, still, WOMAN, *motion, *(part for name in AMOUNTS for part in (f"--{name}", "0"))) == 0
+    moved = [np.abs(np.diff(frames_of(path).astype(int), axis=0)).mean() for path in (acted, still)]
+    assert moved[0] > 3 * moved[1]
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (("--size", "300"), "has no such option"),
+        (("--motion", "film.mp4", "--speed", "0.2"), "the head of a film moves as filmed"),
+    ],
+)
+def test_options_that_cannot_act_are_refused(checkpoint, tmp_path, capsys, options, message):
+    assert animate(checkpoint, tmp_path / "out.mp4", WOMAN, *options) == 2
+    assert message in capsys.readouterr().err
