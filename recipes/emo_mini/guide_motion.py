@@ -1,7 +1,7 @@
 """What a talking film shows and what its sound makes of it: the tracked motion, the spoken one, and wrong ones between them.
 
-A guide whose mouth is right would teach the network to copy it. So the guide's mouth is of another size, late, or uneven, and
-the lids may stay open through a blink; what is right must be heard.
+A guide whose mouth is right would teach the network to copy it. So the guide's mouth is of another size, late, or uneven; what is
+right must be heard.
 
 Shape legend: F frames, K coefficients, L D wav2vec layers and width.
 """
@@ -19,7 +19,7 @@ from emo_core.audio.features import AudioFeatures
 from emo_core.emote.speak import SpeakRequest, speak
 from emo_core.emote.training.prepare import neutral_face
 from emo_core.emote.weights import EmoteModel
-from emo_core.face.coefficients import BLINK, MOUTH
+from emo_core.face.coefficients import MOUTH
 from emo_core.face.detect import FaceDetector
 from emo_core.face.film import watch_film
 from emo_core.face.motion import FaceMotion
@@ -37,10 +37,6 @@ LATE = 0.4
 """Share of the guides whose mouth is one or two frames late."""
 UNEVEN = 0.25
 """Standard deviation of the slowly changing factor on each coefficient."""
-OPEN_LIDS = 0.3
-"""Share of the guides whose lids do not blink."""
-
-
 Alter = Callable[[FaceMotion, FaceMotion, np.random.Generator], FaceMotion]
 """A guide's motion from the true one and the spoken one."""
 
@@ -107,7 +103,7 @@ def as_used(motion: FaceMotion, spoken: FaceMotion, rng: np.random.Generator) ->
 
 
 def wrong(motion: FaceMotion, spoken: FaceMotion, rng: np.random.Generator) -> FaceMotion:
-    """The motion of a guide: head, gaze and brows are right, the mouth is not, and the lids may stay open."""
+    """The motion of a guide: head, gaze, brows and lids are right, the mouth is not."""
     source = spoken if rng.random() < SPOKEN else motion
     late = int(rng.integers(1, 3)) if rng.random() < LATE else 0
     frames = np.maximum(np.arange(len(motion)) - late, 0)
@@ -117,13 +113,7 @@ def wrong(motion: FaceMotion, spoken: FaceMotion, rng: np.random.Generator) -> F
         noise = gaussian(rng.standard_normal((len(motion), 1)), 2.0)[:, 0]
         noise = noise / max(float(noise.std()), 1e-6)
         curves[name] = source.curve(name)[frames] * size * (1 + UNEVEN * noise)
-    motion = motion.with_curves(curves)
-    return without_blinks(motion) if rng.random() < OPEN_LIDS else motion
-
-
-def without_blinks(motion: FaceMotion) -> FaceMotion:
-    """Lids that stay where they mostly are."""
-    return motion.with_curves({name: np.minimum(motion.curve(name), np.median(motion.curve(name))) for name in BLINK})
+    return motion.with_curves(curves)
 
 
 def faster(motion: FaceMotion, factor: float) -> FaceMotion:

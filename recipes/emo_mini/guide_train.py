@@ -35,11 +35,11 @@ from .guide_validate import KeptOut
 
 STAGE = StageConfig(
     stage="guide",
-    trains=("reference_net", "backbone", "audio", "temporal", "guide_encoder"),
+    trains=("backbone", "audio", "temporal", "guide_encoder"),
     conditions=("reference", "face_region", "audio", "guide"),
     batch=4,
     learning_rate=2e-4,
-    learning_rate_factors={"guide_encoder": 2.0},
+    learning_rate_factors={"guide_encoder": 2.0, "audio": 3.0},
     warm_up=20,
     decay_from=0.5,
     decay_to=0.03,

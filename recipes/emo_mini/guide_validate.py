@@ -1,4 +1,4 @@
-"""The guided network's error on people who taught nothing, over the error of leaving the guide as it is.
+"""The guided network's error on people who taught nothing, over the error of leaving the guide's mouths as they are.
 
 Shape legend: B clips, F frames, C h w latent.
 """
@@ -18,7 +18,7 @@ from emo_core.emo.training.samples import Sampler
 from emo_core.emo.training.stages import StageConfig
 from emo_core.training.log import TrainingLog
 
-from .guide_batches import cells, from_pure_noise, training_clips
+from .guide_batches import from_pure_noise, mouth_cells, training_clips
 from .guide_gather import Gathered
 
 BATCH, BATCHES = 8, 6
@@ -39,12 +39,13 @@ class KeptOut:
         log.write(step, **{f"kept_out_{name}": round(value, 4) for name, value in self.numbers(denoiser).items()})
 
     def numbers(self, denoiser: Denoiser) -> dict[str, float]:
-        """Squared error over a copy's: at mouths with the own sound and with another clip's, at lids, and elsewhere."""
+        """Squared errors over a copy's at the mouths: there with the own sound, there with another clip's, and elsewhere, where a copy has none."""
         errors: dict[str, Tensor] = {}
         for batch in self.batches(denoiser):
-            for name, pair in self.errors(denoiser, batch).items():
-                errors[name] = errors.get(name, 0) + pair
-        return {name: float(error / copied) for name, (error, copied) in errors.items()}
+            for name, error in self.errors(denoiser, batch).items():
+                errors[name] = errors.get(name, 0) + error
+        copied = errors.pop("copied")
+        return {name: float(error / copied) for name, error in errors.items()}
 
     def batches(self, denoiser: Denoiser) -> Iterator[Batch]:
         """The same ones at each call."""
@@ -54,19 +55,17 @@ class KeptOut:
             yield from_pure_noise(next(drawn))
 
     def errors(self, denoiser: Denoiser, batch: Batch) -> dict[str, Tensor]:
-        """By name: the network's sum of squares and a copy's, (2,)."""
-        side, audio = batch.noise.shape[-1], batch.conditions["audio"]
-        mouth, eyes = cells(batch.mouths, side), cells(batch.eyes, side)
+        """Sums of squares by name, and a copy's."""
+        audio = batch.conditions["audio"]
+        mouth = mouth_cells(batch.mouths, batch.noise.shape[-1])
         other = replace(batch, conditions={**batch.conditions, "audio": audio.roll(1, 0)})
-        own, wrong = (self.squares(denoiser, given) for given in (batch, other))
-        elsewhere = (1 - mouth) * (1 - eyes)
-        places = {
-            "mouth": (own, mouth),
-            "mouth_other": (wrong, mouth),
-            "lids": (own, eyes),
-            "elsewhere": (own, elsewhere),
+        (own, copied), (wrong, _) = (self.squares(denoiser, given) for given in (batch, other))
+        return {
+            "mouth": (own * mouth).sum(),
+            "mouth_other": (wrong * mouth).sum(),
+            "elsewhere": (own * (1 - mouth)).sum(),
+            "copied": (copied * mouth).sum(),
         }
-        return {name: (squares * where).sum((1, 2, 3, 4, 5)) for name, (squares, where) in places.items()}
 
     def squares(self, denoiser: Denoiser, batch: Batch) -> Tensor:
         """(2, B, F, 1, h, w) squared errors of the network and of a copy."""
