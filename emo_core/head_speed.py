@@ -19,7 +19,9 @@ def parse_speed(text: str) -> Curve:
     def number(match: re.Match[str]) -> str:
         word = match[0].lower()
         if word not in WORDS:
-            raise InputError(f"speed: got {match[0]!r}; expected a number, or {', '.join(WORDS)}")
+            raise InputError(
+                f"speed: got {match[0]!r}; expected {', '.join(WORDS)}, a number, or seconds:speed pairs such as 0:calm, 1.5:0.4"
+            )
         return str(WORDS[word])
 
     # A number may have an exponent; nan and inf are for the curve to refuse.

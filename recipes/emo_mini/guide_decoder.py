@@ -2,7 +2,7 @@
 
 The encoder stays as it is, so latents mean the same. Of the crops, some have no guide and some a right one; the others have the guide that
 was drawn with a wrong mouth. When the network is trained, the decoder learns on with `--vae` and `--latents` of `guide_repair`: what the
-network gives, beside the film's own latents. Writes FOLDER/vae.safetensors.
+network gives, and the film's mouth in the drawn frame. Writes FOLDER/vae.safetensors.
 
 Shape legend: B crops, s their side.
 """
@@ -16,6 +16,7 @@ import torch
 from einops import rearrange
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
+from torch.nn import functional
 
 from emo_core.emo.models.vae import VAE
 from emo_core.emo.training.reconstruction import detail_loss, picture_loss
@@ -27,6 +28,7 @@ from emo_core.training.loop import Settings, train
 from emo_core.training.schedule import Limits, Schedule
 from emo_core.training.task import Learner, Task
 
+from .guide_batches import mouth_cells
 from .guide_gather import Gathered
 
 GUIDE_WIDTH = 32
@@ -129,6 +131,8 @@ class DecoderTask(Task):
         number = int(torch.randint(len(arrays["truth"]), (), generator=generator))
         truth = arrays["truth"][number]
         guide = arrays["guide"][number] if generated or uniform() >= RIGHT else truth
+        if generated:
+            truth = with_mouth_of(truth, guide, arrays["picture_mouths"][number])
         size, mouth = len(truth), arrays["picture_mouths"][number] * len(truth)
         if uniform() < NEAR_MOUTH:
             corner = (mouth[:2] + mouth[2:] - CROP) / 2 + (torch.rand(2, generator=generator) - 0.5) * 0.5 * CROP
@@ -158,6 +162,13 @@ class DecoderTask(Task):
         if own.any():
             loss = loss + DETAIL * detail_loss(output[own], batch.truth[own]) * own.float().mean()
         yield loss
+
+
+def with_mouth_of(film: Tensor, drawn: Tensor, lips: Tensor) -> Tensor:
+    """The drawn frame (S, S, 3) uint8 with the film's mouth, as the network makes it; the two fade into each other over about a cell."""
+    mask = mouth_cells(lips, len(film) // CELL)[None]
+    mask = functional.interpolate(mask, scale_factor=CELL, mode="bilinear")[0, 0, :, :, None]
+    return torch.lerp(drawn.float(), film.float(), mask).round().to(torch.uint8)
 
 
 def guided_vae(vae: VAE) -> VAE:

@@ -178,6 +178,7 @@ def test_speed_is_a_value_or_a_curve(nodes, model):
     assert curve.at_frames(3, 1).tolist() == pytest.approx([0.25, 0.4, 0.2])
     assert speed(model, 0.5, "")[1] == "0.5 .. 0.5; tiny was trained for 0 .. 1 degrees per frame"
     problem(lambda: speed(model, 9.0, ""), r"speed: got 9; this model was trained for 0 \.\. 1")
+    assert speed(model, 0.5, "0:calm, 2:active").args[0].speeds == (0.1, 0.5)
     problem(lambda: speed(model, 0.5, "fast"), "seconds:speed pairs")
     problem(lambda: speed(model, 0.5, "1:0, 0:1"), "must rise")
 
