@@ -6,7 +6,7 @@ from typing import Any
 from tools.avatar_graphs import GRAPHS as AVATAR_GRAPHS
 from tools.canvas import Canvas
 from tools.portrait_graphs import GRAPHS as PORTRAIT_GRAPHS
-from tools.workflow_notes import CONSENT, EXAMPLES, HELP
+from tools.workflow_notes import CONSENT, EXAMPLES, HELP, POINTS
 from tools.workflow_parts import portrait_and_voice, save_video
 
 VAE_FILE, AUDIO_ENCODER_FILE = "vae-ft-mse-840000-ema-pruned.safetensors", "wav2vec2-base-960h.safetensors"
@@ -86,11 +86,11 @@ def emo_any_portrait(canvas: Canvas) -> None:
     app(canvas, parts, chain, saved, (spoken, "speed"))
     canvas.note(
         3,
-        "## EMO with any portrait\n*Animate Portrait* moves the portrait's own pixels, and EMO repairs its frames: it denoises the difference "
-        "to them. Head, gaze, lids and emotion are those of *Speech to Face Motion*: wire *Emotion Condition* to it, or change **speed**.\n\n"
-        "**size** of *Animate Portrait* must be the model's: 256. For a film in place of a voice, put *Face Motion from Video* before "
-        f"*Animate Portrait*.\n\n{EXAMPLES}\n\n{CONSENT} {HELP}",
-        420,
+        "## EMO with any portrait\n*Animate Portrait* moves the portrait's own pixels, and EMO repairs the mouth in its frames: it denoises the "
+        "difference to them, in one step. Head, gaze, lids and emotion are those of *Speech to Face Motion*: wire *Emotion Condition* to it, or "
+        "change **speed**.\n\n**size** of *Animate Portrait* must be the model's: 256. For a film in place of a voice, put *Face Motion from "
+        f"Video* before *Animate Portrait*.\n\n{POINTS} Make them from the crop of *Face Locator Mask*.\n\n{EXAMPLES}\n\n{CONSENT} {HELP}",
+        520,
     )
     canvas.group_columns(("Portrait and voice", 1), ("Face and audio features", 1), ("Drawn frames", 1), ("Video", 2))
 
