@@ -267,15 +267,21 @@ def test_further_trained_weights_are_averaged():
     assert torch.equal(averaged[speed], new[speed])
 
 
+GUIDED = [
+    f"recipes.emo_mini.guide_{name}"
+    for name in ("gather", "gather", "gather", "decoder", "train", "repair", "decoder", "export")
+]
+
+
 def test_the_recipe_names_every_command(tmp_path, monkeypatch, capsys):
     for folder in ("grid", "others"):
         (tmp_path / folder).mkdir()
     (tmp_path / "grid" / "bbaf2n.mp4").touch()
     monkeypatch.setattr(sys, "argv", ["make", "--grid", str(tmp_path / "grid"), "--others", str(tmp_path / "others"),
-                                      "--work", str(tmp_path / "w"), "--out", str(tmp_path), "--dry-run"])  # fmt: skip
+                                      "--guides", str(tmp_path), "--work", str(tmp_path / "w"), "--out", str(tmp_path), "--dry-run"])  # fmt: skip
     make.main()
     lines = capsys.readouterr().out.splitlines()
-    assert [line.split()[2] for line in lines] == ["emo_core", "recipes.emo_mini.voices", "recipes.emo_mini.audio", "recipes.emo_mini.train", "recipes.emo_mini.train", "recipes.emo_mini.finetune_decoder", "recipes.emo_mini.finetune_rollout", "recipes.emo_mini.finetune_decoder"]  # fmt: skip
+    assert [line.split()[2] for line in lines] == ["emo_core", "recipes.emo_mini.voices", "recipes.emo_mini.audio", "recipes.emo_mini.train", "recipes.emo_mini.train", "recipes.emo_mini.finetune_decoder", "recipes.emo_mini.finetune_rollout", "recipes.emo_mini.finetune_decoder", *GUIDED]  # fmt: skip
     assert "bbaf2n.mp4" in lines[0]
 
 
