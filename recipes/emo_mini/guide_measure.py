@@ -1,6 +1,7 @@
 """Measure the guided network on people who taught nothing: `python -m recipes.emo_mini.guide_measure --data DATA --judge MobileFaceNet.onnx --checkpoint FILE --out FOLDER`.
 
-*Films*: the first frame of a stranger's film speaks the film's sound, and another one's. *Stills*: kept-out pictures and portraits speak.
+*Films*, of strangers, held-out ones of s1, and of free speech: the first frame speaks the film's sound, and another one's. *Stills*: kept-out
+pictures and portraits speak.
 Beside the network stand its controls: the drawn frames alone, the autoencoder alone on them, the picture that does not move, and an
 earlier file. Contact sheets are written for the eye.
 
@@ -24,12 +25,16 @@ from emo_core.media.video_reader import frames_at, open_source
 from recipes.portrait.judge import FaceJudge
 from recipes.portrait.measure import sharpness
 
-from .guide_numbers import Points, flicker, lids, mean_cosine, seams
+from .guide_numbers import Points, blinks, flicker, lids, mean_cosine, seams
 from .guide_people import stills, strangers
 from .guide_systems import FPS, Portrait, Systems
 
-GROUPS = ("films", "stills", "portraits")
-FILM_FRAMES, STILL_FRAMES = 72, 48
+GROUPS = ("films", "s1", "speech", "stills", "portraits")
+FILM_FRAMES, SPEECH_FRAMES, STILL_FRAMES = 72, 150, 48
+FREE_SPEECH = ("talk/us_gov/reagan_26s.mp4", "talk/us_gov/trump_10s.mp4", "talk/research/*.mp4")
+"""Films of free speech that taught nothing."""
+S1 = slice(None, None, 20)
+"""Held-out clips of s1."""
 SHEET = (0, 9, 18, 27, 36, 45)
 """Frames of a contact sheet."""
 
@@ -57,6 +62,7 @@ class Measured:
             "sharpness": float(np.median([sharpness(frames[k], points.landmarks[k]) for k in seen])) / sharp
             if seen
             else np.nan,
+            "blinks": blinks(points),
             "lids_r": correlation(lids(points), lids(drawn)),
             "opening_r_drawn": correlation(points.opening, drawn.opening),
             "spread_drawn": spread(points.opening, drawn.opening),
@@ -78,12 +84,14 @@ def spread(a: np.ndarray, b: np.ndarray) -> float:
     return float(np.nanstd(a) / max(np.nanstd(b), 1e-6))
 
 
-def films(measured: Measured, paths: list[Path], sheets: Path) -> Iterator[tuple[str, dict[str, dict[str, float]]]]:
+def films(
+    measured: Measured, paths: list[Path], sheets: Path, count: int = FILM_FRAMES
+) -> Iterator[tuple[str, dict[str, dict[str, float]]]]:
     """Strangers' films: numbers by system."""
     systems = measured.systems
     for number, path in enumerate(paths):
         source = open_source(path)
-        frames = [frame for (_, frame), _ in zip(frames_at(source, FPS), range(FILM_FRAMES), strict=False)]
+        frames = [frame for (_, frame), _ in zip(frames_at(source, FPS), range(count), strict=False)]
         portrait, sound = systems.portrait(frames[0]), load_sound(path)
         other = load_sound(paths[(number + len(paths) // 2) % len(paths)])
         true = np.stack([portrait.crop.cut(frame) for frame in frames])
@@ -129,12 +137,13 @@ def contact_sheet(videos: dict[str, np.ndarray], path: Path) -> None:
 
 
 def table(rows: dict[str, dict[str, dict[str, float]]]) -> dict[str, dict[str, float]]:
-    """Medians over videos by system, and the worst identity."""
+    """Medians over videos by system, the mean number of blinks, and the worst identity."""
     systems = dict.fromkeys(name for row in rows.values() for name in row)
     result: dict[str, dict[str, float]] = {}
     for system in systems:
         numbers = [row[system] for row in rows.values() if system in row]
         result[system] = {key: float(np.nanmedian([own[key] for own in numbers])) for key in numbers[0]}
+        result[system]["blinks"] = float(np.mean([own["blinks"] for own in numbers]))
         result[system]["worst_identity"] = float(np.nanmin([own["identity"] for own in numbers]))
         print(f"{system:14s}" + "  ".join(f"{key} {value:.3f}" for key, value in result[system].items()), flush=True)
     return result
@@ -155,6 +164,13 @@ def main() -> None:
     voices = [load_sound(path) for path in strangers(args.data)[:4]]
     groups = {
         "films": films(measured, strangers(args.data)[:: args.every[0]], args.out / "sheets"),
+        "s1": films(measured, sorted((args.data / "grid_s1").glob("*.mp4"))[S1][:: args.every[0]], args.out / "sheets"),
+        "speech": films(
+            measured,
+            [path for pattern in FREE_SPEECH for path in sorted(args.data.glob(pattern))],
+            args.out / "sheets",
+            SPEECH_FRAMES,
+        ),
         "stills": pictures(measured, list(stills(args.data).kept_out[:: args.every[1]]), voices, args.out / "sheets"),
         "portraits": pictures(
             measured,

@@ -13,6 +13,10 @@ from emo_core.face.mouth import mouth_opening
 from recipes.portrait.judge import FaceJudge
 
 
+FPS = 25.0
+CLOSED = 0.6
+
+
 @dataclass(frozen=True, slots=True)
 class Points:
     """Landmarks of a video."""
@@ -49,6 +53,13 @@ def lids(points: Points) -> np.ndarray:
         heights = np.linalg.norm(landmarks[:, upper[1:-1], :2] - landmarks[:, lower[1:-1], :2], axis=-1)
         shares.append(heights.mean(1) / np.maximum(width, 1e-6))
     return np.mean(shares, axis=0)
+
+
+def blinks(points: Points) -> float:
+    """Times a minute that the lids come closer than CLOSED of their usual distance."""
+    opening = lids(points)
+    closed = np.concatenate([[False], opening < CLOSED * np.nanmedian(opening)])
+    return float((closed[1:] & ~closed[:-1]).sum() * 60 * FPS / len(opening))
 
 
 def mean_cosine(frames: np.ndarray, landmarks: np.ndarray, judge: FaceJudge, own: np.ndarray) -> float:
