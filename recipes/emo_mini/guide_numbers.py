@@ -12,7 +12,6 @@ from emo_core.face.detect import FaceDetector
 from emo_core.face.mouth import mouth_opening
 from recipes.portrait.judge import FaceJudge
 
-
 FPS = 25.0
 CLOSED = 0.6
 
