@@ -1,4 +1,4 @@
-# `make demo` generates output/demo.mp4 with emo-mini; `make test` runs the tests. Every target builds .venv on first use.
+# `make demo` generates output/demo.mp4 with EMO; `make test` runs the tests. Every target builds .venv on first use.
 PYTHON ?= $(shell for p in python3.12 python3.11 python3.10 python3; do $$p -c 'import ensurepip, sys, venv; sys.exit(sys.version_info < (3, 10))' 2>/dev/null && echo $$p && break; done)
 VENV := .venv
 RUN := $(VENV)/bin/python
@@ -6,8 +6,11 @@ READY := $(VENV)/.ready
 OUT ?= output/demo.mp4
 
 .PHONY: demo test check fix bench slow gpu host nodes
+VOICE := --audio assets/voice.wav --out $(OUT)
+# Where MediaPipe brings no face points (Python 3.13 and newer), the face that emo-mini knows.
 demo: $(READY)
-	$(RUN) -m emo_core animate --model emo-mini --portrait assets/portrait.png --audio assets/voice.wav --out $(OUT)
+	$(RUN) -m emo_core animate --model emo-mini-few --portrait assets/woman.jpg $(VOICE) || \
+	$(RUN) -m emo_core animate --model emo-mini --portrait assets/portrait.png $(VOICE)
 
 # Two processes of one thread each are faster than one of two. loadfile: the tests of a file share their fixtures.
 test: $(READY)
