@@ -185,7 +185,7 @@ def main() -> None:
     parser.add_argument("--init", type=Path, required=True, help="emo-mini-few.safetensors")
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--vae", type=Path, help="goes on from this autoencoder")
-    parser.add_argument("--latents", type=Path, help="of recipes.emo_mini.guide_repair, of the same clips")
+    parser.add_argument("--latents", type=Path, nargs="+", help="of recipes.emo_mini.guide_repair, of the same clips")
     parser.add_argument("--minutes", type=float, default=16.0)
     args = parser.parse_args()
     torch.set_num_threads(1)
@@ -194,7 +194,7 @@ def main() -> None:
     if args.vae:
         vae.load_state_dict(load_file(args.vae))
     if args.latents:
-        rate, generated = LATER_RATE, load_file(args.latents)["latents"]
+        rate, generated = LATER_RATE, torch.cat([load_file(path)["latents"] for path in args.latents])
     folder = args.out / "decoder"
     train(
         DecoderTask(vae, Gathered.open(*args.clips), rate, generated),

@@ -12,7 +12,7 @@ from pathlib import Path
 from .steps import Step, run
 
 CLIPS, KEPT_OUT = ("clips-0", "clips-1"), "kept-out"
-NETWORK_MINUTES, DECODER_MINUTES, FINISH_MINUTES, GATHER_MINUTES = 80.0, 16.0, 12.0, 12.0
+NETWORK_MINUTES, DECODER_MINUTES, FINISH_MINUTES, GATHER_MINUTES = 48.0, 16.0, 12.0, 12.0
 FILE = "emo-mini-few.safetensors"
 
 
