@@ -1,8 +1,7 @@
 """Teach the decoder to see the guide: `python -m recipes.emo_mini.guide_decoder --clips clips.safetensors --init emo-mini-few.safetensors --out FOLDER --minutes M`.
 
 The encoder stays as it is, so latents mean the same. Of the crops, some have no guide and some a right one; the others have the guide that
-was drawn with a wrong mouth. When the network is trained, the decoder learns on with `--vae` and `--latents` of `guide_repair`: what the
-network gives, and the film's mouth in the drawn frame. Writes FOLDER/vae.safetensors.
+was drawn with a wrong mouth. Writes FOLDER/vae.safetensors.
 
 Shape legend: B crops, s their side.
 """
@@ -14,12 +13,11 @@ from pathlib import Path
 
 import torch
 from einops import rearrange
-from safetensors.torch import load_file, save_file
+from safetensors.torch import save_file
 from torch import Tensor, nn
-from torch.nn import functional
 
 from emo_core.emo.models.vae import VAE
-from emo_core.emo.training.reconstruction import detail_loss, picture_loss
+from emo_core.emo.training.reconstruction import picture_loss
 from emo_core.emo.weights.checkpoint import load_checkpoint
 from emo_core.files import atomic_path
 from emo_core.training.batches import Place, drawn_batches, moved
@@ -28,7 +26,6 @@ from emo_core.training.loop import Settings, train
 from emo_core.training.schedule import Limits, Schedule
 from emo_core.training.task import Learner, Task
 
-from .guide_batches import mouth_cells
 from .guide_gather import Gathered
 
 GUIDE_WIDTH = 32
@@ -42,10 +39,8 @@ NEAR_MOUTH = 0.5
 MOUTH_WEIGHT = 8.0
 NOISE = 0.08
 """Largest standard deviation of the noise on latents: the network leaves as much behind."""
-RATE, LATER_RATE, OLD_LAYERS = 1.2e-3, 4e-4, 0.25
-"""Learning rates, from the beginning and with the network's latents, and the factor for the layers that were there."""
-GENERATED, DETAIL = 0.6, 4.0
-"""Share of the network's latents, and weight of the loss of detail for them."""
+RATE, OLD_LAYERS = 1.2e-3, 0.25
+"""Learning rate, and the factor on it for the layers that were there."""
 WARM_UP = 0.03
 EVERY = 200
 
@@ -62,10 +57,6 @@ class Pairs:
     """(B, 1, s, s)"""
     noise: Tensor
     """(B, C, s / CELL, s / CELL)"""
-    latents: Tensor
-    """(B, C, s / CELL, s / CELL) of the network."""
-    generated: Tensor
-    """(B,) whether these are decoded, and not the film's own."""
     keys: tuple[str, ...] = ()
 
     def to(self, device: torch.device) -> "Pairs":
@@ -80,21 +71,18 @@ class Beside(nn.Module):
         super().__init__()
         self.vae = vae
 
-    def forward(self, batch: Pairs) -> Tensor:
+    def forward(self, truth: Tensor, guide: Tensor, noise: Tensor) -> Tensor:
         """Pictures (B, 3, s, s), the first BARE of them decoded without the guide."""
-        guide = batch.guide
         with torch.no_grad():
-            latents, own = self.vae.encode(batch.truth) + batch.noise, self.vae.encode(guide[BARE:])
-            latents = torch.where(batch.generated[:, None, None, None], batch.latents.to(latents), latents)
+            latents, own = self.vae.encode(truth) + noise, self.vae.encode(guide[BARE:])
         return torch.cat([self.vae.decode(latents[:BARE]), self.vae.decode(latents[BARE:], guide[BARE:], own)])
 
 
 class DecoderTask(Task):
     """The decoder with its guide layers."""
 
-    def __init__(self, vae: VAE, gathered: Gathered, rate: float, generated: Tensor | None) -> None:
-        """`generated` (T, C, h, w): latents of the network for all frames; None trains on the film's own alone."""
-        self._arrays, self._channels, self._generated = gathered.arrays, vae.config.channels, generated
+    def __init__(self, vae: VAE, gathered: Gathered) -> None:
+        self._arrays, self._channels = gathered.arrays, vae.config.channels
         vae.requires_grad_(True)
         vae.net.encoder.requires_grad_(False)
         groups = [
@@ -103,8 +91,8 @@ class DecoderTask(Task):
         ]
         learner = Learner(
             network=Beside(vae),
-            optimiser=torch.optim.AdamW(groups, rate, betas=(0.9, 0.99)),
-            schedule=Schedule(rate=rate, warm_up_share=WARM_UP, decay="cosine", decay_from=0.0, decay_to=0.02),
+            optimiser=torch.optim.AdamW(groups, RATE, betas=(0.9, 0.99)),
+            schedule=Schedule(rate=RATE, warm_up_share=WARM_UP, decay="cosine", decay_from=0.0, decay_to=0.02),
             ema=0.998,
             clip=1.0,
         )
@@ -114,15 +102,14 @@ class DecoderTask(Task):
         return drawn_batches(self._draw, place, consumed)
 
     def _draw(self, generator: torch.Generator) -> Pairs:
-        generated = torch.rand(BATCH, generator=generator) < (0.0 if self._generated is None else GENERATED)
-        pairs = [self._crop(generator, bool(own)) for own in generated]
-        truth, guide, weight, latents = (torch.stack(part) for part in zip(*pairs, strict=True))
+        pairs = [self._crop(generator) for _ in range(BATCH)]
+        truth, guide, weight = (torch.stack(part) for part in zip(*pairs, strict=True))
         level = NOISE * torch.rand(BATCH, 1, 1, 1, generator=generator)
-        noise = level * torch.randn(latents.shape, generator=generator)
-        return Pairs(truth, guide, weight, noise, latents, generated)
+        noise = level * torch.randn(BATCH, self._channels, CROP // CELL, CROP // CELL, generator=generator)
+        return Pairs(truth, guide, weight, noise)
 
-    def _crop(self, generator: torch.Generator, generated: bool) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        """Truth, guide (3, s, s), weight (1, s, s) and latents (C, s / CELL, s / CELL)."""
+    def _crop(self, generator: torch.Generator) -> tuple[Tensor, Tensor, Tensor]:
+        """Truth, guide (3, s, s) and weight (1, s, s)."""
 
         def uniform() -> float:
             return float(torch.rand((), generator=generator))
@@ -130,9 +117,7 @@ class DecoderTask(Task):
         arrays = self._arrays
         number = int(torch.randint(len(arrays["truth"]), (), generator=generator))
         truth = arrays["truth"][number]
-        guide = arrays["guide"][number] if generated or uniform() >= RIGHT else truth
-        if generated:
-            truth = with_mouth_of(truth, guide, arrays["picture_mouths"][number])
+        guide = truth if uniform() < RIGHT else arrays["guide"][number]
         size, mouth = len(truth), arrays["picture_mouths"][number] * len(truth)
         if uniform() < NEAR_MOUTH:
             corner = (mouth[:2] + mouth[2:] - CROP) / 2 + (torch.rand(2, generator=generator) - 0.5) * 0.5 * CROP
@@ -143,32 +128,15 @@ class DecoderTask(Task):
         x0, y0, x1, y1 = mouth.round().long().tolist()
         weight[max(y0, 0) : y1, max(x0, 0) : x1] = MOUTH_WEIGHT
         part = (slice(top, top + CROP), slice(left, left + CROP))
-        latents = torch.zeros(self._channels, CROP // CELL, CROP // CELL)
-        flip, gain, tint = (), 1.0, 0.0
-        if generated:  # The network's latents know no mirrored or tinted picture.
-            rows, columns = (slice(side // CELL, (side + CROP) // CELL) for side in (top, left))
-            latents = self._generated[arrays["frame"][number], :, rows, columns].float()
-        else:
-            flip = (1,) if uniform() < 0.5 else ()
-            gain, tint = 0.85 + 0.3 * uniform(), 0.16 * (torch.rand(3, 1, 1, generator=generator) - 0.5)
+        flip = (1,) if uniform() < 0.5 else ()
+        gain, tint = 0.85 + 0.3 * uniform(), 0.16 * (torch.rand(3, 1, 1, generator=generator) - 0.5)
         pictures = (rearrange(picture[part].flip(flip), "h w c -> c h w") for picture in (truth, guide))
         truth, guide = (((picture.float() / 127.5 - 1) * gain + tint).clamp(-1, 1) for picture in pictures)
-        return truth, guide, rearrange(weight[part].flip(flip), "h w c -> c h w"), latents
+        return truth, guide, rearrange(weight[part].flip(flip), "h w c -> c h w")
 
     def losses(self, batch: Pairs, networks: tuple[nn.Module, ...], share: float) -> Iterator[Tensor]:
-        """Of pictures and their gradients, heavier at the mouth; and of the amount of detail, where the network's latents are decoded."""
-        output = networks[0](batch).float()
-        loss, own = picture_loss(output, batch.truth, batch.weight), batch.generated
-        if own.any():
-            loss = loss + DETAIL * detail_loss(output[own], batch.truth[own]) * own.float().mean()
-        yield loss
-
-
-def with_mouth_of(film: Tensor, drawn: Tensor, lips: Tensor) -> Tensor:
-    """The drawn frame (S, S, 3) uint8 with the film's mouth, as the network makes it; the two fade into each other over about a cell."""
-    mask = mouth_cells(lips, len(film) // CELL)[None]
-    mask = functional.interpolate(mask, scale_factor=CELL, mode="bilinear")[0, 0, :, :, None]
-    return torch.lerp(drawn.float(), film.float(), mask).round().to(torch.uint8)
+        """Of pictures and their gradients, heavier at the mouth."""
+        yield picture_loss(networks[0](batch.truth, batch.guide, batch.noise).float(), batch.truth, batch.weight)
 
 
 def guided_vae(vae: VAE) -> VAE:
@@ -184,20 +152,14 @@ def main() -> None:
     parser.add_argument("--clips", type=Path, nargs="+", required=True, help="of recipes.emo_mini.guide_gather")
     parser.add_argument("--init", type=Path, required=True, help="emo-mini-few.safetensors")
     parser.add_argument("--out", type=Path, required=True)
-    parser.add_argument("--vae", type=Path, help="goes on from this autoencoder")
-    parser.add_argument("--latents", type=Path, nargs="+", help="of recipes.emo_mini.guide_repair, of the same clips")
-    parser.add_argument("--minutes", type=float, default=16.0)
+    parser.add_argument("--minutes", type=float, default=18.0)
     args = parser.parse_args()
     torch.set_num_threads(1)
     torch.manual_seed(0)
-    vae, rate, generated = guided_vae(load_checkpoint(args.init).vae), RATE, None
-    if args.vae:
-        vae.load_state_dict(load_file(args.vae))
-    if args.latents:
-        rate, generated = LATER_RATE, torch.cat([load_file(path)["latents"] for path in args.latents])
+    vae = guided_vae(load_checkpoint(args.init).vae)
     folder = args.out / "decoder"
     train(
-        DecoderTask(vae, Gathered.open(*args.clips), rate, generated),
+        DecoderTask(vae, Gathered.open(*args.clips)),
         Settings(batch=BATCH, precision="bf16", log_every=EVERY, save_every=EVERY, cpu=True),
         Limits(minutes=args.minutes),
         folder,

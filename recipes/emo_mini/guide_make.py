@@ -1,7 +1,6 @@
 """emo-mini-few for any face, from its ninth version: `python -m recipes.emo_mini.guide_make --data DATA --init emo-mini-few.safetensors --work WORK --out FILE`.
 
-The clips are drawn twice with other motions. The decoder learns to see drawn frames, the network to repair them, and the decoder what
-the network gives it. `--hours` scales all training times, which are two CPU cores'.
+The clips are drawn twice with other motions. The decoder learns to see drawn frames, the network to repair their mouths. `--hours` scales all training times, which are two CPU cores'.
 """
 
 import argparse
@@ -12,7 +11,7 @@ from pathlib import Path
 from .steps import Step, run
 
 CLIPS, KEPT_OUT = ("clips-0", "clips-1"), "kept-out"
-NETWORK_MINUTES, DECODER_MINUTES, FINISH_MINUTES, GATHER_MINUTES = 48.0, 16.0, 12.0, 12.0
+NETWORK_MINUTES, DECODER_MINUTES, GATHER_MINUTES = 48.0, 16.0, 12.0
 FILE = "emo-mini-few.safetensors"
 
 
@@ -20,8 +19,7 @@ def steps(data: Path, init: Path, work: Path, hours: float, films: int = 16) -> 
     """The recipe; its last step's file is the finished one."""
     package, source = "recipes.emo_mini", ("--init", f"{init}")
     clips = [work / f"{name}.safetensors" for name in CLIPS]
-    kept_out, first, latents = (work / f"{name}.safetensors" for name in (KEPT_OUT, "vae", "latents"))
-    finished = work / "finished"
+    kept_out, first = work / f"{KEPT_OUT}.safetensors", work / "vae.safetensors"
     gather = ("-m", f"{package}.guide_gather", "--data", f"{data}", *source, "--films", f"{films}")
     minutes = ("--minutes", f"{GATHER_MINUTES * hours:g}")
     for seed, path in enumerate(clips):
@@ -31,14 +29,8 @@ def steps(data: Path, init: Path, work: Path, hours: float, films: int = 16) -> 
     decoder = ("-m", f"{package}.guide_decoder", *given, *source)
     yield Step((*decoder, "--out", f"{work}", "--minutes", f"{DECODER_MINUTES * hours:g}"), first)
     network = ("-m", f"{package}.guide_train", *given, "--kept-out", f"{kept_out}", *source)
-    rough = work / FILE
-    yield Step((*network, "--vae", f"{first}", "--out", f"{work}", "--minutes", f"{NETWORK_MINUTES * hours:g}"), rough)
-    yield Step(("-m", f"{package}.guide_repair", *given, "--checkpoint", f"{rough}", "--out", f"{latents}"), latents)
-    second = finished / "vae.safetensors"
-    more = ("--vae", f"{first}", "--latents", f"{latents}", "--minutes", f"{FINISH_MINUTES * hours:g}")
-    yield Step((*decoder, *more, "--out", f"{finished}"), second)
-    export = ("-m", f"{package}.guide_export", "--network", f"{rough}", "--vae", f"{second}")
-    yield Step((*export, "--out", f"{finished / FILE}"), finished / FILE)
+    made = work / FILE
+    yield Step((*network, "--vae", f"{first}", "--out", f"{work}", "--minutes", f"{NETWORK_MINUTES * hours:g}"), made)
 
 
 def main() -> None:

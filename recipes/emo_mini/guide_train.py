@@ -87,6 +87,8 @@ def guided_network(few: Checkpoint, config: EMOConfig) -> EMO:
     return emo
 
 
+DETAIL = 1.5
+"""Pixels; see `VAEConfig.guide_detail`. Smaller ones lose the lips' edges, larger ones the change of the mouth."""
 SHARE = 0.75
 """Share of the residual in the finished file: on people kept out, its error is least with .76, since the network knows some too well."""
 
@@ -95,7 +97,11 @@ def export(folder: Path, few: Checkpoint, vae: VAE, out: Path) -> None:
     """Write the averaged network of the newest checkpoint, as a file to use."""
     checkpoint = latest(folder)
     config = run_config(checkpoint)
-    config = replace(config, guide=replace(config.guide, scale=round(SHARE * config.guide.scale, 4)))
+    guide, vae_config = (
+        replace(config.guide, scale=round(SHARE * config.guide.scale, 4)),
+        replace(vae.config, guide_detail=DETAIL),
+    )
+    config = replace(config, guide=guide, vae=vae_config)
     parts = {"emo": load_file(checkpoint / NETWORK_FILE), "vae": vae, "audio_encoder": few.audio_encoder}
     save_checkpoint(out, config, parts, notes=NOTES)
 

@@ -12,7 +12,7 @@ from emo_core.emo.conditions.guide import GuideCondition, GuideFrames
 from emo_core.emo.config import HALLO, EMOConfig, GuideConfig
 from emo_core.emo.models.attention import zero_
 from emo_core.emo.models.emo import EMO
-from emo_core.emo.models.guide_pictures import Guide
+from emo_core.emo.models.guide_pictures import Guide, with_details_of
 from emo_core.emo.models.vae import VAE, decode_frames
 from emo_core.emo.sampling.clips import plan_clips
 from emo_core.emo.sampling.denoiser import Denoiser
@@ -221,6 +221,22 @@ def test_a_trained_decoder_can_give_the_guides_own_pixels(vae):
     latents = random_latents(CONFIG)[0]
     frames = decode_frames(opened, latents, batch=3, guide=Guide(guide, latents))
     assert np.abs(frames.permute(0, 2, 3, 1).numpy() * 255 - guide).max() < 0.1
+
+
+def test_details_are_the_guides_and_the_rest_is_the_pictures():
+    draw = torch.Generator().manual_seed(0)
+    guide, shade = torch.rand(2, 3, 40, 40, generator=draw), torch.zeros(2, 3, 40, 40)
+    shade[..., 20:] = 1.0
+    made = with_details_of(guide, shade, 1.5)
+    assert torch.equal(with_details_of(guide, shade, 0.0), shade)
+    assert torch.allclose(with_details_of(guide, guide + 0.3, 1.5), guide + 0.3, atol=1e-5)
+    noise = [part - gaussian_blur(part) for part in (made, guide)]
+    assert torch.corrcoef(torch.stack([part[..., 6:14].flatten() for part in noise]))[0, 1] > 0.97
+    assert abs(made[..., :12].mean() - 0) < 0.02 and abs(made[..., 28:].mean() - 1) < 0.02
+
+
+def gaussian_blur(pictures):
+    return torch.nn.functional.avg_pool2d(pictures, 5, 1, 2)
 
 
 def test_a_decoder_that_reads_no_guide_leaves_it_out():

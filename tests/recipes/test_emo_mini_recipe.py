@@ -267,10 +267,7 @@ def test_further_trained_weights_are_averaged():
     assert torch.equal(averaged[speed], new[speed])
 
 
-GUIDED = [
-    f"recipes.emo_mini.guide_{name}"
-    for name in ("gather", "gather", "gather", "decoder", "train", "repair", "decoder", "export")
-]
+GUIDED = [f"recipes.emo_mini.guide_{name}" for name in ("gather", "gather", "gather", "decoder", "train")]
 
 
 def test_the_recipe_names_every_command(tmp_path, monkeypatch, capsys):

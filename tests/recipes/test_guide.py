@@ -26,7 +26,6 @@ from recipes.emo_mini.guide_batches import (
     spoken,
     training_clips,
 )
-from recipes.emo_mini.guide_decoder import with_mouth_of
 from recipes.emo_mini.guide_gather import Gathered
 from recipes.emo_mini.guide_motion import wrong
 from recipes.emo_mini.guide_people import films, stills, strangers
@@ -214,10 +213,3 @@ def test_kept_out_numbers_are_one_for_a_copy_and_hear_the_sound(gathered):
         copied = validate.numbers(Denoiser(emo))
     assert copied == {"mouth": pytest.approx(1), "mouth_other": pytest.approx(1), "elsewhere": 0}
     assert heard["mouth"] != heard["mouth_other"] and heard["elsewhere"] > 0
-
-
-def test_the_films_mouth_fades_into_the_drawn_frame():
-    film, drawn = torch.full((256, 256, 3), 200, dtype=torch.uint8), torch.full((256, 256, 3), 100, dtype=torch.uint8)
-    made = with_mouth_of(film, drawn, torch.tensor([0.4, 0.5, 0.6, 0.55]))
-    assert made[130, 128, 0] == 200 and made[40, 128, 0] == 100 and made[130, 20, 0] == 100
-    assert made[:, :, 0].int().diff(dim=0).abs().max() < 10

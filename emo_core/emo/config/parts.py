@@ -39,6 +39,8 @@ class VAEConfig:
     """Latents are multiplied by this so that their variance is about one."""
     guide_width: Annotated[int, Between(0, 256)] = 0
     """Channels of the features of a guide picture that the decoder reads beside the latents (tiny only); 0: it reads none."""
+    guide_detail: Annotated[float, Between(0, 16)] = 0.0
+    """Standard deviation in pixels of a low pass: what a decoded picture adds to its guide is no finer; 0: no low pass."""
 
     def __post_init__(self) -> None:
         if self.guide_width and self.kind != "tiny":

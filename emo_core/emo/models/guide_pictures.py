@@ -4,6 +4,7 @@ Shape legend: B pictures, P picture channels (3 colours, p x p pixels folded int
 G width of the features, H W picture side, h w latent side.
 """
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -98,3 +99,26 @@ class GuidePictures(nn.Module):
         """
         gate = torch.tanh(self.gate(torch.cat([stream, maps.features], dim=1)))
         return decoded + repeat(gate, "b n h w -> b (c n) h w", c=COLOURS) * (maps.picture - decoded)
+
+
+def with_details_of(guide: Tensor, picture: Tensor, sigma: float) -> Tensor:
+    """A picture (B, 3, H, W) whose details are the guide's: guide + low pass of (picture - guide).
+
+    A network that learns squared errors draws the mean of all mouths it thinks possible. Shape and shade of that mean are right, its fine
+    parts are lost; the guide has them.
+
+    Args:
+        guide: (B, 3, H, W).
+        picture: the same.
+        sigma: standard deviation in pixels of the Gaussian; 0 gives the picture.
+    """
+    if not sigma:
+        return picture
+    reach = math.ceil(3 * sigma)
+    places = torch.arange(-reach, reach + 1, device=picture.device, dtype=torch.float32)
+    line = torch.exp(-0.5 * (places / sigma).square())
+    line = (line / line.sum()).to(picture.dtype)
+    colours = picture.shape[1]
+    added = functional.pad(picture - guide, (reach, reach, reach, reach), mode="replicate")
+    added = functional.conv2d(added, line.view(1, 1, -1, 1).expand(colours, -1, -1, -1), groups=colours)
+    return guide + functional.conv2d(added, line.view(1, 1, 1, -1).expand(colours, -1, -1, -1), groups=colours)

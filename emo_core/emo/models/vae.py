@@ -13,7 +13,7 @@ from ..finite import check_finite
 from .attention import TORCH, Layers
 from .autoencoder_kl import AutoencoderKL
 from .autoencoder_tiny import AutoencoderTiny
-from .guide_pictures import Guide
+from .guide_pictures import Guide, with_details_of
 
 
 class VAE(nn.Module):
@@ -62,7 +62,7 @@ class VAE(nn.Module):
         guide_latents = self.encode(guide) if guide_latents is None else guide_latents
         picture = _fold(guide, self.config.patch)
         decoded = self.net.decode_beside(self._unscaled(latents), picture, self._unscaled(guide_latents))
-        return _unfold(decoded, self.config.patch)
+        return with_details_of(guide, _unfold(decoded, self.config.patch), self.config.guide_detail)
 
     def _unscaled(self, latents: Tensor) -> Tensor:
         return _unfold(latents / self.config.scaling_factor, self.config.fold)
