@@ -18,7 +18,7 @@ class EMOGuide(io.ComfyNode):
             node_id="EMOGuide",
             display_name="Guide Frames (EMO)",
             description=(
-                "Frames that the network repairs in place of inventing them: the portrait, moved by Animate Portrait with the same "
+                "Frames whose mouth the network repairs in place of inventing everything: the portrait, moved by Animate Portrait with the same "
                 "sound. Then head, gaze, lids and emotion are those of the face motion. For checkpoints with a guide (emo-mini-few)."
             ),
             search_aliases=["emo guide", "drawn frames", "image to image", "controlnet", "driving video"],

@@ -29,7 +29,7 @@ class EMOModelLoader(io.ComfyNode):
                     default=BUILT_IN,
                     tooltip=(
                         "Built in: emo-mini (256 x 256, 25 fps) draws from the portrait alone and knows one face well; emo-mini-few repairs "
-                        "the frames of Animate Portrait in 1 step, for any face. Others: .safetensors files in models/emo."
+                        "the mouths in frames of Animate Portrait in 1 step, for any face. Others: .safetensors files in models/emo."
                     ),
                 )
             ],
