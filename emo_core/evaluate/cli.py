@@ -141,7 +141,7 @@ def _generate(args: argparse.Namespace) -> int:
     if args.model is not None:
         return _generate_portraits(args)
     config = EMOConfig.from_json(read_metadata(args.checkpoint)["config"])
-    if args.speed is not None:
+    if args.speed is not None and not config.guide.layers:  # The head of drawn frames follows any speed.
         SpeedCurve.constant(args.speed).check(config.speed)
     settings = Settings(
         steps=check_steps(config.diffusion.steps if args.steps is None else args.steps, args.scheduler),

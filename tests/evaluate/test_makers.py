@@ -1,11 +1,13 @@
 """The models under evaluation: a checkpoint with a guide repairs the frames that the portrait model draws of the clip."""
 
+import json
 from dataclasses import replace
 
 import numpy as np
 import pytest
 import torch
 
+from emo_core.__main__ import main
 from emo_core.emo.sampling.generate import Settings
 from emo_core.errors import InputError
 from emo_core.evaluate.makers import EmoMaker
@@ -43,3 +45,11 @@ def test_a_checkpoint_with_a_guide_moves_as_the_portrait_model(tmp_path):
     assert made[0.0].shape == (FRAMES, SIDE, SIDE, 3)
     still, fast = (np.abs(np.diff(video[:, : SIDE // 3], axis=0)).mean() for video in made.values())
     assert fast > 1.5 * still
+
+
+def test_evaluate_gives_a_head_speed_to_the_drawn_frames(tmp_path):
+    checkpoint = write_guided(tmp_path / "guided.safetensors", replace(GUIDED, image_size=SIDE))
+    film, out = ROOT / "assets" / "performance.mp4", tmp_path / "report"
+    options = ["--speed", "0.5", "--seconds", "0.5", "--no-other", "--steps", "1"]
+    assert main(["evaluate", "--checkpoint", str(checkpoint), "--videos", str(film), "--out", str(out), *options]) == 0
+    assert json.loads((out / "report.json").read_text())["videos"]
