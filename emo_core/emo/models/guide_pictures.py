@@ -114,11 +114,14 @@ def with_details_of(guide: Tensor, picture: Tensor, sigma: float) -> Tensor:
     """
     if not sigma:
         return picture
-    reach = math.ceil(3 * sigma)
-    places = torch.arange(-reach, reach + 1, device=picture.device, dtype=torch.float32)
-    line = torch.exp(-0.5 * (places / sigma).square())
-    line = (line / line.sum()).to(picture.dtype)
-    colours = picture.shape[1]
-    added = functional.pad(picture - guide, (reach, reach, reach, reach), mode="replicate")
-    added = functional.conv2d(added, line.view(1, 1, -1, 1).expand(colours, -1, -1, -1), groups=colours)
-    return guide + functional.conv2d(added, line.view(1, 1, 1, -1).expand(colours, -1, -1, -1), groups=colours)
+    rows, columns = (gaussian_matrix(side, sigma).to(picture) for side in picture.shape[-2:])
+    return guide + rows @ (picture - guide) @ columns.T
+
+
+def gaussian_matrix(side: int, sigma: float) -> Tensor:
+    """(side, side) that smooths a line of pixels; beyond its ends they repeat. As products, two lines are faster than a convolution on CPUs."""
+    reach, places = math.ceil(3 * sigma), torch.arange(side)
+    matrix = torch.zeros(side, side)
+    for shift in range(-reach, reach + 1):
+        matrix[places, (places + shift).clamp(0, side - 1)] += math.exp(-0.5 * (shift / sigma) ** 2)
+    return matrix / matrix.sum(1, keepdim=True)

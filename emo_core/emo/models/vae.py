@@ -105,13 +105,13 @@ def to_bytes(frames: Tensor) -> np.ndarray:
 
 
 @torch.no_grad()
-def decode_frames(vae: VAE, latents: Tensor, batch: int = 8, *, guide: Guide | None = None) -> Tensor:
+def decode_frames(vae: VAE, latents: Tensor, batch: int = 4, *, guide: Guide | None = None) -> Tensor:
     """Decode a clip in batches of frames, so that memory does not grow with its length.
 
     Args:
         vae: the autoencoder.
         latents: (F, C, h, w), any dtype.
-        batch: frames decoded together.
+        batch: frames decoded together; on CPUs, more are slower.
         guide: F drawn frames; a decoder without `guide_width` leaves them out.
 
     Returns:
