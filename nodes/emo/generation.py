@@ -177,9 +177,7 @@ def _checked(model: EmoModel, motion: MotionFrames) -> MotionFrames:
 
 
 def _guide(guide: Guide | None, config: EMOConfig, frames: int) -> VideoGuide | None:
-    """Raises:
-    InputError: if the model needs one and there is none, or it does not fit.
-    """
+    """The value of the condition; InputError if the model needs one and there is none, or it does not fit."""
     if guide is not None:
         return guide.check(config, frames).of_video(config.vae.scaling_factor)
     if config.guide.layers:
