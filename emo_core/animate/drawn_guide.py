@@ -14,7 +14,7 @@ from ..errors import InputError
 from ..face.detect import FaceDetector
 from ..face.rig import FaceRig, load_rig
 from ..portrait.plausible import check_landmarks
-from ..portrait.prepare import DETAIL, PreparedPortrait
+from ..portrait.prepare import PreparedPortrait, detailed
 from .portrait_talk import (
     TalkRequest,
     check_motion,
@@ -62,14 +62,13 @@ def portrait_of(scene: Scene, detector: FaceDetector, rig: FaceRig) -> PreparedP
         InputError: if no face is found, or one that cannot be moved.
     """
     crop = scene.crop
-    detailed = replace(crop, size=int(np.clip(crop.side, crop.size, DETAIL * crop.size)))
-    picture = detailed.cut(scene.image)
+    picture = detailed(crop).cut(scene.image)
     faces = detector.detect(picture)
     if not faces or faces[0].landmarks is None:
         raise InputError("no face points were found")
     landmarks = np.asarray(faces[0].landmarks, np.float64)
     check_landmarks(landmarks, rig, picture.shape[1::-1])
-    points = landmarks * (crop.size / detailed.size)
+    points = landmarks * (crop.size / len(picture))
     return PreparedPortrait(picture, points, crop.size, replace(crop, picture=scene.image.shape[1::-1]))
 
 

@@ -79,8 +79,12 @@ def cut_portrait(found: UprightFaces, rig: FaceRig, size: int = SIZE) -> Prepare
     check_landmarks(face.landmarks, rig, (width, height))
     crop = square_around(face, (width, height), size)
     landmarks = (np.asarray(face.landmarks, np.float64) - [crop.left, crop.top, 0]) * (size / crop.side)
-    detailed = replace(crop, size=int(np.clip(crop.side, size, DETAIL * size)))
-    return PreparedPortrait(detailed.cut(upright), landmarks, size, found.of_given(crop))
+    return PreparedPortrait(detailed(crop).cut(upright), landmarks, size, found.of_given(crop))
+
+
+def detailed(crop: Crop) -> Crop:
+    """The same square with as many of the picture's own pixels as a portrait that is drawn at the crop's size reads."""
+    return replace(crop, size=int(np.clip(crop.side, crop.size, DETAIL * crop.size)))
 
 
 def square_around(face: Face, picture: tuple[int, int], size: int) -> Crop:

@@ -53,7 +53,6 @@ def training_clips(gathered: Gathered) -> TrainingClips:
         references=torch.arange(count, 2 * count).repeat(2)[:, None],
         boxes=arrays["boxes"].repeat(2, 1),
         mouths=padded("mouths"),
-        eyes=padded("eyes"),
         openings=padded("openings"),
         speed=padded("speed"),
         latents=torch.cat([spoken(arrays), arrays["portraits"]]),

@@ -7,13 +7,12 @@ Shape legend: F frames, S picture side.
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 import torch
 
 from emo_core.emo.config import EMOConfig
-from emo_core.face import mesh_points as mesh
 from emo_core.face.coefficients import BLINK
 from emo_core.face.crop import Crop
 from emo_core.face.detect import Face, FaceDetector
@@ -23,12 +22,11 @@ from emo_core.face.rig import FaceRig
 from emo_core.media.video_reader import frames_at, open_source
 from emo_core.portrait.mouth_interior import MouthInterior
 from emo_core.portrait.plausible import check_landmarks
-from emo_core.portrait.prepare import DETAIL, PreparedPortrait
+from emo_core.portrait.prepare import PreparedPortrait, detailed
 from emo_core.portrait.render import PortraitRenderer
 
 from .guide_motion import FPS, Alter, TalkingFilm, faster, wrong
 
-LIDS = (*mesh.RIGHT_LID_UPPER, *mesh.RIGHT_LID_LOWER, *mesh.LEFT_LID_UPPER, *mesh.LEFT_LID_LOWER)
 RESTING = 0.4
 """A portrait is one of this share of a film's frames, those with the mouth least open."""
 JITTER = 0.05
@@ -63,12 +61,6 @@ class GuidedClip:
         return mouth_boxes(self.points)
 
     @property
-    def eyes(self) -> np.ndarray:
-        """(F, 4) boxes of both eyes together."""
-        lids = self.points[:, LIDS]
-        return np.concatenate([lids.min(1), lids.max(1)], axis=-1)
-
-    @property
     def faces(self) -> np.ndarray:
         """(F, 4) boxes of the face."""
         return np.concatenate([self.points.min(1), self.points.max(1)], axis=-1)
@@ -99,8 +91,7 @@ class Studio:
     def portrait(self, image: np.ndarray, landmarks: np.ndarray, crop: Crop) -> PreparedPortrait:
         """A picture (H, W, 3) in the square that the network animates; landmarks (478, 3) in pixels of the picture."""
         points = (np.asarray(landmarks, np.float64) - [crop.left, crop.top, 0]) * (crop.size / crop.side)
-        detailed = replace(crop, size=int(np.clip(crop.side, crop.size, DETAIL * crop.size)))
-        return PreparedPortrait(detailed.cut(image), points, crop.size, crop)
+        return PreparedPortrait(detailed(crop).cut(image), points, crop.size, crop)
 
     def renderer(self, portrait: PreparedPortrait) -> PortraitRenderer:
         """Of a portrait."""

@@ -53,8 +53,8 @@ class Gathered:
     """All clips, end to end; the clip of one frame behind each is its portrait's."""
 
     arrays: dict[str, Tensor]
-    """latents and guides (T, C, h, w) float16, portraits (N, C, h, w) float16, features (T, L, D) float16, lengths (N,), boxes (N, 4), mouths,
-    eyes (T, 4), openings, speed (T,); pictures of some frames: truth, guide (P, S, S, 3) uint8, picture_mouths (P, 4), and the frame (P,) that
+    """latents and guides (T, C, h, w) float16, portraits (N, C, h, w) float16, features (T, L, D) float16, lengths (N,), boxes (N, 4), mouths
+    (T, 4), openings, speed (T,); pictures of some frames: truth, guide (P, S, S, 3) uint8, picture_mouths (P, 4), and the frame (P,) that
     each shows, 0 .. T."""
     names: tuple[str, ...]
     """(N,)"""
@@ -97,7 +97,7 @@ def encoded(vae: VAE, pictures: np.ndarray) -> Tensor:
 def rows_of(clip: GuidedClip, vae: VAE, number: int) -> dict[str, Tensor]:
     """The arrays of one clip, the `number`-th."""
     guide, chosen = encoded(vae, clip.guide), slice(number % PICTURE_EVERY, None, PICTURE_EVERY)
-    floats = {name: torch.from_numpy(getattr(clip, name)).float() for name in ("mouths", "eyes", "openings", "speed")}
+    floats = {name: torch.from_numpy(getattr(clip, name)).float() for name in ("mouths", "openings", "speed")}
     return {
         "latents": encoded(vae, clip.truth),
         "guides": guide,

@@ -144,7 +144,7 @@ def fit(args: argparse.Namespace, few: Checkpoint, vae: VAE) -> None:
         alter_batch=at_the_first_step,
         objective=GuidedObjective,
     )
-    validate = KeptOut(Gathered.open(args.kept_out), STAGE, frozen)
+    validate = KeptOut(training_clips(Gathered.open(args.kept_out)), STAGE, frozen)
     train(run, STAGE, Limits(minutes=args.minutes), resume=begun, validate=validate)
 
 

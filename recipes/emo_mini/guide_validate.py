@@ -10,6 +10,7 @@ import torch
 from einops import reduce
 from torch import Tensor
 
+from emo_core.emo.conditions.drawing import TrainingClips
 from emo_core.emo.sampling.denoiser import Denoiser
 from emo_core.emo.training.batch import Batch
 from emo_core.emo.training.objective import Frozen, in_precision, inputs, quick_attention
@@ -18,8 +19,7 @@ from emo_core.emo.training.samples import Sampler
 from emo_core.emo.training.stages import StageConfig
 from emo_core.training.log import TrainingLog
 
-from .guide_batches import from_pure_noise, mouth_cells, training_clips
-from .guide_gather import Gathered
+from .guide_batches import from_pure_noise, mouth_cells
 
 BATCH, BATCHES = 8, 6
 SEED = 5
@@ -29,7 +29,7 @@ SEED = 5
 class KeptOut:
     """Fixed batches of kept-out clips; called by the training loop."""
 
-    gathered: Gathered
+    clips: TrainingClips
     stage: StageConfig
     frozen: Frozen
 
@@ -50,7 +50,7 @@ class KeptOut:
     def batches(self, denoiser: Denoiser) -> Iterator[Batch]:
         """The same ones at each call."""
         stage = replace(self.stage, batch=BATCH, seed=SEED)
-        drawn = DeviceBatches(training_clips(self.gathered), Sampler(denoiser.emo.config, stage)).batches(0)
+        drawn = DeviceBatches(self.clips, Sampler(denoiser.emo.config, stage)).batches(0)
         for _ in range(BATCHES):
             yield from_pure_noise(next(drawn))
 

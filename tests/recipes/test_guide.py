@@ -116,7 +116,6 @@ def gathered():
             "lengths": torch.full((CLIPS,), FRAMES),
             "boxes": torch.tensor([[0.2, 0.2, 0.8, 0.9]]).repeat(CLIPS, 1),
             "mouths": torch.tensor([[0.4, 0.65, 0.6, 0.75]]).repeat(total, 1),
-            "eyes": torch.tensor([[0.3, 0.4, 0.7, 0.45]]).repeat(total, 1),
             "openings": torch.rand(total, generator=draw),
             "speed": torch.rand(total, generator=draw),
         },
@@ -206,7 +205,7 @@ def test_joined_parts_keep_their_pictures_with_their_frames(gathered, tmp_path):
 def test_kept_out_numbers_are_one_for_a_copy_and_hear_the_sound(gathered):
     torch.manual_seed(0)
     emo = awake(EMO(GUIDED)).eval()
-    validate = KeptOut(gathered, replace(STAGE, precision="no"), frozen=None)
+    validate = KeptOut(training_clips(gathered), replace(STAGE, precision="no"), frozen=None)
     with torch.no_grad():
         heard = validate.numbers(Denoiser(emo))
         zero_(emo.backbone.conv_out)

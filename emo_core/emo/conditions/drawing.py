@@ -30,8 +30,6 @@ class TrainingClips:
     """(N, 4) union of each clip's face boxes: left, top, right, bottom as shares of the picture's side."""
     mouths: Tensor
     """(T, 4) boxes of the lips."""
-    eyes: Tensor | None = None
-    """(T, 4) boxes of both eyes together; None if nobody knows."""
     openings: Tensor
     """(T,) mouth opening."""
     speed: Tensor

@@ -37,8 +37,6 @@ class Batch:
     """(B, F, 1, h, w) of the loss."""
     mouths: Tensor
     """(B, F, 4) boxes of the lips, as shares of the side."""
-    eyes: Tensor | None = None
-    """(B, F, 4) boxes of both eyes together."""
     openings: Tensor
     """(B, F) mouth opening, see `Labels.opening`."""
     noise: Tensor

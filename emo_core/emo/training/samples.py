@@ -81,7 +81,6 @@ class Sampler:
             windows=window_frames(draw) if uses_audio else None,
             weight=self._weight(clips.mouths[target_rows]),
             mouths=clips.mouths[target_rows],
-            eyes=None if clips.eyes is None else clips.eyes[target_rows],
             openings=clips.openings[target_rows],
             noise=self._noise((count, self.frames, *latent), chance),
             timesteps=self._timesteps(count, chance),
